@@ -1,0 +1,2 @@
+// Package bodkin gives two machines behind NATs a direct TCP connection.
+package bodkin

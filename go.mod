@@ -1,0 +1,3 @@
+module github.com/bodkin-p2p/bodkin
+
+go 1.26
