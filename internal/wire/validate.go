@@ -1,0 +1,202 @@
+package wire
+
+import (
+	"unicode"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/proto"
+)
+
+// Validate checks m against the limits of bodkin.proto. Its error wraps ErrMalformed and names the field. A message
+// without a known body is legal: it comes from a newer version.
+func Validate(m proto.Message) error {
+	switch m := m.(type) {
+	case *ClientMessage:
+		return validateClient(m)
+	case *ServerMessage:
+		return validateServer(m)
+	case *HoleHello:
+		return between("hole_hello.token", len(m.Token), MinTokenLen, MaxTokenLen)
+	case *Observed:
+		return validateObserved(m)
+	case *Profile:
+		return validateProfile(m)
+	case *Nominate:
+		return exactly("nominate.attempt", m.Attempt, AttemptIDLen)
+	case *StreamOpen:
+		return text("stream_open.service", m.Service, 1, MaxService)
+	case *StreamAnswer:
+		return text("stream_answer.reason", m.Reason, 0, MaxText)
+	}
+	return malformed("%T is not a message of its own", m)
+}
+
+func validateClient(m *ClientMessage) error {
+	switch body := m.Body.(type) {
+	case *ClientMessage_Register:
+		r := body.Register
+		return first(
+			between("register.sealed_profile", len(r.GetSealedProfile()), 1, MaxSealedProfile),
+			exactly("register.name_tag", r.GetNameTag(), NameTagLen),
+			text("register.software", r.GetSoftware(), 0, MaxSoftware),
+		)
+	case *ClientMessage_Dial:
+		switch target := body.Dial.GetTarget().(type) {
+		case *Dial_Node:
+			return exactly("dial.node", target.Node, NodeIDLen)
+		case *Dial_NameTag:
+			return exactly("dial.name_tag", target.NameTag, NameTagLen)
+		}
+		return malformed("dial without a target")
+	case *ClientMessage_Report:
+		return validateReport(body.Report)
+	case *ClientMessage_Finished:
+		return first(
+			exactly("finished.attempt", body.Finished.GetAttempt(), AttemptIDLen),
+			between("finished.round", int(body.Finished.GetRound()), 1, MaxRounds),
+		)
+	}
+	return nil
+}
+
+func validateReport(r *Report) error {
+	if err := first(
+		exactly("report.attempt", r.GetAttempt(), AttemptIDLen),
+		between("report.round", int(r.GetRound()), 1, MaxRounds),
+		between("report.failures", len(r.GetFailures()), 0, MaxFailures),
+	); err != nil {
+		return err
+	}
+	for _, failure := range r.Failures {
+		if err := endpoint("report.failures.remote", failure.GetRemote()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func validateServer(m *ServerMessage) error {
+	switch body := m.Body.(type) {
+	case *ServerMessage_Welcome:
+		return validateWelcome(body.Welcome)
+	case *ServerMessage_Refused:
+		return text("refused.text", body.Refused.GetText(), 0, MaxText)
+	case *ServerMessage_Observed:
+		return validateObserved(body.Observed)
+	case *ServerMessage_Introduction:
+		return validateIntroduction(body.Introduction)
+	case *ServerMessage_AttemptOver:
+		return exactly("attempt_over.attempt", body.AttemptOver.GetAttempt(), AttemptIDLen)
+	case *ServerMessage_Presence:
+		return first(
+			exactly("presence.node", body.Presence.GetNode(), NodeIDLen),
+			between("presence.sealed_profile", len(body.Presence.GetSealedProfile()), 0, MaxSealedProfile),
+		)
+	}
+	return nil
+}
+
+func validateWelcome(w *Welcome) error {
+	if err := first(
+		endpoint("welcome.observed", w.GetObserved()),
+		between("welcome.hole_ports", len(w.GetHolePorts()), 0, MaxHolePorts),
+		between("welcome.hole_token", len(w.GetHoleToken()), MinTokenLen, MaxTokenLen),
+	); err != nil {
+		return err
+	}
+	for _, port := range w.HolePorts {
+		if err := between("welcome.hole_ports", int(port), 1, 65535); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func validateIntroduction(i *Introduction) error {
+	if err := first(
+		exactly("introduction.attempt", i.GetAttempt(), AttemptIDLen),
+		between("introduction.round", int(i.GetRound()), 1, MaxRounds),
+		between("introduction.role", int(i.GetRole()), int(Role_ROLE_DIALER), int(Role_ROLE_CALLEE)),
+		exactly("introduction.peer", i.GetPeer(), NodeIDLen),
+		between("introduction.sealed_profile", len(i.GetSealedProfile()), 1, MaxSealedProfile),
+		between("introduction.observed", len(i.GetObserved()), 1, MaxObserved),
+		between("introduction.delay_us", int(i.GetDelayUs()), 0, MaxDelayMicros),
+		between("introduction.deadline_ms", int(i.GetDeadlineMs()), 1, MaxDeadlineMillis),
+	); err != nil {
+		return err
+	}
+	for _, observed := range i.Observed {
+		if err := endpoint("introduction.observed", observed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func validateObserved(o *Observed) error {
+	return first(
+		endpoint("observed.endpoint", o.GetEndpoint()),
+		between("observed.server_port", int(o.GetServerPort()), 1, 65535),
+	)
+}
+
+func validateProfile(p *Profile) error {
+	if err := first(
+		text("profile.name", p.Name, 1, MaxName),
+		between("profile.candidates", len(p.Candidates), 0, MaxCandidates),
+	); err != nil {
+		return err
+	}
+	for _, c := range p.Candidates {
+		if err := endpoint("profile.candidates.endpoint", c.GetEndpoint()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func endpoint(field string, e *Endpoint) error {
+	if !e.AddrPort().IsValid() {
+		return malformed("%s: not an address and port", field)
+	}
+	return nil
+}
+
+func exactly(field string, b []byte, length int) error {
+	if len(b) != length {
+		return malformed("%s: %d bytes, not %d", field, len(b), length)
+	}
+	return nil
+}
+
+func between(field string, n, low, high int) error {
+	if n < low || n > high {
+		return malformed("%s: %d, not in %d..%d", field, n, low, high)
+	}
+	return nil
+}
+
+// text checks a string for people or a name: its length in bytes, and that a terminal can show it.
+func text(field, s string, low, high int) error {
+	if err := between(field, len(s), low, high); err != nil {
+		return err
+	}
+	if !utf8.ValidString(s) {
+		return malformed("%s: not UTF-8", field)
+	}
+	for _, r := range s {
+		if !unicode.IsPrint(r) {
+			return malformed("%s: has the unprintable character %U", field, r)
+		}
+	}
+	return nil
+}
+
+func first(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
