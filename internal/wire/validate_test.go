@@ -1,0 +1,124 @@
+package wire
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+)
+
+func TestEachLimitIsEnforced(t *testing.T) {
+	register := func(change func(*Register)) proto.Message {
+		r := proto.CloneOf(samples()[0].(*ClientMessage))
+		change(r.GetRegister())
+		return r
+	}
+	introduction := func(change func(*Introduction)) proto.Message {
+		for _, m := range samples() {
+			if s, ok := m.(*ServerMessage); ok && s.GetIntroduction() != nil {
+				change(s.GetIntroduction())
+				return s
+			}
+		}
+		panic("no introduction among the samples")
+	}
+	bad := &Endpoint{Ip: []byte{1, 2, 3}, Port: 1}
+	mapped := &Endpoint{Ip: netip.MustParseAddr("::ffff:10.0.0.1").AsSlice(), Port: 1}
+	cases := map[string]proto.Message{
+		"sealed profile too long": register(func(r *Register) { r.SealedProfile = make([]byte, MaxSealedProfile+1) }),
+		"no sealed profile":       register(func(r *Register) { r.SealedProfile = nil }),
+		"short name tag":          register(func(r *Register) { r.NameTag = r.NameTag[1:] }),
+		"software with a bell":    register(func(r *Register) { r.Software = "\a" }),
+		"dial nobody":             &ClientMessage{Body: &ClientMessage_Dial{Dial: &Dial{}}},
+		"dial half an id":         &ClientMessage{Body: &ClientMessage_Dial{Dial: &Dial{Target: &Dial_Node{Node: make([]byte, 16)}}}},
+		"nil register":            &ClientMessage{Body: &ClientMessage_Register{}},
+		"report of round 4":       &ClientMessage{Body: &ClientMessage_Report{Report: &Report{Attempt: make([]byte, 16), Round: 4}}},
+		"round 0":                 introduction(func(i *Introduction) { i.Round = 0 }),
+		"no role":                 introduction(func(i *Introduction) { i.Role = 0 }),
+		"role from the future":    introduction(func(i *Introduction) { i.Role = 3 }),
+		"observed nowhere":        introduction(func(i *Introduction) { i.Observed = nil }),
+		"observed in five places": introduction(func(i *Introduction) {
+			i.Observed = append(i.Observed, i.Observed[:1]...)
+			i.Observed = append(i.Observed, i.Observed[:2]...)
+		}),
+		"three-byte address":         introduction(func(i *Introduction) { i.Observed[0] = bad }),
+		"IPv4-mapped address":        introduction(func(i *Introduction) { i.Observed[0] = mapped }),
+		"port 0":                     &Observed{Endpoint: &Endpoint{Ip: []byte{1, 2, 3, 4}}, ServerPort: 1},
+		"port 65536":                 &Observed{Endpoint: &Endpoint{Ip: []byte{1, 2, 3, 4}, Port: 65536}, ServerPort: 1},
+		"an hour's delay":            introduction(func(i *Introduction) { i.DelayUs = 3_600_000_000 }),
+		"a delay that wraps":         introduction(func(i *Introduction) { i.DelayUs = 1<<32 - 1 }),
+		"no deadline":                introduction(func(i *Introduction) { i.DeadlineMs = 0 }),
+		"short token":                &HoleHello{Token: make([]byte, MinTokenLen-1)},
+		"long token":                 &HoleHello{Token: make([]byte, MaxTokenLen+1)},
+		"nameless profile":           &Profile{},
+		"profile of many candidates": &Profile{Name: "a", Candidates: make([]*Candidate, MaxCandidates+1)},
+		"service with a newline":     &StreamOpen{Service: "a\nb"},
+		"service with no name":       &StreamOpen{},
+		"reason not UTF-8":           &StreamAnswer{Reason: "\xff"},
+		"long reason":                &StreamAnswer{Reason: strings.Repeat("a", MaxText+1)},
+		"not a frame of its own":     &Endpoint{},
+	}
+	for name, m := range cases {
+		if err := Validate(m); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: %v, want ErrMalformed", name, err)
+		}
+		if _, err := Append(nil, m); err == nil {
+			t.Errorf("%s: Append wrote it", name)
+		}
+	}
+}
+
+func TestTheLargestLegalMessageFitsAFrame(t *testing.T) {
+	failures := make([]*PairFailure, MaxFailures)
+	for i := range failures {
+		failures[i] = &PairFailure{Remote: &Endpoint{Ip: make([]byte, 16), Port: 65535}, Kind: FailureKind_FAILURE_KIND_OTHER}
+	}
+	for _, m := range []proto.Message{
+		&ClientMessage{Body: &ClientMessage_Report{Report: &Report{Attempt: make([]byte, 16), Round: 3, Failures: failures}}},
+		&ClientMessage{Body: &ClientMessage_Register{Register: &Register{SealedProfile: make([]byte, MaxSealedProfile),
+			NameTag: make([]byte, NameTagLen), Software: strings.Repeat("s", MaxSoftware)}}},
+	} {
+		frame, err := Append(nil, m)
+		if err != nil || len(frame) > 4<<10 {
+			t.Errorf("%d bytes, %v", len(frame), err)
+		}
+	}
+}
+
+func TestPrefaceRoutesAndRefuses(t *testing.T) {
+	want := Preface{Attempt: AttemptID{1, 2, 3}}
+	sent := want.Append(nil)
+	if len(sent) != PrefaceLen {
+		t.Fatalf("preface of %d bytes, want %d", len(sent), PrefaceLen)
+	}
+	if got, err := ParsePreface(sent); err != nil || got != want {
+		t.Errorf("got %v, %v", got, err)
+	}
+	for i := range 6 {
+		changed := append([]byte(nil), sent...)
+		changed[i] ^= 1
+		if _, err := ParsePreface(changed); !errors.Is(err, ErrMalformed) {
+			t.Errorf("byte %d changed: %v, want ErrMalformed", i, err)
+		}
+	}
+	if _, err := ParsePreface(sent[1:]); !errors.Is(err, ErrMalformed) {
+		t.Errorf("short preface: %v, want ErrMalformed", err)
+	}
+}
+
+func TestEndpointsKeepTheirAddress(t *testing.T) {
+	for sent, want := range map[string]string{
+		"192.0.2.1:80":           "192.0.2.1:80",
+		"[2001:db8::1]:65535":    "[2001:db8::1]:65535",
+		"[::ffff:192.0.2.1]:443": "192.0.2.1:443",
+	} {
+		if got := NewEndpoint(netip.MustParseAddrPort(sent)).AddrPort().String(); got != want {
+			t.Errorf("%s: got %s, want %s", sent, got, want)
+		}
+	}
+	if got := (*Endpoint)(nil).AddrPort(); got.IsValid() {
+		t.Errorf("nil endpoint: got %v", got)
+	}
+}
