@@ -616,8 +616,9 @@ func (x *Candidate) GetEndpoint() *Endpoint {
 // Profile is what a node tells its room and nobody else. It travels sealed (AEAD under the room's key).
 type Profile struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`             // 1..63, printable
-	Candidates    []*Candidate           `protobuf:"bytes,2,rep,name=candidates,proto3" json:"candidates,omitempty"` // at most 16; host and mapped ones, never reflexive: those are the server's to say
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`                          // 1..63, printable
+	Candidates    []*Candidate           `protobuf:"bytes,2,rep,name=candidates,proto3" json:"candidates,omitempty"`              // at most 16; host and mapped ones, never reflexive: those are the server's to say
+	DialOnly      bool                   `protobuf:"varint,3,opt,name=dial_only,json=dialOnly,proto3" json:"dial_only,omitempty"` // this connection of the node takes no calls
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -664,6 +665,13 @@ func (x *Profile) GetCandidates() []*Candidate {
 		return x.Candidates
 	}
 	return nil
+}
+
+func (x *Profile) GetDialOnly() bool {
+	if x != nil {
+		return x.DialOnly
+	}
+	return false
 }
 
 type ClientMessage struct {
@@ -2193,12 +2201,13 @@ const file_bodkin_proto_rawDesc = "" +
 	"\x04port\x18\x02 \x01(\rR\x04port\"t\n" +
 	"\tCandidate\x121\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x1d.bodkin.wire.v1.CandidateTypeR\x04type\x124\n" +
-	"\bendpoint\x18\x02 \x01(\v2\x18.bodkin.wire.v1.EndpointR\bendpoint\"X\n" +
+	"\bendpoint\x18\x02 \x01(\v2\x18.bodkin.wire.v1.EndpointR\bendpoint\"u\n" +
 	"\aProfile\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x129\n" +
 	"\n" +
 	"candidates\x18\x02 \x03(\v2\x19.bodkin.wire.v1.CandidateR\n" +
-	"candidates\"\xc0\x02\n" +
+	"candidates\x12\x1b\n" +
+	"\tdial_only\x18\x03 \x01(\bR\bdialOnly\"\xc0\x02\n" +
 	"\rClientMessage\x126\n" +
 	"\bregister\x18\x01 \x01(\v2\x18.bodkin.wire.v1.RegisterH\x00R\bregister\x12*\n" +
 	"\x04dial\x18\x02 \x01(\v2\x14.bodkin.wire.v1.DialH\x00R\x04dial\x120\n" +
