@@ -1,0 +1,99 @@
+package natlab
+
+import "time"
+
+// follow lets a session take notice of its next packet, and sets when it expires.
+// A session that the packet ends is removed; the packet is still to be translated.
+func (n *nat) follow(now time.Time, s *session, p *packet, fromInside bool) outcome {
+	if p.protocol != protoTCP {
+		s.answered = s.answered || fromInside != s.insideOpened
+		s.expires = now.Add(n.datagramTimeout(s))
+		return segmentFollowed
+	}
+	isReset := p.flags().has(flagRST)
+	if isReset && n.behavior.Reset == ResetIgnored {
+		unchanged := s.tcp
+		return min(unchanged.follow(fromInside, p, n.behavior.Checking), segmentIgnored)
+	}
+	wasOpening := s.tcp.state == stateSynSent
+	if wasOpening && n.behavior.RefuseSimultaneousOpen && p.isSYN() && fromInside != s.tcp.insideOpened {
+		return segmentRefused
+	}
+	wasAnswered := s.tcp.answered
+	if o := s.tcp.follow(fromInside, p, n.behavior.Checking); o != segmentFollowed {
+		return o
+	}
+	switch {
+	case isReset && n.removesAfterReset(wasAnswered):
+		n.removeIfKnown(s)
+	case wasOpening && !wasAnswered && p.isSYN():
+		// A repeated SYN does not prolong the hole, so that nobody keeps one open for ever (Linux).
+	default:
+		s.expires = now.Add(n.tcpTimeout(s, isReset))
+	}
+	return segmentFollowed
+}
+
+func (n *nat) removesAfterReset(wasAnswered bool) bool {
+	switch n.behavior.Reset {
+	case ResetRemoves:
+		return true
+	case ResetRemovesUnanswered:
+		return !wasAnswered
+	}
+	return false
+}
+
+// removeIfKnown removes a session that has got into the tables.
+func (n *nat) removeIfKnown(s *session) {
+	if s.mapping != nil {
+		n.remove(s)
+	}
+}
+
+// tcpTimeout is how long a TCP session may now be idle.
+func (n *nat) tcpTimeout(s *session, afterReset bool) time.Duration {
+	t := n.stateTimeout(s.tcp.state)
+	if afterReset {
+		return n.timeouts.Closed
+	}
+	guessed := s.tcp.state == stateEstablished && !s.tcp.answered
+	if s.tcp.windows[forth].unacked || s.tcp.windows[back].unacked || guessed {
+		if u := n.timeouts.Unacknowledged; u > 0 {
+			return min(t, u)
+		}
+	}
+	return t
+}
+
+func (n *nat) stateTimeout(state tcpState) time.Duration {
+	t := &n.timeouts
+	switch state {
+	case stateSynReceived:
+		return t.SynReceived
+	case stateEstablished:
+		return t.Established
+	case stateFinWait:
+		return t.FinWait
+	case stateCloseWait:
+		return t.CloseWait
+	case stateLastAck:
+		return t.LastAck
+	case stateTimeWait:
+		return t.TimeWait
+	case stateClosed:
+		return t.Closed
+	}
+	return t.SynSent
+}
+
+// datagramTimeout is how long a UDP or ICMP session may now be idle.
+func (n *nat) datagramTimeout(s *session) time.Duration {
+	switch {
+	case s.protocol != protoUDP:
+		return n.timeouts.ICMP
+	case s.answered:
+		return n.timeouts.UDPStream
+	}
+	return n.timeouts.UDP
+}
