@@ -3,6 +3,7 @@ package reuseport
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -69,10 +70,26 @@ func startConnect(local, remote netip.AddrPort) (fd int, err error) {
 		return -1, os.NewSyscallError("bind", err)
 	}
 	err = unix.Connect(fd, sockaddr(remote))
-	if err != nil && !errors.Is(err, unix.EINPROGRESS) && !errors.Is(err, unix.EINTR) {
-		return -1, os.NewSyscallError("connect", err)
+	switch {
+	case err == nil, errors.Is(err, unix.EINPROGRESS), errors.Is(err, unix.EINTR):
+		return fd, nil
+	case errors.Is(err, unix.EADDRNOTAVAIL) && !hasSource(family, remote):
+		return -1, fmt.Errorf("%w: %w", errNoSource, os.NewSyscallError("connect", err))
 	}
-	return fd, nil
+	return -1, os.NewSyscallError("connect", err)
+}
+
+// hasSource reports whether this machine has an address to reach remote from. TCP
+// has the same error for the lack of one (IPv6 switched off, as containers have it)
+// and for a busy 4-tuple; a UDP socket, whose connect sends nothing, has it for the
+// former only.
+func hasSource(family int, remote netip.AddrPort) bool {
+	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.IPPROTO_UDP)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	return unix.Connect(fd, sockaddr(remote)) == nil
 }
 
 // waitConnected waits until the handshake that socket has started is over.
