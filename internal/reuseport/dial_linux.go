@@ -40,7 +40,11 @@ func connect(ctx context.Context, within func(func() error) error, local, remote
 	if err != nil {
 		return nil, err
 	}
-	return conn, conn.(*net.TCPConn).SetKeepAliveConfig(keepAlive())
+	if err := conn.(*net.TCPConn).SetKeepAliveConfig(keepAlive()); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return conn, nil
 }
 
 // startConnect makes a non-blocking socket and sends its SYN.
