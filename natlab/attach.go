@@ -92,6 +92,15 @@ func (n *network) free(kind string, number int) (netip.Addr, error) {
 	return netip.Addr{}, errNoAddress
 }
 
+// own are the addresses of the NAT in its inside.
+func (n *network) own() []netip.Addr {
+	var own []netip.Addr
+	for _, p := range n.prefixes {
+		own = append(own, p.Addr().Next())
+	}
+	return own
+}
+
 // prefixOf is the inside prefix that an address is in, the zero Prefix if there is none.
 func (n *network) prefixOf(a netip.Addr) netip.Prefix {
 	for _, p := range n.prefixes {

@@ -28,6 +28,7 @@ type box interface {
 	fromInside(*frame)
 	fromOutside(*frame)
 	reboot() error
+	age(time.Duration) error
 	setExternal(addrs []netip.Addr) error
 }
 
@@ -77,14 +78,12 @@ func (n *NAT) build(w *network, list []Option, newBox func(*NAT) (box, error)) e
 		return err
 	}
 	var routed []netip.Prefix
-	var own []netip.Addr
 	for _, p := range n.inside.prefixes {
-		own = append(own, p.Addr().Next())
 		if p.Addr().Is6() {
 			routed = append(routed, p)
 		}
 	}
-	if err := n.inside.attachGateway(n.gateway, own); err != nil {
+	if err := n.inside.attachGateway(n.gateway, n.inside.own()); err != nil {
 		return err
 	}
 	return w.attach(n.outside, n.addrs, routed)
@@ -117,7 +116,8 @@ type goBox struct {
 
 	mu       sync.Mutex
 	nat      *nat
-	firewall *nat // for the prefix that is routed
+	firewall *nat          // for the prefix that is routed
+	aged     time.Duration // by how much the clock of both is ahead
 	closed   bool
 }
 
@@ -194,7 +194,7 @@ func (g *goBox) sendInside(packet []byte) {
 func (g *goBox) translate(f *frame, logic func(now time.Time) verdict) {
 	g.mu.Lock()
 	var storage [4]*frame
-	v := logic(time.Now())
+	v := logic(time.Now().Add(g.aged))
 	inside, rest := g.take(f, v.inside, storage[:0])
 	outside, _ := g.take(f, v.outside, rest)
 	g.remind()
@@ -231,7 +231,7 @@ func (g *goBox) remind() {
 		first, ok = at, true
 	}
 	if ok {
-		g.alarm.set(time.Until(first))
+		g.alarm.set(time.Until(first) - g.aged)
 	}
 }
 
@@ -255,6 +255,14 @@ func (g *goBox) reboot() error {
 	defer g.mu.Unlock()
 	g.nat.reboot()
 	g.firewall.reboot()
+	return nil
+}
+
+func (g *goBox) age(d time.Duration) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.aged += d
+	g.remind()
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
 )
 
 const (
@@ -19,8 +20,10 @@ type Host struct {
 	lab   *Lab
 	port  *port
 	space *space
-	addrs []netip.Addr
 	err   error
+
+	mu    sync.Mutex
+	addrs []netip.Addr
 }
 
 // Host attaches a new host to the internet.
@@ -86,14 +89,18 @@ func (h *Host) attachment() *port { return h.port }
 
 // Addr is the host's address, the IPv4 one if it has both.
 func (h *Host) Addr() netip.Addr {
-	if len(h.addrs) == 0 {
-		return netip.Addr{}
+	if addrs := h.Addrs(); len(addrs) > 0 {
+		return addrs[0]
 	}
-	return h.addrs[0]
+	return netip.Addr{}
 }
 
 // Addrs are all the host's addresses, IPv4 first.
-func (h *Host) Addrs() []netip.Addr { return slices.Clone(h.addrs) }
+func (h *Host) Addrs() []netip.Addr {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.addrs)
+}
 
 // Do runs fn on this goroutine, locked to a thread that is in the host's namespace, and returns fn's error.
 //

@@ -151,8 +151,13 @@ func (l *Lab) claim(name, kind string) (int, error) {
 		return 0, fmt.Errorf("the name %q is taken", name)
 	}
 	l.names[name] = true
+	return l.count(kind), nil
+}
+
+// count returns the number of things of that kind counted before, and counts one more. l.mu is held.
+func (l *Lab) count(kind string) int {
 	l.made[kind]++
-	return l.made[kind] - 1, nil
+	return l.made[kind] - 1
 }
 
 // An Attachment is what is connected to a network of the lab by a link: a *Host or a *NAT.

@@ -51,17 +51,6 @@ func (e entry) line(began time.Time) string {
 	return b.String()
 }
 
-// String is the flags' letters as tcpdump has them, such as "S." for SYN+ACK.
-func (f tcpFlags) String() string {
-	var b strings.Builder
-	for i, letter := range "FSRP.U" {
-		if f&(1<<i) != 0 {
-			b.WriteRune(letter)
-		}
-	}
-	return b.String()
-}
-
 // Log writes one line for every packet that a network of the lab gets from now on, until stop is called. w is written to by one
 // goroutine at a time. It slows the lab down to what w takes.
 func (l *Lab) Log(w io.Writer) (stop func()) {

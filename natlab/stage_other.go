@@ -42,3 +42,5 @@ func newAlarm() (*alarm, error)    { return nil, errNotLinux }
 func (a *alarm) set(time.Duration) {}
 func (a *alarm) wait() bool        { return false }
 func (a *alarm) close()            {}
+
+func newKernelBox(*NAT, *network, Kernel) (box, error) { return nil, errNotLinux }

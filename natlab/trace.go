@@ -50,11 +50,16 @@ type traceKey struct {
 	protocol protocol
 }
 
+type tracedFlow struct {
+	Flow
+	next uint32 // TCP sequence number after the last segment
+}
+
 // A trace counts every packet that a network of the lab gets.
 type trace struct {
 	mu    sync.Mutex
-	flows map[traceKey]*Flow
-	order []*Flow
+	flows map[traceKey]*tracedFlow
+	order []*tracedFlow
 	logs  []*packetLog
 }
 
@@ -74,24 +79,31 @@ func (t *trace) record(n *network, from, to *port, f *frame, p *packet, fate Fat
 	} else {
 		flow.Dropped += segments
 	}
-	if p.isSYN() {
-		flow.SYNs++
-	}
-	if p.protocol == protoTCP && p.flags().has(flagRST) {
-		flow.RSTs++
+	if p.protocol == protoTCP {
+		if p.isSYN() || int32(p.end()-flow.next) > 0 {
+			flow.next = p.end()
+		}
+		if p.isSYN() {
+			flow.SYNs++
+		}
+		if p.flags().has(flagRST) {
+			flow.RSTs++
+		}
 	}
 	for _, log := range t.logs {
 		log.write(entry{now, n, from, to, f, p, fate})
 	}
 }
 
-func (t *trace) flow(n *network, from, to *port, p *packet) *Flow {
+func (t *trace) flow(n *network, from, to *port, p *packet) *tracedFlow {
 	key := traceKey{n, p.src(), p.dst(), p.protocol}
 	flow := t.flows[key]
 	if flow == nil {
-		flow = &Flow{Network: n.name, From: from.name, Src: p.src(), Dst: p.dst(), Protocol: p.protocol.String()}
+		flow = &tracedFlow{}
+		flow.Network, flow.From, flow.Protocol = n.name, from.name, p.protocol.String()
+		flow.Src, flow.Dst = p.src(), p.dst()
 		if t.flows == nil {
-			t.flows = make(map[traceKey]*Flow)
+			t.flows = make(map[traceKey]*tracedFlow)
 		}
 		t.flows[key] = flow
 		t.order = append(t.order, flow)
@@ -100,6 +112,17 @@ func (t *trace) flow(n *network, from, to *port, p *packet) *Flow {
 		flow.To = to.name
 	}
 	return flow
+}
+
+// sequence is the TCP sequence number that follows what a network last saw from src to dst.
+func (t *trace) sequence(n *network, src, dst netip.AddrPort) (next uint32, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	flow := t.flows[traceKey{n, src, dst, protoTCP}]
+	if flow == nil {
+		return 0, false
+	}
+	return flow.next, true
 }
 
 // String is a word such as "tcp".
@@ -127,7 +150,7 @@ func (l *Lab) Flows() []Flow {
 	defer l.trace.mu.Unlock()
 	flows := make([]Flow, 0, len(l.trace.order))
 	for _, f := range l.trace.order {
-		flows = append(flows, *f)
+		flows = append(flows, f.Flow)
 	}
 	return flows
 }

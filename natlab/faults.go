@@ -1,0 +1,148 @@
+package natlab
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// SetLink replaces the link of an attachment: for a NAT, that to the outside.
+func (l *Lab) SetLink(x Attachment, link Link) {
+	if p := x.attachment(); p != nil {
+		p.link.Store(&link)
+	}
+}
+
+// Cut cuts the link of an attachment. All packets on it are lost, and nobody is told.
+func (l *Lab) Cut(x Attachment) {
+	if p := x.attachment(); p != nil {
+		p.cut.Store(true)
+	}
+}
+
+// Restore undoes Cut.
+func (l *Lab) Restore(x Attachment) {
+	if p := x.attachment(); p != nil {
+		p.cut.Store(false)
+	}
+}
+
+// Reboot makes the NAT forget all mappings and connections at once.
+func (n *NAT) Reboot() error {
+	if n.err != nil {
+		return n.err
+	}
+	return n.box.reboot()
+}
+
+// Age does to mappings and connections what that much time without a packet would do: those that time out in it are gone.
+// Those of a kernel NAT that stay are not shortened.
+func (n *NAT) Age(d time.Duration) error {
+	if n.err != nil {
+		return n.err
+	}
+	return n.box.age(d)
+}
+
+// SetAddr changes the NAT's addresses on the outside, as a provider does. Mappings with an old address are gone.
+func (n *NAT) SetAddr(addrs ...string) error {
+	if n.err != nil {
+		return n.err
+	}
+	o, err := parseOptions([]Option{At(addrs...)})
+	if err != nil {
+		return err
+	}
+	w := n.outside.net.Load()
+	chosen, err := w.choose(kindNAT, 0, o.addrs)
+	if err != nil {
+		return err
+	}
+	if err := w.readdress(n.outside, chosen); err != nil {
+		return err
+	}
+	n.mu.Lock()
+	n.addrs = chosen
+	n.mu.Unlock()
+	return n.box.setExternal(chosen)
+}
+
+// A Network is what hosts and NATs are attached to: a *Lab, which is the internet, or the inside of a *NAT.
+type Network interface{ network() *network }
+
+func (l *Lab) network() *network { return l.core }
+func (n *NAT) network() *network { return n.inside }
+
+// Move attaches the host to another network, with another address: At's, or a free one. Without Via or Delay it keeps its link.
+// Sockets that are bound to the old address stay open, and nothing gets through to them.
+func (h *Host) Move(to Network, list ...Option) error {
+	if h.err != nil {
+		return h.err
+	}
+	n := to.network()
+	o, err := parseOptions(append([]Option{Via(*h.port.link.Load())}, list...))
+	if err != nil {
+		return err
+	}
+	h.lab.mu.Lock()
+	number := h.lab.count(kindHost)
+	h.lab.mu.Unlock()
+	addrs, err := n.choose(kindHost, number, o.addrs)
+	if err != nil {
+		return err
+	}
+	if old := h.port.net.Load(); old != nil {
+		old.detach(h.port)
+	}
+	if err := h.space.readdress("eth0", n.ifconfig(addrs)); err != nil {
+		return err
+	}
+	h.port.link.Store(&o.link)
+	h.mu.Lock()
+	h.addrs = addrs
+	h.mu.Unlock()
+	return n.attach(h.port, addrs, nil)
+}
+
+// Reset sends dst a TCP reset in the name of src, as some boxes on the way do. The internet must have seen a segment from src
+// to dst; the reset is in sequence if nothing sent after that one is on its way. dst's NAT sees it too.
+func (l *Lab) Reset(src, dst netip.AddrPort) error {
+	next, ok := l.trace.sequence(l.core, src, dst)
+	if !ok {
+		return fmt.Errorf("natlab: no segment from %v to %v yet", src, dst)
+	}
+	to := l.core.table.Load().lookup(dst.Addr())
+	if to == nil {
+		return errors.New("natlab: nobody has the address " + dst.Addr().String())
+	}
+	header := make([]byte, 20)
+	binary.BigEndian.PutUint16(header[0:], src.Port())
+	binary.BigEndian.PutUint16(header[2:], dst.Port())
+	binary.BigEndian.PutUint32(header[4:], next)
+	header[12], header[13] = 5<<4, byte(flagRST)
+	l.core.answer(to, ipPacket(protoTCP, src.Addr(), dst.Addr(), header))
+	return nil
+}
+
+// readdress replaces the addresses of a port that is attached.
+func (n *network) readdress(p *port, addrs []netip.Addr) error {
+	return n.change(func(t *table) error {
+		for _, a := range addrs {
+			if owner := t.hosts[a]; owner != nil && owner != p {
+				return fmt.Errorf("%s has the address %v", owner.name, a)
+			}
+		}
+		for a, owner := range t.hosts {
+			if owner == p && !slices.Contains(addrs, a) {
+				delete(t.hosts, a)
+			}
+		}
+		for _, a := range addrs {
+			t.hosts[a] = p
+		}
+		return nil
+	})
+}
