@@ -1,0 +1,215 @@
+package control
+
+import (
+	"context"
+	"iter"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin"
+)
+
+// fakeNode is a Node of which a test decides the answers. Streams are TCP over loopback: the test holds the other end.
+type fakeNode struct {
+	id     bodkin.NodeID
+	err    error // of everything, if set
+	peers  []bodkin.Peer
+	events chan bodkin.Event
+	dialed chan *fakeStream // the peer's end of each dial
+
+	mu        sync.Mutex // guards the following
+	listeners map[string]*fakeListener
+}
+
+func newFakeNode(t *testing.T) *fakeNode {
+	t.Helper()
+	key, err := bodkin.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &fakeNode{
+		id:        key.NodeID(),
+		events:    make(chan bodkin.Event, 10),
+		dialed:    make(chan *fakeStream, 10),
+		listeners: map[string]*fakeListener{},
+	}
+}
+
+func (f *fakeNode) ID() bodkin.NodeID { return f.id }
+func (f *fakeNode) Name() string      { return "ada" }
+func (f *fakeNode) Close() error      { return nil }
+
+func (f *fakeNode) Status(context.Context) (bodkin.Status, error) {
+	return bodkin.Status{Connected: true, Server: "server.example:4000"}, f.err
+}
+
+func (f *fakeNode) Peers(context.Context) ([]bodkin.Peer, error) { return f.peers, f.err }
+
+func (f *fakeNode) Ping(_ context.Context, peer string) (bodkin.Ping, error) {
+	return bodkin.Ping{Name: peer, RTT: 3 * time.Millisecond}, f.err
+}
+
+func (f *fakeNode) Watch(ctx context.Context) iter.Seq2[bodkin.Event, error] {
+	return func(yield func(bodkin.Event, error) bool) {
+		if f.err != nil {
+			yield(bodkin.Event{}, f.err)
+			return
+		}
+		for {
+			select {
+			case event := <-f.events:
+				if !yield(event, nil) {
+					return
+				}
+			case <-ctx.Done():
+				yield(bodkin.Event{}, ctx.Err())
+				return
+			}
+		}
+	}
+}
+
+func (f *fakeNode) Dial(ctx context.Context, peer, service string) (Stream, error) {
+	if f.err != nil {
+		return nil, f.err
+	}
+	if peer == "nobody-answers" {
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}
+	near, far, err := tcpPair()
+	if err != nil {
+		return nil, err
+	}
+	f.dialed <- &fakeStream{TCPConn: far}
+	return &fakeStream{TCPConn: near, name: peer, service: service}, nil
+}
+
+func (f *fakeNode) Listen(_ context.Context, service string) (Listener, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.listeners[service] != nil {
+		return nil, bodkin.ErrServiceTaken
+	}
+	l := &fakeListener{node: f, service: service, streams: make(chan Stream), done: make(chan struct{})}
+	f.listeners[service] = l
+	return l, nil
+}
+
+// call has a peer open a stream to a service, and returns the peer's end.
+func (f *fakeNode) call(t *testing.T, service string) *net.TCPConn {
+	t.Helper()
+	f.mu.Lock()
+	l := f.listeners[service]
+	f.mu.Unlock()
+	if l == nil {
+		t.Fatalf("nobody listens on %q", service)
+	}
+	near, far, err := tcpPair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { far.Close() })
+	select {
+	case l.streams <- &fakeStream{TCPConn: near, name: "ben", service: service}:
+	case <-t.Context().Done():
+	}
+	return far
+}
+
+func (f *fakeNode) listensOn(service string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.listeners[service] != nil
+}
+
+type fakeListener struct {
+	node    *fakeNode
+	service string
+	streams chan Stream
+	done    chan struct{}
+	once    sync.Once
+}
+
+func (l *fakeListener) Accept() (Stream, error) {
+	select {
+	case stream := <-l.streams:
+		return stream, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *fakeListener) Close() error {
+	l.once.Do(func() {
+		l.node.mu.Lock()
+		delete(l.node.listeners, l.service)
+		l.node.mu.Unlock()
+		close(l.done)
+	})
+	return nil
+}
+
+// fakeStream is a stream over TCP. A failure, if set, is what every Read returns.
+type fakeStream struct {
+	*net.TCPConn
+	id      bodkin.NodeID
+	name    string
+	service string
+}
+
+func (s *fakeStream) Peer() bodkin.NodeID { return s.id }
+func (s *fakeStream) PeerName() string    { return s.name }
+func (s *fakeStream) Service() string     { return s.service }
+func (s *fakeStream) Path() bodkin.Path   { return bodkin.Path{Kind: bodkin.Direct} }
+
+// CloseWithError resets, so that the other end does not take it for an end.
+func (s *fakeStream) CloseWithError(error) error {
+	s.SetLinger(0)
+	return s.Close()
+}
+
+func tcpPair() (near, far *net.TCPConn, err error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer l.Close()
+	dialled, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		return nil, nil, err
+	}
+	accepted, err := l.Accept()
+	if err != nil {
+		return nil, nil, err
+	}
+	return dialled.(*net.TCPConn), accepted.(*net.TCPConn), nil
+}
+
+// connected serves node in a new home and returns a client of it, and what stops the server and waits.
+func connected(t *testing.T, node Node) (client *Client, stop func()) {
+	t.Helper()
+	home := t.TempDir()
+	l, err := Listen(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- (&Server{Node: node}).Serve(ctx, l) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	t.Cleanup(stop)
+	client, err = Connect(t.Context(), home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	return client, stop
+}

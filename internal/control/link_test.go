@@ -1,0 +1,132 @@
+package control
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin"
+)
+
+// linkPair returns the two ends of a stream over a TCP connection.
+func linkPair(t *testing.T) (a, b *link) {
+	t.Helper()
+	near, far, err := tcpPair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		near.Close()
+		far.Close()
+	})
+	return newLink(near, bufio.NewReader(near), streamInfo{}), newLink(far, bufio.NewReader(far), streamInfo{})
+}
+
+func TestBytesReadAheadComeFirst(t *testing.T) {
+	near, far, err := tcpPair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer near.Close()
+	far.Write([]byte("GET\n\x01\x00\x00\x05he"))
+	read := bufio.NewReader(near)
+	if _, err := read.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	l := newLink(near, read, streamInfo{})
+	far.Write([]byte("llo\x02\x00\x00\x00"))
+	if got, err := io.ReadAll(l); err != nil || string(got) != "hello" {
+		t.Errorf("read %q, %v", got, err)
+	}
+}
+
+func TestTheReasonOfACutComesThrough(t *testing.T) {
+	a, b := linkPair(t)
+	a.Write([]byte("some"))
+	a.CloseWithError(bodkin.ErrServiceUnknown)
+	got, err := io.ReadAll(b)
+	if string(got) != "some" || !errors.Is(err, bodkin.ErrServiceUnknown) {
+		t.Errorf("read %q, %v; want the bytes before the cut and ErrServiceUnknown", got, err)
+	}
+	if _, again := b.Read(make([]byte, 1)); !errors.Is(again, bodkin.ErrServiceUnknown) {
+		t.Errorf("second Read: %v", again)
+	}
+}
+
+func TestCloseWithErrorDoesNotWaitForAWriteThatIsStuck(t *testing.T) {
+	a, b := linkPair(t)
+	stuck := make(chan error, 1)
+	go func() {
+		for {
+			if _, err := a.Write(make([]byte, maxRecord)); err != nil {
+				stuck <- err
+				return
+			}
+		}
+	}()
+	a.CloseWithError(errors.New("over")) // b never reads
+	if err := <-stuck; err == nil {
+		t.Error("the writer was not stopped")
+	}
+	if _, err := io.Copy(io.Discard, b); err == nil {
+		t.Error("the reader took the cut for an end")
+	}
+}
+
+func TestADeadlineInsideARecordLosesNothing(t *testing.T) {
+	near, far, err := tcpPair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer far.Close()
+	l := newLink(near, bufio.NewReader(near), streamInfo{})
+	defer l.Close()
+	for _, piece := range []string{"\x01\x00", "\x00\x02a", "b\x02\x00"} {
+		far.Write([]byte(piece))
+	}
+	l.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+	got, err := io.ReadAll(l)
+	if string(got) != "ab" || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("read %q, %v; want ab and the deadline", got, err)
+	}
+	l.SetReadDeadline(time.Time{})
+	far.Write([]byte("\x00\x00"))
+	if rest, err := io.ReadAll(l); err != nil || len(rest) > 0 {
+		t.Errorf("after the deadline: %q, %v; want the end", rest, err)
+	}
+}
+
+// oneWay is a net.Conn that gives fixed bytes.
+type oneWay struct {
+	net.Conn
+	*bytes.Reader
+}
+
+func (o oneWay) Read(p []byte) (int, error)       { return o.Reader.Read(p) }
+func (o oneWay) Write(p []byte) (int, error)      { return len(p), nil }
+func (o oneWay) SetWriteDeadline(time.Time) error { return nil }
+
+func FuzzALinkTakesAnyBytes(f *testing.F) {
+	f.Add([]byte("\x01\x00\x00\x05hello\x02\x00\x00\x00"))
+	f.Add([]byte("\x03\x00\x00\x1c{\"Code\":\"closed\",\"Text\":\"x\"}"))
+	f.Add([]byte("\x03\xff\xff\xff"))
+	f.Add([]byte("\x01\x00\x00\x00\x01\x00\x00\x01a"))
+	f.Add([]byte("HTTP/1.1 101"))
+	f.Fuzz(func(t *testing.T, input []byte) {
+		conn := oneWay{Reader: bytes.NewReader(input)}
+		l := newLink(conn, bufio.NewReader(conn), streamInfo{})
+		got, err := io.ReadAll(l)
+		if len(got) > len(input) {
+			t.Errorf("%d bytes out of %d", len(got), len(input))
+		}
+		ended := len(input) >= headerSize && bytes.Contains(input, []byte{recordEnd, 0, 0, 0})
+		if err == nil && !ended {
+			t.Errorf("%q was taken for a stream with an end", input)
+		}
+	})
+}
