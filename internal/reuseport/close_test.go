@@ -94,3 +94,21 @@ func TestAbortFreesThePairAtOnce(t *testing.T) {
 		t.Errorf("the other end of the pipe got %v, want %v", err, io.EOF)
 	}
 }
+
+// While it is being made a connection would be reset by a close; afterwards what was
+// written before a close must arrive.
+func TestOrdinaryCloseIsOrderly(t *testing.T) {
+	p, q := openPort(t, Config{}), openPort(t, Config{})
+	c := dial(t, p, at(q))
+	peer := accept(t, q)
+	want := make([]byte, 1<<20)
+	go func() {
+		_, _ = c.Write(want)
+		_ = c.Close()
+	}()
+	_ = peer.SetReadDeadline(time.Now().Add(patience))
+	got, err := io.ReadAll(peer)
+	if err != nil || len(got) != len(want) {
+		t.Errorf("read %d bytes, %v, want %d and the end", len(got), err, len(want))
+	}
+}

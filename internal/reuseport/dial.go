@@ -17,7 +17,9 @@ import (
 // dies. Let all dials of an attempt have one long deadline (10 s or more), and end
 // them only when another connection has been chosen. Above all do not dial in
 // short intervals: a socket that has not failed sends its SYN again by itself,
-// while one that is closed and replaced takes the half-made connection with it.
+// while one that is closed and replaced takes the half-made connection with it. (A
+// dial that is ended half-way resets the connection, so that at least its addresses
+// and ports are free for the next attempt at once.)
 //
 // The error is a *[net.OpError] around the system's; [Classify] tells what it means
 // for an attempt. The caller closes the connection.
@@ -52,6 +54,11 @@ func (p *Port) Dial(ctx context.Context, remote netip.AddrPort) (net.Conn, error
 // errBadRemote is the error of a dial to no address, to port 0, or to an address
 // with a zone: those are link-local and never dialled.
 var errBadRemote = errors.New("not an address and port that can be dialled")
+
+// lingerDefault is the argument of SetLinger for an orderly close. While a socket is
+// being connected it lingers for no time, which means a reset: closed orderly in
+// the middle of a simultaneous open it would hold its 4-tuple for up to a minute.
+const lingerDefault = -1
 
 // source returns the local address of a dial to remote: the wildcard, so that the
 // kernel takes the address its route says, and our port.

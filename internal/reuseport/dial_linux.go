@@ -40,11 +40,12 @@ func connect(ctx context.Context, within func(func() error) error, local, remote
 	if err != nil {
 		return nil, err
 	}
-	if err := conn.(*net.TCPConn).SetKeepAliveConfig(keepAlive()); err != nil {
-		_ = conn.Close()
+	tcp := conn.(*net.TCPConn)
+	if err := errors.Join(tcp.SetKeepAliveConfig(keepAlive()), tcp.SetLinger(lingerDefault)); err != nil {
+		_ = tcp.Close()
 		return nil, err
 	}
-	return conn, nil
+	return tcp, nil
 }
 
 // startConnect makes a non-blocking socket and sends its SYN.
@@ -64,6 +65,9 @@ func startConnect(local, remote netip.AddrPort) (fd int, err error) {
 	}()
 	if err := setReuse(fd); err != nil {
 		return -1, err
+	}
+	if err := resetOnClose(uintptr(fd)); err != nil {
+		return -1, os.NewSyscallError("setsockopt", err)
 	}
 	if family == unix.AF_INET6 {
 		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1); err != nil {

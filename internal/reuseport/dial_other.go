@@ -4,8 +4,10 @@ package reuseport
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
+	"syscall"
 )
 
 // connect dials from local to remote, with the options of every socket here.
@@ -13,7 +15,7 @@ func connect(ctx context.Context, within func(func() error) error, local, remote
 	d := net.Dialer{
 		LocalAddr:       net.TCPAddrFromAddrPort(local),
 		KeepAliveConfig: keepAlive(),
-		Control:         controlReuse,
+		Control:         controlDial,
 	}
 	var conn net.Conn
 	err := within(func() error {
@@ -24,5 +26,13 @@ func connect(ctx context.Context, within func(func() error) error, local, remote
 	if err != nil {
 		return nil, err
 	}
+	if err := conn.(*net.TCPConn).SetLinger(lingerDefault); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
 	return conn, nil
+}
+
+func controlDial(network, address string, c syscall.RawConn) error {
+	return errors.Join(controlReuse(network, address, c), setOption(c, resetOnClose))
 }

@@ -28,3 +28,8 @@ func controlReuse(_, _ string, c syscall.RawConn) error {
 	err := c.Control(func(fd uintptr) { failed = setReuse(int(fd)) })
 	return errors.Join(err, failed)
 }
+
+// resetOnClose makes the close of the socket a reset.
+func resetOnClose(fd uintptr) error {
+	return unix.SetsockoptLinger(int(fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+}

@@ -19,3 +19,8 @@ func controlReuse(_, _ string, c syscall.RawConn) error {
 	})
 	return errors.Join(err, failed)
 }
+
+// resetOnClose makes the close of the socket a reset.
+func resetOnClose(fd uintptr) error {
+	return windows.SetsockoptLinger(windows.Handle(fd), windows.SOL_SOCKET, windows.SO_LINGER, &windows.Linger{Onoff: 1})
+}
