@@ -1,0 +1,237 @@
+package punch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/wire"
+)
+
+// door is an acceptor at work in a bubble.
+type door struct {
+	t        *testing.T
+	net      memNet
+	acceptor *Acceptor
+	arrivals arrivals
+	served   chan error
+}
+
+func openDoor(t *testing.T, a *Acceptor) *door {
+	d := &door{t: t, acceptor: a, arrivals: make(arrivals), served: make(chan error, 1)}
+	go func() { d.served <- a.Serve(t.Context(), d.arrivals) }()
+	return d
+}
+
+// knock has a connection come in from an address; the test holds the other end.
+func (d *door) knock(from string, says []byte) *memConn {
+	remote := netip.AddrPortFrom(netip.MustParseAddr(from), 5000)
+	outside, inside := d.net.pair(remote, addr("a"), 0)
+	if len(says) > 0 {
+		outside.Write(says)
+	}
+	d.arrivals <- inside
+	synctest.Wait()
+	return outside
+}
+
+// isClosed tells whether the acceptor has closed the connection, without having said anything.
+func (d *door) isClosed(c *memConn) bool {
+	d.t.Helper()
+	c.in.mu.Lock()
+	defer c.in.mu.Unlock()
+	for _, s := range c.in.segments {
+		if s.bytes != nil {
+			d.t.Errorf("the acceptor said %q", s.bytes)
+		}
+	}
+	return c.in.writerGone
+}
+
+func (d *door) shut() {
+	d.t.Helper()
+	close(d.arrivals)
+	if err := <-d.served; err != nil {
+		d.t.Errorf("Serve: %v", err)
+	}
+}
+
+func preface(attempt byte) []byte { return wire.Preface{Attempt: wire.AttemptID{attempt}}.Append(nil) }
+
+func TestAConnectionGoesToTheAttemptItNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := openDoor(t, &Acceptor{})
+		ones, forgetOnes := d.acceptor.Expect(wire.AttemptID{1})
+		twos, forgetTwos := d.acceptor.Expect(wire.AttemptID{2})
+		d.knock("192.0.2.2", append(preface(2), "and more"...))
+		d.knock("192.0.2.1", preface(1))
+		if c := <-ones; remoteAddr(c).Addr() != netip.MustParseAddr("192.0.2.1") {
+			t.Errorf("attempt 1 got the connection from %v", remoteAddr(c))
+		}
+		c := <-twos
+		rest := make([]byte, 8)
+		if _, err := io.ReadFull(c, rest); err != nil || string(rest) != "and more" {
+			t.Errorf("after the preface comes %q, %v", rest, err)
+		}
+		forgetOnes()
+		forgetTwos()
+		d.shut()
+	})
+}
+
+func TestStrangersAtTheDoorAreClosedWithoutAWord(t *testing.T) {
+	for name, test := range map[string]struct {
+		says  string
+		after time.Duration
+	}{
+		"garbage":            {"GET / HTTP/1.1\r\nHost: x\r\n", 0},
+		"a TLS hello":        {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 random random", 0},
+		"half a preface":     {string(preface(1)[:12]), identifyTimeout},
+		"nothing":            {"", identifyTimeout},
+		"an unknown attempt": {string(preface(9)), identifyTimeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := openDoor(t, &Acceptor{})
+				_, forget := d.acceptor.Expect(wire.AttemptID{1})
+				defer forget()
+				c := d.knock("192.0.2.1", []byte(test.says))
+				if test.after > 0 {
+					time.Sleep(test.after - time.Nanosecond)
+					synctest.Wait()
+					if d.isClosed(c) {
+						t.Errorf("closed before %v", test.after)
+					}
+					time.Sleep(time.Nanosecond)
+					synctest.Wait()
+				}
+				if !d.isClosed(c) {
+					t.Errorf("open after %v", test.after)
+				}
+				d.shut()
+			})
+		})
+	}
+}
+
+func TestAConnectionThatComesBeforeItsIntroductionWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := openDoor(t, &Acceptor{})
+		outside := d.knock("192.0.2.1", preface(1))
+		time.Sleep(time.Second)
+		_, forgetOther := d.acceptor.Expect(wire.AttemptID{2})
+		defer forgetOther()
+		accepted, forget := d.acceptor.Expect(wire.AttemptID{1})
+		defer forget()
+		c := <-accepted
+		time.Sleep(time.Minute) // the time it had to identify itself is over, and is not the attempt's
+		io.WriteString(outside, "x")
+		if err := hear(c, 'x'); err != nil {
+			t.Errorf("read a minute later: %v", err)
+		}
+		d.shut()
+	})
+}
+
+func TestWhatNobodyTakesIsClosed(t *testing.T) {
+	t.Run("when the attempt is forgotten", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			d := openDoor(t, &Acceptor{})
+			_, forget := d.acceptor.Expect(wire.AttemptID{1})
+			c := d.knock("192.0.2.1", preface(1))
+			forget()
+			forget() // as with Close, twice is fine
+			synctest.Wait()
+			if !d.isClosed(c) {
+				t.Error("open")
+			}
+			d.shut()
+		})
+	})
+	t.Run("when the acceptor ends", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			d := openDoor(t, &Acceptor{})
+			_, forget := d.acceptor.Expect(wire.AttemptID{1})
+			defer forget()
+			waiting := []*memConn{d.knock("192.0.2.1", preface(1)), d.knock("192.0.2.1", preface(3)), d.knock("192.0.2.1", nil)}
+			d.shut()
+			for i, c := range waiting {
+				if !d.isClosed(c) {
+					t.Errorf("connection %d is open", i)
+				}
+			}
+		})
+	})
+}
+
+func TestUnidentifiedConnectionsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := openDoor(t, &Acceptor{})
+		accepted, forget := d.acceptor.Expect(wire.AttemptID{1})
+		defer forget()
+		var closed int
+		for i := range 20 {
+			if d.isClosed(d.knock("192.0.2.1", nil)) {
+				closed++
+			}
+			if d.isClosed(d.knock(fmt.Sprintf("2001:db8:0:1::%x", i+1), nil)) {
+				closed++
+			}
+		}
+		if want := 40 - 2*DefaultPerAddress; closed != want {
+			t.Errorf("of 40 from one IPv4 address and one IPv6 /64, %d are closed at once, want %d", closed, want)
+		}
+		for i := range 2 * DefaultLimit {
+			d.knock(fmt.Sprintf("198.51.100.%d", i%250), nil)
+		}
+		if d.acceptor.total != DefaultLimit {
+			t.Errorf("%d wait, want %d", d.acceptor.total, DefaultLimit)
+		}
+		if !d.isClosed(d.knock("203.0.113.1", preface(1))) {
+			t.Error("there was room beyond the limit")
+		}
+		time.Sleep(identifyTimeout)
+		d.knock("192.0.2.1", preface(1)) // there is room again
+		(<-accepted).Close()
+		synctest.Wait()
+		if d.acceptor.total != 0 || len(d.acceptor.waiting) != 0 {
+			t.Errorf("%d still counted, %v", d.acceptor.total, d.acceptor.waiting)
+		}
+		d.shut()
+	})
+}
+
+// A failing Accept (too many open files) ends nothing and does not spin.
+func TestAFailingAcceptIsTriedAgainAfterAPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() {
+			var a Acceptor
+			done <- a.Serve(ctx, acceptFunc(func() (net.Conn, error) {
+				calls++
+				return nil, errors.New("too many open files")
+			}))
+		}()
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if calls < 10 || calls > 20 {
+			t.Errorf("%d calls in 10 s, want about 17", calls)
+		}
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+}
+
+type acceptFunc func() (net.Conn, error)
+
+func (f acceptFunc) Accept() (net.Conn, error) { return f() }

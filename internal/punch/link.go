@@ -1,0 +1,130 @@
+package punch
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/reuseport"
+	"github.com/bodkin-p2p/bodkin/internal/wire"
+)
+
+// A link is one open connection on its way to be the winner. Until then its Close is a reset, whoever calls it (the TLS
+// handshake does when its context ends): an orderly end would hold the 4-tuple for a minute (TIME_WAIT), and the
+// next round would find it busy.
+//
+// It checks and takes away the preface of the other end before the first byte is read, so that a client's TLS need not
+// wait for it before it speaks.
+type link struct {
+	net.Conn // the TCP connection
+	attempt  wire.AttemptID
+	ready    bool // the other end's preface is read. Guarded by its only reader.
+	refused  error
+	kept     atomic.Bool
+}
+
+// newLink takes over a connection. If it was accepted, its preface has been read.
+func newLink(c net.Conn, attempt wire.AttemptID, accepted bool) *link {
+	return &link{Conn: c, attempt: attempt, ready: accepted}
+}
+
+// errOtherAttempt tells of a node that is busy with something else: never seen in a healthy network.
+var errOtherAttempt = errors.New("the preface names another attempt")
+
+// verify sends our preface and has the peer proven, all within verifyTimeout.
+func (l *link) verify(ctx context.Context, prove func(context.Context, net.Conn) (net.Conn, error)) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, verifyTimeout)
+	defer cancel()
+	if err := l.SetDeadline(time.Now().Add(verifyTimeout)); err != nil {
+		return nil, err
+	}
+	if _, err := l.Write(wire.Preface{Attempt: l.attempt}.Append(nil)); err != nil {
+		return nil, fmt.Errorf("send preface: %w", err)
+	}
+	conn, err := prove(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	return conn, l.SetDeadline(time.Time{})
+}
+
+// Read reads what follows the preface. One goroutine at a time may read until the preface has come.
+func (l *link) Read(b []byte) (int, error) {
+	if !l.ready {
+		if l.refused == nil {
+			l.refused = l.readPreface()
+		}
+		if l.refused != nil {
+			return 0, l.refused
+		}
+		l.ready = true
+	}
+	return l.Conn.Read(b)
+}
+
+func (l *link) readPreface() error {
+	var b [wire.PrefaceLen]byte
+	if _, err := io.ReadFull(l.Conn, b[:]); err != nil {
+		return fmt.Errorf("read preface: %w", err)
+	}
+	preface, err := wire.ParsePreface(b[:])
+	if err != nil {
+		return err
+	}
+	if preface.Attempt != l.attempt {
+		return errOtherAttempt
+	}
+	return nil
+}
+
+// Close closes the connection: with a reset unless it is kept.
+func (l *link) Close() error {
+	if l.kept.Load() {
+		return l.Conn.Close()
+	}
+	return reuseport.Abort(l.Conn)
+}
+
+// keep makes l the connection that both sides keep.
+func (l *link) keep() { l.kept.Store(true) }
+
+// NetConn is the TCP connection, for socket options.
+func (l *link) NetConn() net.Conn { return l.Conn }
+
+// writeNomination tells the callee that conn is the one.
+func writeNomination(conn net.Conn, attempt wire.AttemptID) error {
+	// A few bytes on a connection that has just been idle: they fit the send buffer or something is wrong with it.
+	if err := conn.SetWriteDeadline(time.Now().Add(verifyTimeout)); err != nil {
+		return err
+	}
+	if err := wire.Write(conn, &wire.Nominate{Attempt: attempt[:]}); err != nil {
+		return err
+	}
+	return conn.SetWriteDeadline(time.Time{})
+}
+
+// readNomination waits until the dialer nominates conn. It takes no byte more.
+func readNomination(conn net.Conn, attempt wire.AttemptID) error {
+	var m wire.Nominate
+	if err := wire.Read(exactReader{conn}, &m); err != nil {
+		return err
+	}
+	if !bytes.Equal(m.Attempt, attempt[:]) {
+		return errors.New("the nomination names another attempt")
+	}
+	return nil
+}
+
+// exactReader reads single bytes without reading ahead. Over TLS that costs no system call: the record is there.
+type exactReader struct{ net.Conn }
+
+func (r exactReader) ReadByte() (byte, error) {
+	var b [1]byte
+	_, err := io.ReadFull(r.Conn, b[:])
+	return b[0], err
+}

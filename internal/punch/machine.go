@@ -1,0 +1,298 @@
+package punch
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/candidate"
+	"github.com/bodkin-p2p/bodkin/internal/wire"
+)
+
+// machine takes every decision of one side of an attempt. It does no I/O and reads no clock: each method is one event,
+// and returns what is to be done now. A try is named by its place in tries.
+//
+//	dialling ──opened──> verifying ──proven──> proven ──(dialer: first one)──> nominating ──> won
+//	    |      accepted ──^  |                   |                                 |
+//	    └──────── failed ────┴──── failed ───────┴──────────── lost ───────────────┘
+//
+// It starts try after try at once. What is to come (many predicted remotes at a measured pace, a fresh port, a low TTL)
+// are further ways of dialling, fields of action, and leave the rest as it is.
+type machine struct {
+	role  Role
+	tries []try
+
+	round     int  // the newest
+	lastRound bool // no further one will come
+	expired   bool // the time is over
+	syns      int
+	accepts   int
+
+	over   bool
+	winner int   // valid if over and cause is nil
+	cause  error // why there is no winner
+}
+
+type try struct {
+	Try
+	stage    stage
+	opened   time.Time
+	verified time.Time
+}
+
+// stage is where a try is on its way. All but ended are alive.
+type stage uint8
+
+const (
+	dialling   stage = iota
+	verifying        // open; prefaces and TLS
+	proven           // ends at the peer. Callee: waits for the nomination. Dialer: one that was slower
+	nominating       // dialer: the nomination is being written
+	ended
+)
+
+// verb is what an action does.
+type verb uint8
+
+const (
+	dial     verb = iota // open a connection to the remote; answered by opened or failed
+	verify               // run prefaces and TLS; answered by proven or disproven
+	nominate             // dialer: write the nomination; callee: wait for it. Answered by nominated or lost
+	abort                // close the connection at once, with a reset
+	report               // tell the failure to the server
+)
+
+// action is one thing that the shell is to do.
+type action struct {
+	verb    verb
+	try     int
+	failure Failure // of a report
+}
+
+// start is the event that a round is due.
+func (m *machine) start(now time.Time, r Round) []action {
+	if m.over || m.expired || r.Number <= m.round || r.Number > wire.MaxRounds {
+		return nil
+	}
+	m.round = r.Number
+	var do []action
+	for i, remote := range distinct(r.Remotes) {
+		if i == candidate.MaxRound {
+			break
+		}
+		if m.isAlive(remote.Addr) {
+			continue
+		}
+		m.tries = append(m.tries, try{Try: Try{Remote: remote, Round: m.round, Started: now}, stage: dialling})
+		m.syns++
+		do = append(do, action{verb: dial, try: len(m.tries) - 1})
+	}
+	return append(do, m.giveUp(now)...)
+}
+
+// noMoreRounds is the event that the server starts no further round.
+func (m *machine) noMoreRounds(now time.Time) []action {
+	m.lastRound = true
+	return m.giveUp(now)
+}
+
+// dialed is the answer to dial: err is nil if the connection is open.
+func (m *machine) dialed(now time.Time, i int, err error) []action {
+	t := &m.tries[i]
+	if m.over {
+		return m.tooLate(i, err)
+	}
+	if err == nil {
+		t.stage, t.opened = verifying, now
+		return []action{{verb: verify, try: i}}
+	}
+	outcome := dialOutcome(err)
+	// The peer's connection came in before ours went out: there is nothing to repeat.
+	metInbound := outcome == TupleBusy && m.isAcceptedFrom(t.Remote.Addr)
+	do := m.fail(now, i, outcome, err, !metInbound)
+	return append(do, m.giveUp(now)...)
+}
+
+// accept is the event that an inbound connection named the attempt. It tells the try that it became; ok is false if
+// the connection is not wanted and is to be closed.
+func (m *machine) accept(now time.Time, remote netip.AddrPort) (i int, do []action, ok bool) {
+	if m.over || m.accepts == maxAccepted {
+		return 0, nil, false
+	}
+	m.accepts++
+	m.tries = append(m.tries, try{
+		Try:    Try{Remote: m.candidateAt(remote), Accepted: true, Round: m.round, Started: now},
+		stage:  verifying,
+		opened: now,
+	})
+	i = len(m.tries) - 1
+	return i, []action{{verb: verify, try: i}}, true
+}
+
+// checked is the answer to verify: err is nil if the connection is proven to end at the peer.
+func (m *machine) checked(now time.Time, i int, err error) []action {
+	t := &m.tries[i]
+	switch {
+	case m.over:
+		return m.tooLate(i, err)
+	case err != nil:
+		do := append([]action{{verb: abort, try: i}}, m.fail(now, i, NotThePeer, err, !t.Accepted)...)
+		return append(do, m.giveUp(now)...)
+	}
+	t.stage, t.verified = proven, now
+	if m.role == Callee {
+		return []action{{verb: nominate, try: i}}
+	}
+	return m.nominateNext()
+}
+
+// nominated is the answer to nominate: err is nil if the connection is the one that both sides keep. Only now are the
+// others closed.
+func (m *machine) nominated(now time.Time, i int, err error) []action {
+	switch {
+	case m.over:
+		return m.tooLate(i, err)
+	case err == nil:
+		m.tries[i].stage, m.tries[i].Outcome, m.tries[i].Ended = ended, Nominated, now
+		m.winner = i
+		return m.finish(now, nil)
+	}
+	// Not told to the server: the dialer closes the callee's spare ones on purpose.
+	do := append([]action{{verb: abort, try: i}}, m.fail(now, i, Lost, err, false)...)
+	do = append(do, m.nominateNext()...)
+	return append(do, m.giveUp(now)...)
+}
+
+// expire is the event that the attempt's time is over. A nomination that is being written is not called back: the
+// callee may have it.
+func (m *machine) expire(now time.Time) []action {
+	m.expired = true
+	return m.giveUp(now)
+}
+
+// cancel is the event that the caller wants no connection any more.
+func (m *machine) cancel(now time.Time, cause error) []action {
+	if m.over {
+		return nil
+	}
+	return m.finish(now, cause)
+}
+
+// nominateNext has the dialer nominate the connection that was proven first, unless it is at it already.
+func (m *machine) nominateNext() []action {
+	if m.role != Dialer || m.count(nominating) > 0 {
+		return nil
+	}
+	next := -1
+	for i, t := range m.tries {
+		if t.stage == proven && (next < 0 || t.verified.Before(m.tries[next].verified)) {
+			next = i
+		}
+	}
+	if next < 0 {
+		return nil
+	}
+	m.tries[next].stage = nominating
+	return []action{{verb: nominate, try: next}}
+}
+
+// fail ends a try, which makes its remote free for the next round.
+func (m *machine) fail(now time.Time, i int, outcome Outcome, err error, tell bool) []action {
+	t := &m.tries[i]
+	t.stage, t.Outcome, t.Err, t.Ended = ended, outcome, err, now
+	kind := outcome.kind()
+	if !tell || kind == wire.FailureKind_FAILURE_KIND_UNSPECIFIED {
+		return nil
+	}
+	return []action{{verb: report, try: i, failure: Failure{Round: t.Round, Remote: t.Remote.Addr, Kind: kind}}}
+}
+
+// giveUp ends the attempt if nothing can come of it any more.
+func (m *machine) giveUp(now time.Time) []action {
+	nothingLeft := m.lastRound && m.count(ended) == len(m.tries)
+	timeOver := m.expired && m.count(nominating) == 0
+	if m.over || !nothingLeft && !timeOver {
+		return nil
+	}
+	return m.finish(now, ErrNoDirectPath)
+}
+
+// finish ends the attempt: with a winner if cause is nil. Whatever is open besides it is closed; dials end with their
+// context.
+func (m *machine) finish(now time.Time, cause error) []action {
+	m.over, m.cause = true, cause
+	var do []action
+	for i := range m.tries {
+		t := &m.tries[i]
+		if t.stage == ended {
+			continue
+		}
+		if t.stage != dialling {
+			do = append(do, action{verb: abort, try: i})
+		}
+		switch t.stage {
+		case dialling:
+			t.Outcome = Unanswered
+		case verifying:
+			t.Outcome = Unfinished
+		case proven, nominating:
+			t.Outcome = Spare
+			if cause != nil {
+				t.Outcome = Lost
+			}
+		}
+		t.stage, t.Ended = ended, now
+	}
+	return do
+}
+
+// tooLate is for answers that come after the end: a connection that still opened is closed.
+func (m *machine) tooLate(i int, err error) []action {
+	if err != nil {
+		return nil
+	}
+	return []action{{verb: abort, try: i}}
+}
+
+// isAlive tells whether there is a try to or from remote that has not failed.
+func (m *machine) isAlive(remote netip.AddrPort) bool {
+	return slices.ContainsFunc(m.tries, func(t try) bool { return t.stage != ended && t.Remote.Addr == remote })
+}
+
+// isAcceptedFrom tells whether a connection from remote came in and has not failed.
+func (m *machine) isAcceptedFrom(remote netip.AddrPort) bool {
+	return slices.ContainsFunc(m.tries, func(t try) bool {
+		return t.Accepted && t.stage != ended && t.Remote.Addr == remote
+	})
+}
+
+func (m *machine) count(s stage) int {
+	n := 0
+	for _, t := range m.tries {
+		if t.stage == s {
+			n++
+		}
+	}
+	return n
+}
+
+// candidateAt is the candidate that was dialled at remote, or else one without a type.
+func (m *machine) candidateAt(remote netip.AddrPort) candidate.Candidate {
+	for _, t := range m.tries {
+		if t.Remote.Addr == remote {
+			return t.Remote
+		}
+	}
+	return candidate.Candidate{Addr: remote}
+}
+
+// distinct is remotes without those whose address came before.
+func distinct(remotes []candidate.Candidate) []candidate.Candidate {
+	var kept []candidate.Candidate
+	for _, r := range remotes {
+		if !slices.ContainsFunc(kept, func(k candidate.Candidate) bool { return k.Addr == r.Addr }) {
+			kept = append(kept, r)
+		}
+	}
+	return kept
+}

@@ -1,0 +1,201 @@
+package punch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/candidate"
+	"github.com/bodkin-p2p/bodkin/internal/wire"
+)
+
+// A world stands for the network around a machine: it knows what is under way, answers in any order, and holds
+// the machine to the rules with books of its own.
+type world struct {
+	t       *testing.T
+	m       machine
+	rand    *rand.Rand
+	now     time.Time
+	pending []action // asked for, not answered
+	open    map[int]bool
+	failed  map[int]bool // answered with an error: the only ones that may be closed before the end
+	proven  []int        // in the order of the proofs
+	told    map[int]bool
+	history []string
+}
+
+// TestNoOrderOfEventsBreaksTheRules plays 10,000 attempts with events in random order. Seen to fail with each rule of
+// machine.go taken away: see docs/decisions/0051.
+func TestNoOrderOfEventsBreaksTheRules(t *testing.T) {
+	for seed := range uint64(10_000) {
+		w := &world{
+			t: t, rand: rand.New(rand.NewPCG(seed, 0)), now: epoch,
+			open: map[int]bool{}, failed: map[int]bool{}, told: map[int]bool{},
+		}
+		w.m.role = Dialer + Role(seed%2)
+		for !w.m.over {
+			w.step()
+		}
+		for len(w.pending) > 0 {
+			w.answer()
+		}
+		w.checkEnd()
+		if t.Failed() {
+			t.Fatalf("seed %d: %v", seed, w.history)
+		}
+	}
+}
+
+// step is one event, answers more likely than news.
+func (w *world) step() {
+	w.now = w.now.Add(time.Duration(w.rand.IntN(3)) * time.Millisecond) // often two in the same instant
+	if len(w.pending) > 0 && w.rand.IntN(3) > 0 {
+		w.answer()
+		return
+	}
+	switch n := w.rand.IntN(100); {
+	case n < 40:
+		r := Round{Number: w.rand.IntN(wire.MaxRounds + 2)}
+		for range w.rand.IntN(9) {
+			r.Remotes = append(r.Remotes, w.remote())
+		}
+		w.do(fmt.Sprint("round ", r), w.m.start(w.now, r))
+	case n < 85:
+		from := w.remote().Addr
+		i, do, ok := w.m.accept(w.now, from)
+		if ok {
+			w.open[i] = true
+		}
+		w.do(fmt.Sprint("accept ", from), do)
+	case n < 92:
+		w.do("rounds over", w.m.noMoreRounds(w.now))
+	case n < 97:
+		w.do("time over", w.m.expire(w.now))
+	default:
+		w.do("cancel", w.m.cancel(w.now, context.Canceled))
+	}
+}
+
+func (w *world) remote() candidate.Candidate {
+	addr := netip.AddrFrom4([4]byte{192, 0, 2, byte(w.rand.IntN(8))})
+	return candidate.Candidate{Type: candidate.Host, Addr: netip.AddrPortFrom(addr, 4000)}
+}
+
+// answer answers one action that is under way, whichever.
+func (w *world) answer() {
+	n := w.rand.IntN(len(w.pending))
+	a := w.pending[n]
+	w.pending = append(w.pending[:n], w.pending[n+1:]...)
+	var err error
+	if w.rand.IntN(2) == 0 {
+		err = errors.New("failed")
+		if a.verb == dial {
+			err = []error{syscall.ECONNREFUSED, syscall.EADDRNOTAVAIL, context.Canceled}[w.rand.IntN(3)]
+		}
+	}
+	if err != nil {
+		w.failed[a.try] = true
+	}
+	name := fmt.Sprintf("%v answered %v", inWords([]action{a}), err)
+	switch a.verb {
+	case dial:
+		w.open[a.try] = err == nil
+		w.do(name, w.m.dialed(w.now, a.try, err))
+	case verify:
+		if err == nil {
+			w.proven = append(w.proven, a.try)
+		}
+		w.do(name, w.m.checked(w.now, a.try, err))
+	case nominate:
+		w.do(name, w.m.nominated(w.now, a.try, err))
+	}
+}
+
+// do checks what the machine decided and books it.
+func (w *world) do(event string, actions []action) {
+	w.history = append(w.history, fmt.Sprintf("%s -> %s;", event, inWords(actions)))
+	for _, a := range actions {
+		i := a.try
+		switch a.verb {
+		case dial:
+			w.checkDial(i)
+			w.pending = append(w.pending, a)
+		case verify:
+			w.expect(w.open[i] && !w.failed[i], "verifies %d, which is not open", i)
+			w.pending = append(w.pending, a)
+		case nominate:
+			w.checkNominate(i)
+			w.pending = append(w.pending, a)
+		case abort:
+			w.expect(w.failed[i] || w.m.over, "closes %d, which has not failed, before the end", i)
+			w.expect(!w.won(i), "closes %d, the winner", i)
+			w.open[i] = false
+		case report:
+			w.expect(w.failed[i] && !w.told[i] && !w.m.tries[i].Accepted, "reports %d", i)
+			w.told[i] = true
+		}
+	}
+}
+
+func (w *world) checkDial(i int) {
+	t := w.m.tries[i]
+	w.expect(!w.m.over, "dials %d after the end", i)
+	perRound := 0
+	for j, other := range w.m.tries[:i] {
+		w.expect(w.failed[j] || other.Remote.Addr != t.Remote.Addr, "dials %d, while %d to the same remote has not failed", i, j)
+		if other.Round == t.Round && !other.Accepted {
+			perRound++
+		}
+	}
+	w.expect(perRound < candidate.MaxRound, "dials %d remotes in a round", perRound+1)
+}
+
+func (w *world) checkNominate(i int) {
+	w.expect(!w.m.over, "nominates %d after the end", i)
+	isProven := false
+	for _, j := range w.proven {
+		isProven = isProven || j == i
+	}
+	w.expect(isProven && !w.failed[i], "nominates %d, which is not verified", i)
+	if w.m.role == Callee {
+		return
+	}
+	for _, a := range w.pending {
+		w.expect(a.verb != nominate, "nominates %d while %d is being nominated", i, a.try)
+	}
+	for _, j := range w.proven {
+		if !w.failed[j] && w.m.tries[j].verified.Before(w.m.tries[i].verified) {
+			w.t.Errorf("nominates %d, though %d was verified before", i, j)
+		}
+	}
+}
+
+// checkEnd looks at the books when all is answered.
+func (w *world) checkEnd() {
+	for i, open := range w.open {
+		w.expect(open == w.won(i), "connection %d: open %v, winner %v", i, open, w.won(i))
+	}
+	for i, t := range w.m.tries {
+		w.expect(t.stage == ended && !t.Ended.IsZero(), "try %d has not ended: %v", i, t)
+		wantTold := t.Outcome.kind() != 0 && !t.Accepted
+		if t.Outcome != TupleBusy { // is told or not, by who holds it
+			w.expect(w.told[i] == wantTold, "try %d, %v: told %v", i, t, w.told[i])
+		}
+	}
+	w.expect(w.m.syns <= MaxSYNs, "%d SYNs", w.m.syns)
+}
+
+// won tells whether i is the connection that is kept.
+func (w *world) won(i int) bool { return w.m.over && w.m.cause == nil && w.m.winner == i }
+
+func (w *world) expect(ok bool, format string, args ...any) {
+	w.t.Helper()
+	if !ok {
+		w.t.Errorf(format, args...)
+	}
+}
