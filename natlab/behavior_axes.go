@@ -90,8 +90,8 @@ type Hairpinning uint8
 const (
 	// HairpinNone drops it.
 	HairpinNone Hairpinning = iota
-	// HairpinReset answers TCP with a reset: on a Linux router with plain masquerading such a
-	// packet arrives at the router itself, where nobody listens.
+	// HairpinReset answers TCP with a reset, UDP with ICMP port unreachable: on a Linux router with
+	// plain masquerading such a packet arrives at the router itself, where nobody listens.
 	HairpinReset
 	// HairpinExternal delivers it with the sender's external endpoint as its source, as the RFCs
 	// demand.

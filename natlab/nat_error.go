@@ -38,5 +38,9 @@ func (n *nat) errorFromInside(now time.Time, p *packet) {
 	if n.translates() {
 		p.setSrc(netip.AddrPortFrom(s.external.Addr(), 0))
 	}
+	if n.isExternal(p.to.Addr()) {
+		n.errorFromOutside(now, p) // about a hairpinned packet
+		return
+	}
 	n.sendOutside(p.raw)
 }

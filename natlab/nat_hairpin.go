@@ -8,7 +8,7 @@ func (n *nat) hairpin(now time.Time, p *packet) {
 	case HairpinNone:
 		return
 	case HairpinReset:
-		n.sendInside(tcpReset(p))
+		n.sendInside(refusal(p))
 		return
 	}
 	internal := p.from

@@ -35,7 +35,7 @@ func (n *nat) allocate(now time.Time, m *mapping, p *packet) (netip.AddrPort, bo
 		}
 	}
 	addr, ok := n.pool(m.host)
-	if !ok || addr.Is4() != p.is4() {
+	if !ok {
 		return netip.AddrPort{}, false
 	}
 	port, ok := n.choosePort(now, addr, m.host, p)
@@ -51,17 +51,24 @@ func (n *nat) isFree(now time.Time, external netip.AddrPort, p *packet) bool {
 	return !n.reap(n.ports[endpoint{p.protocol, external}], now)
 }
 
-// pool chooses the external address of a new mapping.
+// pool chooses the external address of a new mapping, of the same family as the host's own.
 func (n *nat) pool(h *host) (netip.Addr, bool) {
-	if len(n.external) == 0 {
+	if slices.Contains(n.external, h.external) {
+		return h.external, true
+	}
+	var addrs []netip.Addr
+	for _, addr := range n.external {
+		if addr.Is4() == h.addr.Is4() {
+			addrs = append(addrs, addr)
+		}
+	}
+	if len(addrs) == 0 {
 		return netip.Addr{}, false
 	}
 	if n.behavior.Pooling == PoolingArbitrary && n.behavior.Allocation != PortBlock {
-		return n.external[n.rng.IntN(len(n.external))], true
+		return addrs[n.rng.IntN(len(addrs))], true
 	}
-	if !slices.Contains(n.external, h.external) {
-		h.external = n.external[n.paired%len(n.external)]
-		n.paired++
-	}
+	h.external = addrs[n.paired%len(addrs)]
+	n.paired++
 	return h.external, true
 }

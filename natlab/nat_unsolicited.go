@@ -16,10 +16,7 @@ const (
 func (n *nat) answer(now time.Time, p *packet) []byte {
 	switch n.behavior.Unsolicited {
 	case UnsolicitedReset:
-		if p.protocol == protoTCP {
-			return tcpReset(p)
-		}
-		return unreachable(p)
+		return refusal(p)
 	case UnsolicitedUnreachable:
 		return unreachable(p)
 	case UnsolicitedHold:
@@ -28,6 +25,14 @@ func (n *nat) answer(now time.Time, p *packet) []byte {
 		}
 	}
 	return nil
+}
+
+// refusal is the answer of a host on which nobody listens.
+func refusal(p *packet) []byte {
+	if p.protocol == protoTCP {
+		return tcpReset(p)
+	}
+	return unreachable(p)
 }
 
 // unreachable is ICMP port unreachable, for protocols that have ports and not for a reset.

@@ -3,6 +3,7 @@ package natlab
 import (
 	"encoding/binary"
 	"net/netip"
+	"strings"
 )
 
 // protocol is an IP protocol number.
@@ -29,6 +30,17 @@ const (
 
 // has reports whether all of want are set.
 func (f tcpFlags) has(want tcpFlags) bool { return f&want == want }
+
+// String joins the names of the flags, such as "SYN+ACK".
+func (f tcpFlags) String() string {
+	var names []string
+	for i, name := range []string{"FIN", "SYN", "RST", "PSH", "ACK", "URG"} {
+		if f.has(1 << i) {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, "+")
+}
 
 // A packet is a parsed view of one unfragmented IPv4 or IPv6 packet with a TCP, UDP or ICMP
 // payload. It keeps no copy: setSrc and setDst write into the bytes that were parsed.

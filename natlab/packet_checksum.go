@@ -46,8 +46,7 @@ func (p *packet) setSrc(to netip.AddrPort) {
 	if !p.is4() {
 		at = 8
 	}
-	p.rewrite(at, p.srcPortAt(), to)
-	p.from = to
+	p.from = p.rewrite(at, p.srcPortAt(), to)
 }
 
 // setDst changes the destination address and port, and every checksum that covers them.
@@ -57,12 +56,12 @@ func (p *packet) setDst(to netip.AddrPort) {
 	if !p.is4() {
 		at = 24
 	}
-	p.rewrite(at, p.dstPortAt(), to)
-	p.to = to
+	p.to = p.rewrite(at, p.dstPortAt(), to)
 }
 
 // rewrite stores an endpoint: its address at addrAt and its port at portAt, zero for nowhere.
-func (p *packet) rewrite(addrAt, portAt int, to netip.AddrPort) {
+// It returns what the packet now has.
+func (p *packet) rewrite(addrAt, portAt int, to netip.AddrPort) netip.AddrPort {
 	transportSum := p.transportSum()
 	if p.is4() {
 		addr := to.Addr().As4()
@@ -71,7 +70,9 @@ func (p *packet) rewrite(addrAt, portAt int, to netip.AddrPort) {
 		addr := to.Addr().As16()
 		p.store(addrAt, addr[:], nil, p.coversAddresses(transportSum))
 	}
-	if portAt > 0 {
+	if portAt == 0 {
+		to = netip.AddrPortFrom(to.Addr(), 0)
+	} else {
 		var port [2]byte
 		binary.BigEndian.PutUint16(port[:], to.Port())
 		p.store(portAt, port[:], nil, transportSum)
@@ -80,6 +81,7 @@ func (p *packet) rewrite(addrAt, portAt int, to netip.AddrPort) {
 	if p.protocol == protoUDP && transportSum != nil && transportSum[0]|transportSum[1] == 0 {
 		transportSum[0], transportSum[1] = 0xff, 0xff
 	}
+	return to
 }
 
 // store writes value into raw and updates the checksums that cover it; nil ones are left out.

@@ -62,8 +62,10 @@ func (s *scriptPlayer) packet(text string) packetScript {
 			p.numbers[name] = s.number(value)
 		case flags != 0:
 			p.flags = flags
-		default:
+		case w == "unreachable" || w == "exceeded":
 			p.kind = w
+		default:
+			s.Fatalf("script: %q in %q means nothing", w, text)
 		}
 	}
 	return p
