@@ -504,7 +504,7 @@ func (x StreamAnswer_Code) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use StreamAnswer_Code.Descriptor instead.
 func (StreamAnswer_Code) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{24, 0}
+	return file_bodkin_proto_rawDescGZIP(), []int{25, 0}
 }
 
 // Endpoint is a TCP transport address.
@@ -1274,6 +1274,7 @@ type ServerMessage struct {
 	//	*ServerMessage_Presence
 	//	*ServerMessage_SnapshotEnd
 	//	*ServerMessage_Pong
+	//	*ServerMessage_SnapshotBegin
 	Body          isServerMessage_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1397,6 +1398,15 @@ func (x *ServerMessage) GetPong() *Pong {
 	return nil
 }
 
+func (x *ServerMessage) GetSnapshotBegin() *SnapshotBegin {
+	if x != nil {
+		if x, ok := x.Body.(*ServerMessage_SnapshotBegin); ok {
+			return x.SnapshotBegin
+		}
+	}
+	return nil
+}
+
 type isServerMessage_Body interface {
 	isServerMessage_Body()
 }
@@ -1437,6 +1447,10 @@ type ServerMessage_Pong struct {
 	Pong *Pong `protobuf:"bytes,9,opt,name=pong,proto3,oneof"`
 }
 
+type ServerMessage_SnapshotBegin struct {
+	SnapshotBegin *SnapshotBegin `protobuf:"bytes,10,opt,name=snapshot_begin,json=snapshotBegin,proto3,oneof"`
+}
+
 func (*ServerMessage_Welcome) isServerMessage_Body() {}
 
 func (*ServerMessage_Refused) isServerMessage_Body() {}
@@ -1454,6 +1468,8 @@ func (*ServerMessage_Presence) isServerMessage_Body() {}
 func (*ServerMessage_SnapshotEnd) isServerMessage_Body() {}
 
 func (*ServerMessage_Pong) isServerMessage_Body() {}
+
+func (*ServerMessage_SnapshotBegin) isServerMessage_Body() {}
 
 // Welcome answers the first Register.
 type Welcome struct {
@@ -1932,6 +1948,44 @@ func (x *Presence) GetSealedProfile() []byte {
 	return nil
 }
 
+// SnapshotBegin says that the nodes that are here follow, up to SnapshotEnd: after a Watch, and again for a watcher that was
+// too slow for the events. Who is not among them has left.
+type SnapshotBegin struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SnapshotBegin) Reset() {
+	*x = SnapshotBegin{}
+	mi := &file_bodkin_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SnapshotBegin) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SnapshotBegin) ProtoMessage() {}
+
+func (x *SnapshotBegin) ProtoReflect() protoreflect.Message {
+	mi := &file_bodkin_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SnapshotBegin.ProtoReflect.Descriptor instead.
+func (*SnapshotBegin) Descriptor() ([]byte, []int) {
+	return file_bodkin_proto_rawDescGZIP(), []int{19}
+}
+
 type SnapshotEnd struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1940,7 +1994,7 @@ type SnapshotEnd struct {
 
 func (x *SnapshotEnd) Reset() {
 	*x = SnapshotEnd{}
-	mi := &file_bodkin_proto_msgTypes[19]
+	mi := &file_bodkin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1952,7 +2006,7 @@ func (x *SnapshotEnd) String() string {
 func (*SnapshotEnd) ProtoMessage() {}
 
 func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[19]
+	mi := &file_bodkin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1965,7 +2019,7 @@ func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotEnd.ProtoReflect.Descriptor instead.
 func (*SnapshotEnd) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{19}
+	return file_bodkin_proto_rawDescGZIP(), []int{20}
 }
 
 type Pong struct {
@@ -1976,7 +2030,7 @@ type Pong struct {
 
 func (x *Pong) Reset() {
 	*x = Pong{}
-	mi := &file_bodkin_proto_msgTypes[20]
+	mi := &file_bodkin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1988,7 +2042,7 @@ func (x *Pong) String() string {
 func (*Pong) ProtoMessage() {}
 
 func (x *Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[20]
+	mi := &file_bodkin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2001,7 +2055,7 @@ func (x *Pong) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pong.ProtoReflect.Descriptor instead.
 func (*Pong) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{20}
+	return file_bodkin_proto_rawDescGZIP(), []int{21}
 }
 
 type HoleHello struct {
@@ -2013,7 +2067,7 @@ type HoleHello struct {
 
 func (x *HoleHello) Reset() {
 	*x = HoleHello{}
-	mi := &file_bodkin_proto_msgTypes[21]
+	mi := &file_bodkin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2025,7 +2079,7 @@ func (x *HoleHello) String() string {
 func (*HoleHello) ProtoMessage() {}
 
 func (x *HoleHello) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[21]
+	mi := &file_bodkin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2038,7 +2092,7 @@ func (x *HoleHello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoleHello.ProtoReflect.Descriptor instead.
 func (*HoleHello) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{21}
+	return file_bodkin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *HoleHello) GetToken() []byte {
@@ -2058,7 +2112,7 @@ type Nominate struct {
 
 func (x *Nominate) Reset() {
 	*x = Nominate{}
-	mi := &file_bodkin_proto_msgTypes[22]
+	mi := &file_bodkin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2070,7 +2124,7 @@ func (x *Nominate) String() string {
 func (*Nominate) ProtoMessage() {}
 
 func (x *Nominate) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[22]
+	mi := &file_bodkin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2083,7 +2137,7 @@ func (x *Nominate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Nominate.ProtoReflect.Descriptor instead.
 func (*Nominate) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{22}
+	return file_bodkin_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Nominate) GetAttempt() []byte {
@@ -2103,7 +2157,7 @@ type StreamOpen struct {
 
 func (x *StreamOpen) Reset() {
 	*x = StreamOpen{}
-	mi := &file_bodkin_proto_msgTypes[23]
+	mi := &file_bodkin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2115,7 +2169,7 @@ func (x *StreamOpen) String() string {
 func (*StreamOpen) ProtoMessage() {}
 
 func (x *StreamOpen) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[23]
+	mi := &file_bodkin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2128,7 +2182,7 @@ func (x *StreamOpen) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamOpen.ProtoReflect.Descriptor instead.
 func (*StreamOpen) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{23}
+	return file_bodkin_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *StreamOpen) GetService() string {
@@ -2149,7 +2203,7 @@ type StreamAnswer struct {
 
 func (x *StreamAnswer) Reset() {
 	*x = StreamAnswer{}
-	mi := &file_bodkin_proto_msgTypes[24]
+	mi := &file_bodkin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2161,7 +2215,7 @@ func (x *StreamAnswer) String() string {
 func (*StreamAnswer) ProtoMessage() {}
 
 func (x *StreamAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[24]
+	mi := &file_bodkin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2174,7 +2228,7 @@ func (x *StreamAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamAnswer.ProtoReflect.Descriptor instead.
 func (*StreamAnswer) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{24}
+	return file_bodkin_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *StreamAnswer) GetCode() StreamAnswer_Code {
@@ -2243,7 +2297,7 @@ const file_bodkin_proto_rawDesc = "" +
 	"\x04Ping\x12\x15\n" +
 	"\x06rtt_us\x18\x01 \x01(\rR\x05rttUs\"\x17\n" +
 	"\x05Watch\x12\x0e\n" +
-	"\x02on\x18\x01 \x01(\bR\x02on\"\xa4\x04\n" +
+	"\x02on\x18\x01 \x01(\bR\x02on\"\xec\x04\n" +
 	"\rServerMessage\x123\n" +
 	"\awelcome\x18\x01 \x01(\v2\x17.bodkin.wire.v1.WelcomeH\x00R\awelcome\x123\n" +
 	"\arefused\x18\x02 \x01(\v2\x17.bodkin.wire.v1.RefusedH\x00R\arefused\x126\n" +
@@ -2254,7 +2308,9 @@ const file_bodkin_proto_rawDesc = "" +
 	"\fattempt_over\x18\x06 \x01(\v2\x1b.bodkin.wire.v1.AttemptOverH\x00R\vattemptOver\x126\n" +
 	"\bpresence\x18\a \x01(\v2\x18.bodkin.wire.v1.PresenceH\x00R\bpresence\x12@\n" +
 	"\fsnapshot_end\x18\b \x01(\v2\x1b.bodkin.wire.v1.SnapshotEndH\x00R\vsnapshotEnd\x12*\n" +
-	"\x04pong\x18\t \x01(\v2\x14.bodkin.wire.v1.PongH\x00R\x04pongB\x06\n" +
+	"\x04pong\x18\t \x01(\v2\x14.bodkin.wire.v1.PongH\x00R\x04pong\x12F\n" +
+	"\x0esnapshot_begin\x18\n" +
+	" \x01(\v2\x1d.bodkin.wire.v1.SnapshotBeginH\x00R\rsnapshotBeginB\x06\n" +
 	"\x04body\"\xd7\x01\n" +
 	"\aWelcome\x124\n" +
 	"\bobserved\x18\x01 \x01(\v2\x18.bodkin.wire.v1.EndpointR\bobserved\x12\x1d\n" +
@@ -2316,7 +2372,8 @@ const file_bodkin_proto_rawDesc = "" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vKIND_JOINED\x10\x01\x12\r\n" +
 	"\tKIND_LEFT\x10\x02\x12\x10\n" +
-	"\fKIND_CHANGED\x10\x03\"\r\n" +
+	"\fKIND_CHANGED\x10\x03\"\x0f\n" +
+	"\rSnapshotBegin\"\r\n" +
 	"\vSnapshotEnd\"\x06\n" +
 	"\x04Pong\"!\n" +
 	"\tHoleHello\x12\x14\n" +
@@ -2370,7 +2427,7 @@ func file_bodkin_proto_rawDescGZIP() []byte {
 }
 
 var file_bodkin_proto_enumTypes = make([]protoimpl.EnumInfo, 9)
-var file_bodkin_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_bodkin_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_bodkin_proto_goTypes = []any{
 	(CandidateType)(0),      // 0: bodkin.wire.v1.CandidateType
 	(PortReuse)(0),          // 1: bodkin.wire.v1.PortReuse
@@ -2400,12 +2457,13 @@ var file_bodkin_proto_goTypes = []any{
 	(*DialFailed)(nil),      // 25: bodkin.wire.v1.DialFailed
 	(*AttemptOver)(nil),     // 26: bodkin.wire.v1.AttemptOver
 	(*Presence)(nil),        // 27: bodkin.wire.v1.Presence
-	(*SnapshotEnd)(nil),     // 28: bodkin.wire.v1.SnapshotEnd
-	(*Pong)(nil),            // 29: bodkin.wire.v1.Pong
-	(*HoleHello)(nil),       // 30: bodkin.wire.v1.HoleHello
-	(*Nominate)(nil),        // 31: bodkin.wire.v1.Nominate
-	(*StreamOpen)(nil),      // 32: bodkin.wire.v1.StreamOpen
-	(*StreamAnswer)(nil),    // 33: bodkin.wire.v1.StreamAnswer
+	(*SnapshotBegin)(nil),   // 28: bodkin.wire.v1.SnapshotBegin
+	(*SnapshotEnd)(nil),     // 29: bodkin.wire.v1.SnapshotEnd
+	(*Pong)(nil),            // 30: bodkin.wire.v1.Pong
+	(*HoleHello)(nil),       // 31: bodkin.wire.v1.HoleHello
+	(*Nominate)(nil),        // 32: bodkin.wire.v1.Nominate
+	(*StreamOpen)(nil),      // 33: bodkin.wire.v1.StreamOpen
+	(*StreamAnswer)(nil),    // 34: bodkin.wire.v1.StreamAnswer
 }
 var file_bodkin_proto_depIdxs = []int32{
 	0,  // 0: bodkin.wire.v1.Candidate.type:type_name -> bodkin.wire.v1.CandidateType
@@ -2428,22 +2486,23 @@ var file_bodkin_proto_depIdxs = []int32{
 	25, // 17: bodkin.wire.v1.ServerMessage.dial_failed:type_name -> bodkin.wire.v1.DialFailed
 	26, // 18: bodkin.wire.v1.ServerMessage.attempt_over:type_name -> bodkin.wire.v1.AttemptOver
 	27, // 19: bodkin.wire.v1.ServerMessage.presence:type_name -> bodkin.wire.v1.Presence
-	28, // 20: bodkin.wire.v1.ServerMessage.snapshot_end:type_name -> bodkin.wire.v1.SnapshotEnd
-	29, // 21: bodkin.wire.v1.ServerMessage.pong:type_name -> bodkin.wire.v1.Pong
-	9,  // 22: bodkin.wire.v1.Welcome.observed:type_name -> bodkin.wire.v1.Endpoint
-	4,  // 23: bodkin.wire.v1.Refused.code:type_name -> bodkin.wire.v1.Refused.Code
-	9,  // 24: bodkin.wire.v1.Observed.endpoint:type_name -> bodkin.wire.v1.Endpoint
-	3,  // 25: bodkin.wire.v1.Introduction.role:type_name -> bodkin.wire.v1.Role
-	9,  // 26: bodkin.wire.v1.Introduction.observed:type_name -> bodkin.wire.v1.Endpoint
-	5,  // 27: bodkin.wire.v1.DialFailed.code:type_name -> bodkin.wire.v1.DialFailed.Code
-	6,  // 28: bodkin.wire.v1.AttemptOver.reason:type_name -> bodkin.wire.v1.AttemptOver.Reason
-	7,  // 29: bodkin.wire.v1.Presence.kind:type_name -> bodkin.wire.v1.Presence.Kind
-	8,  // 30: bodkin.wire.v1.StreamAnswer.code:type_name -> bodkin.wire.v1.StreamAnswer.Code
-	31, // [31:31] is the sub-list for method output_type
-	31, // [31:31] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	29, // 20: bodkin.wire.v1.ServerMessage.snapshot_end:type_name -> bodkin.wire.v1.SnapshotEnd
+	30, // 21: bodkin.wire.v1.ServerMessage.pong:type_name -> bodkin.wire.v1.Pong
+	28, // 22: bodkin.wire.v1.ServerMessage.snapshot_begin:type_name -> bodkin.wire.v1.SnapshotBegin
+	9,  // 23: bodkin.wire.v1.Welcome.observed:type_name -> bodkin.wire.v1.Endpoint
+	4,  // 24: bodkin.wire.v1.Refused.code:type_name -> bodkin.wire.v1.Refused.Code
+	9,  // 25: bodkin.wire.v1.Observed.endpoint:type_name -> bodkin.wire.v1.Endpoint
+	3,  // 26: bodkin.wire.v1.Introduction.role:type_name -> bodkin.wire.v1.Role
+	9,  // 27: bodkin.wire.v1.Introduction.observed:type_name -> bodkin.wire.v1.Endpoint
+	5,  // 28: bodkin.wire.v1.DialFailed.code:type_name -> bodkin.wire.v1.DialFailed.Code
+	6,  // 29: bodkin.wire.v1.AttemptOver.reason:type_name -> bodkin.wire.v1.AttemptOver.Reason
+	7,  // 30: bodkin.wire.v1.Presence.kind:type_name -> bodkin.wire.v1.Presence.Kind
+	8,  // 31: bodkin.wire.v1.StreamAnswer.code:type_name -> bodkin.wire.v1.StreamAnswer.Code
+	32, // [32:32] is the sub-list for method output_type
+	32, // [32:32] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_bodkin_proto_init() }
@@ -2473,6 +2532,7 @@ func file_bodkin_proto_init() {
 		(*ServerMessage_Presence)(nil),
 		(*ServerMessage_SnapshotEnd)(nil),
 		(*ServerMessage_Pong)(nil),
+		(*ServerMessage_SnapshotBegin)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2480,7 +2540,7 @@ func file_bodkin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bodkin_proto_rawDesc), len(file_bodkin_proto_rawDesc)),
 			NumEnums:      9,
-			NumMessages:   25,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
