@@ -28,11 +28,11 @@ func createFile(path string, data []byte) error {
 	return place(path, data, func(temp, path string) error {
 		err := os.Link(temp, path) // the one portable step that is atomic and never replaces
 		if err == nil || errors.Is(err, fs.ErrExist) {
-			return errors.Join(err, os.Remove(temp))
+			return err
 		}
 		// No hard links here (exFAT, some network drives): who comes second may then find an
 		// unfinished file for an instant, and is told that it is damaged.
-		return errors.Join(writeNew(path, data), os.Remove(temp))
+		return writeNew(path, data)
 	})
 }
 
@@ -48,8 +48,9 @@ func place(path string, data []byte, publish func(temp, path string) error) erro
 	}
 	if err = finish(temp, data); err == nil {
 		err = publish(temp.Name(), path)
-	} else {
-		err = errors.Join(err, os.Remove(temp.Name()))
+	}
+	if left := os.Remove(temp.Name()); !errors.Is(left, fs.ErrNotExist) { // a rename leaves nothing
+		err = errors.Join(err, left)
 	}
 	if err != nil {
 		return err

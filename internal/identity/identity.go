@@ -29,17 +29,18 @@ const (
 type kind struct {
 	prefix string
 	name   string // as told to people
+	a      string // the name with its article
 	typo   error  // what errors.Is finds in an error about a mistyped one
 }
 
 // kinds lists every text form, so that one pasted in place of another is told as such.
 func kinds() []kind {
 	return []kind{
-		{nodePrefix, "node id", ErrIDChecksum},
-		{serverPrefix, "server id", ErrIDChecksum},
-		{roomPrefix, "room id", ErrIDChecksum},
-		{invitePrefix, "invite", ErrInviteChecksum},
-		{secretPrefix, "secret key", ErrKeyDamaged},
+		{nodePrefix, "node id", "a node id", ErrIDChecksum},
+		{serverPrefix, "server id", "a server id", ErrIDChecksum},
+		{roomPrefix, "room id", "a room id", ErrIDChecksum},
+		{invitePrefix, "invite", "an invite", ErrInviteChecksum},
+		{secretPrefix, "secret key", "a secret key", ErrKeyDamaged},
 	}
 }
 
@@ -49,5 +50,5 @@ func kindOf(prefix string) kind {
 			return k
 		}
 	}
-	return kind{prefix: prefix, name: prefix, typo: ErrIDChecksum}
+	return kind{prefix, prefix, prefix, ErrIDChecksum}
 }

@@ -75,7 +75,7 @@ func prefixError(want kind, text string) error {
 	}
 	for _, k := range kinds() {
 		if strings.HasPrefix(text, k.prefix+"1") {
-			return &TextError{want.name, 0, fmt.Sprintf("this is a %s, not a %s", k.name, want.name), ErrWrongKind}
+			return &TextError{want.name, 0, fmt.Sprintf("this is %s, not %s", k.a, want.a), ErrWrongKind}
 		}
 	}
 	start := want.prefix + "1"

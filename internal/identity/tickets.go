@@ -53,7 +53,7 @@ func LoadOrCreateTicketKeys(path string, now time.Time) (*TicketKeys, error) {
 }
 
 func newTicketKey(now time.Time) ticketKey {
-	key := ticketKey{now.UTC().Round(time.Second), make([]byte, 32)}
+	key := ticketKey{now.UTC().Truncate(time.Second), make([]byte, 32)}
 	rand.Read(key.Key) // never fails
 	return key
 }
