@@ -215,3 +215,6 @@ func public(kind string, number int) (netip.Addr, error) {
 	base[3] = byte(first + number)
 	return netip.AddrFrom4(base), nil
 }
+
+// String is a word such as "tun".
+func (d Device) String() string { return [...]string{"auto", "tun", "packet"}[d] }

@@ -80,7 +80,7 @@ func (t *trace) record(n *network, from, to *port, f *frame, p *packet, fate Fat
 		flow.Dropped += segments
 	}
 	if p.protocol == protoTCP {
-		if p.isSYN() || int32(p.end()-flow.next) > 0 {
+		if p.flags().has(flagSYN) || int32(p.end()-flow.next) > 0 || flow.First == now {
 			flow.next = p.end()
 		}
 		if p.isSYN() {
