@@ -122,7 +122,8 @@ func (r Rules) refusePrivate(addr netip.Addr) string {
 // isSelf reports whether remote is an endpoint of this node.
 func (r Rules) isSelf(remote netip.AddrPort) bool {
 	own := func(l netip.Prefix) bool { return l.Addr() == remote.Addr() }
-	return slices.Contains(r.Reflexive, remote) ||
+	seen := func(a netip.AddrPort) bool { return a.Addr().Unmap() == remote.Addr() && a.Port() == remote.Port() }
+	return slices.ContainsFunc(r.Reflexive, seen) ||
 		remote.Port() == r.Port && (remote.Addr().IsLoopback() || slices.ContainsFunc(r.Links, own))
 }
 
