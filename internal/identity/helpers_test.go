@@ -7,6 +7,8 @@ import (
 	"time"
 )
 
+var noDeadline time.Time
+
 func newKey(tb testing.TB) Key {
 	tb.Helper()
 	key, err := NewKey()
