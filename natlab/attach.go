@@ -1,24 +1,21 @@
 package natlab
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 )
 
-// attach gives a port its addresses in the network, and the prefixes that are routed to it as a whole.
+var errNoAddress = errors.New("no address left")
+
+// attach gives a port its addresses in the network, and the prefixes routed to it as a whole.
 func (n *network) attach(p *port, addrs []netip.Addr, routed []netip.Prefix) error {
 	err := n.change(func(t *table) error {
-		for _, a := range addrs {
-			if owner := t.hosts[a]; owner != nil {
-				return fmt.Errorf("%s has the address %v", owner.name, a)
-			}
-			t.hosts[a] = p
-		}
 		for _, prefix := range routed {
 			t.prefixes[prefix] = p
 		}
-		return nil
+		return t.assign(p, addrs)
 	})
 	if err == nil {
 		p.net.Store(n)
@@ -28,62 +25,55 @@ func (n *network) attach(p *port, addrs []netip.Addr, routed []netip.Prefix) err
 
 // attachGateway makes a port the one that packets to other networks go to.
 func (n *network) attachGateway(p *port, addrs []netip.Addr) error {
-	if err := n.attach(p, addrs, nil); err != nil {
-		return err
-	}
-	return n.change(func(t *table) error {
+	err := n.change(func(t *table) error {
 		t.gateway = p
-		return nil
+		return t.assign(p, addrs)
 	})
+	p.net.Store(n)
+	return err
 }
 
 // detach takes a port out of the network, with all that leads to it.
 func (n *network) detach(p *port) {
 	p.net.Store(nil)
 	n.change(func(t *table) error {
-		isP := func(owner *port) bool { return owner == p }
-		deleteValues(t.hosts, isP)
-		deleteValues(t.prefixes, isP)
-		for pair := range t.delays {
-			if pair[0] == p || pair[1] == p {
-				delete(t.delays, pair)
-			}
-		}
+		t.remove(p)
 		return nil
 	})
 }
 
-func deleteValues[K comparable, V any](m map[K]V, match func(V) bool) {
-	for k, v := range m {
-		if match(v) {
-			delete(m, k)
-		}
-	}
-}
-
 // choose returns the addresses asked for, IPv4 first, or a free one if there are none.
-func (n *network) choose(kind string, number int, asked []netip.Addr) ([]netip.Addr, error) {
+func (n *network) choose(kind string, asked []netip.Addr) ([]netip.Addr, error) {
 	if len(asked) == 0 {
-		free, err := n.free(kind, number)
+		free, err := n.free(kind)
 		return []netip.Addr{free}, err
 	}
 	addrs := slices.Clone(asked)
 	slices.SortStableFunc(addrs, func(a, b netip.Addr) int { return a.BitLen() - b.BitLen() })
 	for _, a := range addrs {
-		if n.owner != nil && n.prefixOf(a) == (netip.Prefix{}) {
+		if n.owner != nil && !n.prefixOf(a).IsValid() {
 			return nil, fmt.Errorf("%v is not in the inside of %s", a, n.name)
 		}
 	}
 	return addrs, nil
 }
 
-func (n *network) free(kind string, number int) (netip.Addr, error) {
-	if n.owner == nil {
-		return public(kind, number)
+// free returns an address that nobody has. On the internet it is one of 203.0.113.10 and up for
+// hosts, and of 198.51.100.1 and up for NATs (RFC 5737).
+func (n *network) free(kind string) (netip.Addr, error) {
+	prefixes, skip := n.prefixes, 1
+	if n.owner == nil && kind == kindHost {
+		prefixes, skip = []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}, 10
+	} else if n.owner == nil {
+		prefixes = []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}
 	}
 	hosts := n.table.Load().hosts
-	for _, prefix := range n.prefixes {
-		for a := prefix.Addr().Next(); prefix.Contains(a); a = a.Next() {
+	for _, prefix := range prefixes {
+		a := prefix.Addr()
+		for range skip {
+			a = a.Next()
+		}
+		for ; prefix.Contains(a.Next()); a = a.Next() { // the last one is for broadcast
 			if hosts[a] == nil {
 				return a, nil
 			}
@@ -114,7 +104,7 @@ func (n *network) prefixOf(a netip.Addr) netip.Prefix {
 // An ifconfig is how a kernel's interface is set up.
 type ifconfig struct {
 	addrs   []netip.Prefix // with the length of the network that is on the link
-	routers []netip.Addr   // of the default routes; one that is unspecified means that everybody is on the link
+	routers []netip.Addr   // of the default routes; unspecified if everybody is on the link
 }
 
 // ifconfig is how an interface with these addresses has to be set up in the network.

@@ -44,8 +44,13 @@ func (n *NAT) NAT(name string, b Behavior, list ...Option) *NAT {
 
 func (w *network) newNAT(name string, list []Option, newBox func(*NAT) (box, error)) *NAT {
 	n := &NAT{name: name, lab: w.lab}
-	n.inside = newNetwork(w.lab, name)
-	n.inside.owner = n
+	n.inside = newNetwork(w.lab, name, n)
+	if w.owner != nil && w.owner.err != nil {
+		n.err = w.owner.err
+		return n
+	}
+	w.lab.building.Lock()
+	defer w.lab.building.Unlock()
 	if err := n.build(w, list, newBox); err != nil {
 		n.err = fmt.Errorf("NAT %s: %w", name, err)
 		w.lab.fail(n.err)
@@ -58,15 +63,14 @@ func (n *NAT) build(w *network, list []Option, newBox func(*NAT) (box, error)) e
 	if err != nil {
 		return err
 	}
-	number, err := n.lab.claim(n.name, kindNAT)
-	if err != nil {
+	if err := n.lab.claim(n.name); err != nil {
 		return err
 	}
-	if n.addrs, err = w.choose(kindNAT, number, o.addrs); err != nil {
+	if n.addrs, err = w.choose(kindNAT, o.addrs); err != nil {
 		return err
 	}
 	if n.inside.prefixes = o.inside; len(o.inside) == 0 {
-		n.inside.prefixes = []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(number + 1)}), 24)}
+		n.inside.prefixes = []netip.Prefix{n.lab.nextInside()}
 	}
 	if n.outside, err = n.lab.newPort(n.name, o.link, func(f *frame) { n.box.fromOutside(f) }); err != nil {
 		return err
@@ -87,6 +91,14 @@ func (n *NAT) build(w *network, list []Option, newBox func(*NAT) (box, error)) e
 		return err
 	}
 	return w.attach(n.outside, n.addrs, routed)
+}
+
+// nextInside is the inside prefix by default: 10.1.0.0/24 for the first NAT, and so on.
+func (l *Lab) nextInside() netip.Prefix {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.nats++
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(l.nats), byte(l.nats >> 8)}), 24)
 }
 
 // Name is the name that the NAT was given.

@@ -76,7 +76,7 @@ func (d *device) openVeth(s, wires *space, name string) error {
 		attrs := netlink.NewLinkAttrs()
 		attrs.Name, attrs.MTU, attrs.TxQLen = name, mtu, 1000
 		pair := netlink.NewVeth(attrs)
-		pair.PeerName, pair.PeerNamespace = fmt.Sprintf("w%d", s.fd), netlink.NsFd(wires.fd)
+		pair.PeerName, pair.PeerNamespace = fmt.Sprintf("wire%d", wires.ends.Add(1)), netlink.NsFd(wires.fd)
 		if err := netlink.LinkAdd(pair); err != nil {
 			return fmt.Errorf("make veth pair: %w", err)
 		}
@@ -110,6 +110,8 @@ func (d *device) openFarEnd(near netlink.Link) error {
 	for _, option := range []struct{ level, name, value int }{
 		{unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1},
 		{unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1},
+		// The kernel gives a queue to an interface some time after it comes up, and loses what is sent before.
+		{unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1},
 		{unix.SOL_SOCKET, unix.SO_RCVBUF, sockBytes}, // an ordinary user gets net.core.rmem_max
 		{unix.SOL_SOCKET, unix.SO_SNDBUF, sockBytes},
 	} {

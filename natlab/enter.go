@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
 )
 
 // ErrUnavailable is returned by Enter and New where this machine does not let the process make network namespaces.
@@ -26,6 +28,9 @@ func Enter() error { return enter() }
 // Where no lab can be built, the tests run all the same and Test skips those that need one. With NATLAB=require in the
 // environment that is a failure instead, and so is a missing nft.
 func Main(m interface{ Run() int }) {
+	if isFuzzWorker() {
+		os.Exit(m.Run())
+	}
 	err := Enter()
 	if err == nil && required() {
 		_, err = findNFT()
@@ -37,6 +42,14 @@ func Main(m interface{ Run() int }) {
 		}
 	}
 	os.Exit(m.Run())
+}
+
+// isFuzzWorker reports whether this process was started by a go test -fuzz, with which it talks over
+// inherited descriptors. They would not get inside with it.
+func isFuzzWorker() bool {
+	return slices.ContainsFunc(os.Args, func(arg string) bool {
+		return strings.HasPrefix(strings.TrimLeft(arg, "-"), "test.fuzzworker")
+	})
 }
 
 // TB is the part of testing.TB that Test needs.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 )
 
@@ -57,11 +56,12 @@ func (n *NAT) SetAddr(addrs ...string) error {
 		return err
 	}
 	w := n.outside.net.Load()
-	chosen, err := w.choose(kindNAT, 0, o.addrs)
+	chosen, err := w.choose(kindNAT, o.addrs)
 	if err != nil {
 		return err
 	}
-	if err := w.readdress(n.outside, chosen); err != nil {
+	err = w.change(func(t *table) error { return t.assign(n.outside, chosen) })
+	if err != nil {
 		return err
 	}
 	n.mu.Lock()
@@ -87,10 +87,7 @@ func (h *Host) Move(to Network, list ...Option) error {
 	if err != nil {
 		return err
 	}
-	h.lab.mu.Lock()
-	number := h.lab.count(kindHost)
-	h.lab.mu.Unlock()
-	addrs, err := n.choose(kindHost, number, o.addrs)
+	addrs, err := n.choose(kindHost, o.addrs)
 	if err != nil {
 		return err
 	}
@@ -114,7 +111,7 @@ func (l *Lab) Reset(src, dst netip.AddrPort) error {
 	if !ok {
 		return fmt.Errorf("natlab: no segment from %v to %v yet", src, dst)
 	}
-	to := l.core.table.Load().lookup(dst.Addr())
+	to := l.core.table.Load().owner(dst.Addr())
 	if to == nil {
 		return errors.New("natlab: nobody has the address " + dst.Addr().String())
 	}
@@ -125,24 +122,4 @@ func (l *Lab) Reset(src, dst netip.AddrPort) error {
 	header[12], header[13] = 5<<4, byte(flagRST)
 	l.core.answer(to, ipPacket(protoTCP, src.Addr(), dst.Addr(), header))
 	return nil
-}
-
-// readdress replaces the addresses of a port that is attached.
-func (n *network) readdress(p *port, addrs []netip.Addr) error {
-	return n.change(func(t *table) error {
-		for _, a := range addrs {
-			if owner := t.hosts[a]; owner != nil && owner != p {
-				return fmt.Errorf("%s has the address %v", owner.name, a)
-			}
-		}
-		for a, owner := range t.hosts {
-			if owner == p && !slices.Contains(addrs, a) {
-				delete(t.hosts, a)
-			}
-		}
-		for _, a := range addrs {
-			t.hosts[a] = p
-		}
-		return nil
-	})
 }

@@ -10,9 +10,10 @@ const (
 
 // A frame is one IP packet on its way through the lab. Whoever is handed one passes it on or frees it.
 type frame struct {
-	store []byte // headroom, then the packet
-	data  []byte // the packet
-	gso   int    // payload bytes of each segment where data is several TCP segments in one; else zero
+	store []byte      // headroom, then the packet
+	data  []byte      // the packet
+	gso   int         // payload bytes of each segment where data is several TCP segments in one; else zero
+	flow  *tracedFlow // where the network it is in has counted it
 	home  *sync.Pool
 }
 
@@ -31,7 +32,7 @@ func (p *frames) get(n int) *frame {
 	if f == nil {
 		f = &frame{store: make([]byte, max(size, headroom+n)), home: pool}
 	}
-	f.gso = 0
+	f.gso, f.flow = 0, nil
 	f.data = f.store[headroom : headroom+n]
 	return f
 }

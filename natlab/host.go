@@ -38,6 +38,12 @@ func (n *NAT) Host(name string, list ...Option) *Host {
 
 func (n *network) newHost(name string, list []Option) *Host {
 	h := &Host{name: name, lab: n.lab}
+	if n.owner != nil && n.owner.err != nil {
+		h.err = n.owner.err
+		return h
+	}
+	n.lab.building.Lock()
+	defer n.lab.building.Unlock()
 	if err := h.build(n, list); err != nil {
 		h.err = fmt.Errorf("host %s: %w", name, err)
 		n.lab.fail(h.err)
@@ -50,11 +56,10 @@ func (h *Host) build(n *network, list []Option) error {
 	if err != nil {
 		return err
 	}
-	number, err := h.lab.claim(h.name, kindHost)
-	if err != nil {
+	if err := h.lab.claim(h.name); err != nil {
 		return err
 	}
-	if h.addrs, err = n.choose(kindHost, number, o.addrs); err != nil {
+	if h.addrs, err = n.choose(kindHost, o.addrs); err != nil {
 		return err
 	}
 	if h.space, err = h.lab.newHostSpace(); err != nil {

@@ -1,11 +1,9 @@
 package natlab
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"net/netip"
 	"sync"
 	"time"
 )
@@ -47,12 +45,13 @@ type Lab struct {
 	launcher *launcher
 	t        TB // nil outside of tests
 
-	work sync.WaitGroup
+	work     sync.WaitGroup
+	building sync.Mutex // held while something is made
 
 	mu     sync.Mutex
 	dice   *rand.Rand
 	names  map[string]bool
-	made   map[string]int // how many of each kind, for addresses by default
+	nats   int // made so far
 	stops  []func()
 	err    error
 	closed bool
@@ -61,12 +60,12 @@ type Lab struct {
 // New makes a lab with nobody in it. The error wraps ErrUnavailable where the process may not make network namespaces, most
 // often because it has not called Enter. The caller must Close the lab.
 func New(c Config) (*Lab, error) {
-	l := &Lab{seed: c.Seed, began: time.Now(), names: map[string]bool{}, made: map[string]int{}}
+	l := &Lab{seed: c.Seed, began: time.Now(), names: make(map[string]bool)}
 	for l.seed == 0 {
 		l.seed = rand.Uint64()
 	}
 	l.dice = rand.New(rand.NewPCG(l.seed, 0))
-	l.core = newNetwork(l, internet)
+	l.core = newNetwork(l, internet, nil)
 	if err := l.prepareDevices(c.Device); err != nil {
 		return nil, err
 	}
@@ -140,24 +139,18 @@ func (l *Lab) newDice() *rand.Rand {
 	return rand.New(rand.NewPCG(l.dice.Uint64(), l.dice.Uint64()))
 }
 
-// claim takes a name, and returns the number of things of that kind made before.
-func (l *Lab) claim(name, kind string) (int, error) {
+// claim takes a name for something that is made.
+func (l *Lab) claim(name string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed {
-		return 0, net.ErrClosed
-	}
-	if name == "" || name == internet || l.names[name] {
-		return 0, fmt.Errorf("the name %q is taken", name)
+	switch {
+	case l.closed:
+		return net.ErrClosed
+	case name == "" || name == internet || l.names[name]:
+		return fmt.Errorf("the name %q is taken", name)
 	}
 	l.names[name] = true
-	return l.count(kind), nil
-}
-
-// count returns the number of things of that kind counted before, and counts one more. l.mu is held.
-func (l *Lab) count(kind string) int {
-	l.made[kind]++
-	return l.made[kind] - 1
+	return nil
 }
 
 // An Attachment is what is connected to a network of the lab by a link: a *Host or a *NAT.
@@ -198,22 +191,6 @@ func (p *port) outer() *port {
 		return n.owner.outside
 	}
 	return nil
-}
-
-var errNoAddress = errors.New("no address left")
-
-// public returns the next free address for a host or a NAT on the internet: 203.0.113.10 and up for hosts, 198.51.100.1 and up
-// for NATs (RFC 5737).
-func public(kind string, number int) (netip.Addr, error) {
-	base, first := [4]byte{203, 0, 113}, 10
-	if kind == kindNAT {
-		base, first = [4]byte{198, 51, 100}, 1
-	}
-	if first+number > 254 {
-		return netip.Addr{}, errNoAddress
-	}
-	base[3] = byte(first + number)
-	return netip.AddrFrom4(base), nil
 }
 
 // String is a word such as "tun".

@@ -14,6 +14,7 @@ type line struct {
 	now    func() time.Duration // since the lab began
 	toll   func(f *frame, due time.Duration) (time.Duration, bool)
 	arrive func(*frame)
+	lose   func(*frame)
 	alarm  *alarm
 
 	mu     sync.Mutex
@@ -70,7 +71,7 @@ func (l *line) pop() *frame {
 		}
 		due, ok := l.toll(a.frame, a.due)
 		if !ok {
-			a.frame.free()
+			l.lose(a.frame)
 			continue
 		}
 		a.due, a.paid = due, true

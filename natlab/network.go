@@ -1,14 +1,14 @@
 package natlab
 
 import (
-	"maps"
 	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// A network joins ports: the internet in the middle of the lab, which is a router, or the inside of one NAT, which is a switch.
+// A network joins ports: the internet in the middle of the lab, which is a router, or the inside of
+// one NAT, which is a switch.
 type network struct {
 	name     string
 	lab      *Lab
@@ -19,56 +19,10 @@ type network struct {
 	table atomic.Pointer[table]
 }
 
-// A table tells where packets go. It is replaced, never changed.
-type table struct {
-	hosts    map[netip.Addr]*port
-	prefixes map[netip.Prefix]*port // routed to a port as a whole, looked up after hosts
-	gateway  *port                  // gets what belongs to nobody; may be nil
-	delays   map[[2]*port]time.Duration
-}
-
-func newNetwork(l *Lab, name string) *network {
-	n := &network{name: name, lab: l}
-	n.table.Store(&table{})
+func newNetwork(l *Lab, name string, owner *NAT) *network {
+	n := &network{name: name, lab: l, owner: owner}
+	n.table.Store(newTable())
 	return n
-}
-
-// change replaces the table by a copy that edit has changed.
-func (n *network) change(edit func(*table) error) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	old := n.table.Load()
-	t := &table{maps.Clone(old.hosts), maps.Clone(old.prefixes), old.gateway, maps.Clone(old.delays)}
-	if t.hosts == nil {
-		t.hosts, t.prefixes = map[netip.Addr]*port{}, map[netip.Prefix]*port{}
-		t.delays = map[[2]*port]time.Duration{}
-	}
-	if err := edit(t); err != nil {
-		return err
-	}
-	n.table.Store(t)
-	return nil
-}
-
-// lookup returns the port that owns an address, nil if none does.
-func (t *table) lookup(a netip.Addr) *port {
-	if p := t.hosts[a]; p != nil {
-		return p
-	}
-	for prefix, p := range t.prefixes {
-		if prefix.Contains(a) {
-			return p
-		}
-	}
-	return nil
-}
-
-// delay is that of the whole way between two ports.
-func (t *table) delay(from, to *port) time.Duration {
-	if d, ok := t.delays[[2]*port{from, to}]; ok {
-		return d
-	}
-	return from.link.Load().Delay + to.link.Load().Delay
 }
 
 // carry takes a packet from a port to where it goes.
@@ -79,38 +33,28 @@ func (n *network) carry(from *port, f *frame) {
 		return
 	}
 	t := n.table.Load()
-	to := t.lookup(p.dst().Addr())
-	if to == nil && from != t.gateway {
-		to = t.gateway
-	}
+	to := t.route(from, p.dst().Addr())
 	fate := n.fate(t, from, to, &p)
-	if fate == Expired {
+	switch {
+	case fate != Carried:
 		n.lab.trace.record(n, from, to, f, &p, fate)
-		if answer := icmpTimeExceeded(&p, n.address(&p)); answer != nil {
-			n.answer(from, answer)
+		if fate == Expired {
+			n.answer(from, icmpTimeExceeded(&p, n.address(&p)))
 		}
 		f.free()
-		return
-	}
-	if fate != Carried {
-		n.lab.trace.record(n, from, to, f, &p, fate)
-		f.free()
-		return
-	}
-	if f.gso > 0 && !(from.link.Load().plain() && to.link.Load().plain()) {
+	case f.gso > 0 && !(from.link.Load().plain() && to.link.Load().plain()):
 		for _, segment := range f.split(&n.lab.frames) {
 			n.transmit(t, from, to, segment)
 		}
-		return
+	default:
+		n.transmit(t, from, to, f)
 	}
-	n.transmit(t, from, to, f)
 }
 
 // fate decides what becomes of a packet before chance has a say.
 func (n *network) fate(t *table, from, to *port, p *packet) Fate {
-	source := t.lookup(p.src().Addr())
 	switch {
-	case source != from && from != t.gateway:
+	case from != t.gateway && t.owner(p.src().Addr()) != from:
 		return Spoofed
 	case to == nil || to == from:
 		return Unrouted
@@ -130,22 +74,25 @@ func (n *network) transmit(t *table, from, to *port, f *frame) {
 		return
 	}
 	ready, ok := from.up.pass(from.link.Load(), len(f.data), n.lab.now())
-	fate := Carried
+	var due time.Duration
+	var paid bool
+	if ok {
+		due, paid, ok = to.reserve(from, len(f.data), ready+t.delay(from, to))
+	}
 	if !ok {
-		fate = Lost
-	}
-	// Recorded before it may arrive, so that an answer is never recorded before what it answers.
-	n.lab.trace.record(n, from, to, f, &p, fate)
-	if !ok || !to.accept(from, f, ready, t.delay(from, to)) {
+		n.lab.trace.record(n, from, to, f, &p, Lost)
 		f.free()
+		return
 	}
+	// Recorded before it can arrive, so that no answer is recorded before what it answers.
+	n.lab.trace.record(n, from, to, f, &p, Carried)
+	to.accept(f, due, paid)
 }
 
-// answer sends a packet of the network's own router to a port.
+// answer sends a packet of the network's own router, if there is one to send, to a port.
 func (n *network) answer(to *port, packet []byte) {
-	f := n.lab.frames.clone(packet)
-	if !to.accept(nil, f, n.lab.now(), 2*to.link.Load().Delay) {
-		f.free()
+	if packet != nil {
+		to.accept(n.lab.frames.clone(packet), n.lab.now()+2*to.link.Load().Delay, true)
 	}
 }
 
@@ -164,5 +111,6 @@ func (n *network) address(p *packet) netip.Addr {
 
 // isLocal reports whether packets to a never leave the link they are sent on.
 func isLocal(a netip.Addr) bool {
-	return a.IsMulticast() || a.IsLinkLocalUnicast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255})
+	broadcast := netip.AddrFrom4([4]byte{255, 255, 255, 255})
+	return a.IsMulticast() || a.IsLinkLocalUnicast() || a == broadcast
 }

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// A port is where a host or one side of a NAT is attached to a network: its link, and the packets on their way to it.
+// A port is where a host or one side of a NAT is attached to a network: its link, and the packets
+// on their way to it.
 type port struct {
 	name string
 	lab  *Lab
@@ -32,7 +33,7 @@ func (l *Lab) newPort(name string, link Link, take func(*frame)) (*port, error) 
 	if err != nil {
 		return nil, err
 	}
-	p.line = &line{now: l.now, toll: p.toll, arrive: p.arrive, alarm: a}
+	p.line = &line{now: l.now, toll: p.toll, arrive: p.arrive, lose: p.lose, alarm: a}
 	l.own(p.line.run, p.line.close)
 	return p, nil
 }
@@ -50,39 +51,53 @@ func (p *port) send(f *frame) {
 // arrive gets a packet at the end of its way.
 func (p *port) arrive(f *frame) {
 	if p.cut.Load() {
-		f.free()
+		p.lose(f)
 		return
 	}
 	p.take(f)
 }
 
-// accept lets a packet from another port, which leaves that one's link at ready, arrive after delay.
-// It reports false if the packet is lost, and does not take it then.
-func (p *port) accept(from *port, f *frame, ready, delay time.Duration) bool {
+// lose ends a packet that was on its way.
+func (p *port) lose(f *frame) {
+	p.lab.trace.lose(f)
+	f.free()
+}
+
+// reserve finds out when a packet of n bytes from another port is here if it would be at due
+// without this port's link. It reports false for a packet that is lost. Where the link has a rate,
+// the packet has yet to pay for it when it comes.
+func (p *port) reserve(from *port, n int, due time.Duration) (at time.Duration, paid, ok bool) {
 	link := p.link.Load()
-	due := ready + delay
 	if link.Rate > 0 {
-		// Packets wait for the rate here in the order in which they come, which is not the order in which they were sent.
-		return p.line.push(f, due, false)
+		// Packets wait for the rate in the order in which they come, which is not the order in
+		// which they were sent.
+		return due, false, true
 	}
-	due, ok := p.down.pass(link, len(f.data), due)
+	due, ok = p.down.pass(link, n, due)
 	if !ok {
-		return false
+		return 0, true, false
 	}
 	if !link.Reorder {
 		p.mu.Lock()
+		defer p.mu.Unlock()
 		due = max(due, p.last[from])
 		p.last[from] = due
-		p.mu.Unlock()
 	}
-	if due <= p.lab.now() {
-		p.arrive(f)
-		return true
-	}
-	return p.line.push(f, due, true)
+	return due, true, true
 }
 
-// toll is what a packet that comes at due pays to a link with a rate: it tells when the packet arrives, or that it is lost.
+// accept takes over a packet that reserve was asked about.
+func (p *port) accept(f *frame, due time.Duration, paid bool) {
+	switch {
+	case paid && due <= p.lab.now():
+		p.arrive(f)
+	case !p.line.push(f, due, paid):
+		p.lose(f)
+	}
+}
+
+// toll is what a packet that comes at due pays to a link with a rate: it tells when the packet
+// arrives, or that it is lost.
 func (p *port) toll(f *frame, due time.Duration) (time.Duration, bool) {
 	link := p.link.Load()
 	due, ok := p.down.pass(link, len(f.data), due)
@@ -91,9 +106,9 @@ func (p *port) toll(f *frame, due time.Duration) (time.Duration, bool) {
 	}
 	if !link.Reorder {
 		p.mu.Lock()
+		defer p.mu.Unlock()
 		due = max(due, p.lastDown)
 		p.lastDown = due
-		p.mu.Unlock()
 	}
 	return due, true
 }

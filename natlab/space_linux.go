@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -14,7 +17,10 @@ import (
 
 // A space is a network namespace without a name: it vanishes with its last process, thread, socket and descriptor.
 type space struct {
-	fd int
+	ends atomic.Uint32 // far ends of veth pairs that were put here, for their names
+
+	mu sync.Mutex
+	fd int // -1 when closed
 }
 
 // newSpace makes a namespace in which only lo exists, and is up.
@@ -26,9 +32,7 @@ func newSpace() (*space, error) {
 		made <- s.unshare()
 	}()
 	if err := <-made; err != nil {
-		if s.fd >= 0 {
-			s.close()
-		}
+		s.close()
 		return nil, err
 	}
 	return s, nil
@@ -57,7 +61,7 @@ func (s *space) do(fn func() error) error {
 		return fmt.Errorf("open network namespace: %w", err)
 	}
 	defer unix.Close(home)
-	if err := unix.Setns(s.fd, unix.CLONE_NEWNET); err != nil {
+	if err := s.enter(); err != nil {
 		runtime.UnlockOSThread()
 		return fmt.Errorf("enter network namespace: %w", err)
 	}
@@ -69,7 +73,23 @@ func (s *space) do(fn func() error) error {
 	return fn()
 }
 
+// enter moves the calling thread into the namespace.
+func (s *space) enter() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fd < 0 {
+		return net.ErrClosed
+	}
+	return unix.Setns(s.fd, unix.CLONE_NEWNET)
+}
+
+// close lets go of the namespace. Threads and sockets that are in it keep it alive.
 func (s *space) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fd < 0 {
+		return nil
+	}
 	fd := s.fd
 	s.fd = -1
 	return unix.Close(fd)

@@ -2,46 +2,20 @@ package natlab
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
 
-// A Fate is what a network did with a packet.
-type Fate uint8
+// maxFlows bounds the memory of a trace. Beyond it, flows are counted by source address only.
+const maxFlows = 1 << 17
 
-const (
-	Carried  Fate = iota // sent on its way
-	Lost                 // by Link.Loss, or because a queue was full
-	Cut                  // one of the two links was cut
-	Unrouted             // nobody has the destination address
-	Spoofed              // the sender does not own the source address
-	Expired              // its time to live ran out
-)
-
-// String is a word such as "carried".
-func (f Fate) String() string {
-	return [...]string{"carried", "lost", "cut", "unrouted", "spoofed", "expired"}[f]
-}
-
-// A Flow is the packets that one network saw from one endpoint to another.
-type Flow struct {
-	// Network is "internet", or the name of the NAT whose inside it is.
-	Network string
-	// From and To name the hosts and NATs at the two ends, as this network sees them. To is empty if nobody has the address.
-	From, To string
-	// Src and Dst are the endpoints in the packets. The ports are zero in what has none, such as ICMP errors.
-	Src, Dst netip.AddrPort
-	// Protocol is "tcp", "udp" or "icmp".
-	Protocol string
-
-	// Packets were carried, and Bytes is the payload in them, retransmissions included.
-	Packets, Bytes int64
-	// SYNs and RSTs are TCP segments, whatever became of them. SYN+ACK does not count as SYN.
-	SYNs, RSTs int64
-	// Dropped are the packets that were not carried, for any Fate.
-	Dropped int64
-	// First and Last are when the first and the last packet was seen.
-	First, Last time.Time
+// A trace counts every packet that a network of the lab gets, and shows it to those who watch.
+type trace struct {
+	mu    sync.Mutex
+	flows map[traceKey]*tracedFlow
+	order []*tracedFlow
+	taps  []tap
 }
 
 type traceKey struct {
@@ -55,24 +29,32 @@ type tracedFlow struct {
 	next uint32 // TCP sequence number after the last segment
 }
 
-// A trace counts every packet that a network of the lab gets.
-type trace struct {
-	mu    sync.Mutex
-	flows map[traceKey]*tracedFlow
-	order []*tracedFlow
-	logs  []*packetLog
+// An entry is one packet in one network.
+type entry struct {
+	at       time.Time
+	network  *network
+	from, to *port // to is nil if nobody has the destination address
+	packet   *packet
+	fate     Fate
 }
 
+// A tap is shown every packet. It must not keep the entry.
+type tap interface{ see(entry) }
+
+// record counts a packet, once for each network it comes to.
 func (t *trace) record(n *network, from, to *port, f *frame, p *packet, fate Fate) {
 	now := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	flow := t.flow(n, from, to, p)
-	flow.Last = now
-	if flow.First.IsZero() {
+	flow, segments := t.flow(n, from, p), int64(f.segments())
+	f.flow, flow.Last = flow, now
+	if to != nil {
+		flow.To = to.name
+	}
+	first := flow.First.IsZero()
+	if first {
 		flow.First = now
 	}
-	segments := int64(f.segments())
 	if fate == Carried {
 		flow.Packets += segments
 		flow.Bytes += int64(p.payload())
@@ -80,41 +62,64 @@ func (t *trace) record(n *network, from, to *port, f *frame, p *packet, fate Fat
 		flow.Dropped += segments
 	}
 	if p.protocol == protoTCP {
-		if p.flags().has(flagSYN) || int32(p.end()-flow.next) > 0 || flow.First == now {
-			flow.next = p.end()
-		}
-		if p.isSYN() {
-			flow.SYNs++
-		}
-		if p.flags().has(flagRST) {
-			flow.RSTs++
-		}
+		flow.addTCP(p, first)
 	}
-	for _, log := range t.logs {
-		log.write(entry{now, n, from, to, f, p, fate})
+	for _, tap := range t.taps {
+		tap.see(entry{now, n, from, to, p, fate})
 	}
 }
 
-func (t *trace) flow(n *network, from, to *port, p *packet) *tracedFlow {
+func (f *tracedFlow) addTCP(p *packet, first bool) {
+	if p.isSYN() {
+		f.SYNs++
+	}
+	if p.flags().has(flagRST) {
+		f.RSTs++
+	}
+	if first || p.flags().has(flagSYN) || int32(p.end()-f.next) > 0 {
+		f.next = p.end()
+	}
+}
+
+// flow finds or makes the counters for a packet.
+func (t *trace) flow(n *network, from *port, p *packet) *tracedFlow {
 	key := traceKey{n, p.src(), p.dst(), p.protocol}
-	flow := t.flows[key]
-	if flow == nil {
-		flow = &tracedFlow{}
-		flow.Network, flow.From, flow.Protocol = n.name, from.name, p.protocol.String()
-		flow.Src, flow.Dst = p.src(), p.dst()
-		if t.flows == nil {
-			t.flows = make(map[traceKey]*tracedFlow)
+	if flow := t.flows[key]; flow != nil {
+		return flow
+	}
+	if len(t.flows) >= maxFlows {
+		key.src = netip.AddrPortFrom(key.src.Addr(), 0)
+		key.dst = netip.AddrPort{}
+		if flow := t.flows[key]; flow != nil {
+			return flow
 		}
-		t.flows[key] = flow
-		t.order = append(t.order, flow)
 	}
-	if to != nil {
-		flow.To = to.name
+	flow := &tracedFlow{}
+	flow.Network, flow.From, flow.Protocol = n.name, from.name, p.protocol.String()
+	flow.Src, flow.Dst = key.src, key.dst
+	if t.flows == nil {
+		t.flows = make(map[traceKey]*tracedFlow)
 	}
+	t.flows[key] = flow
+	t.order = append(t.order, flow)
 	return flow
 }
 
-// sequence is the TCP sequence number that follows what a network last saw from src to dst.
+// lose corrects the counters for a packet that was recorded as carried.
+func (t *trace) lose(f *frame) {
+	p, ok := parse(f.data)
+	if !ok || f.flow == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	segments := int64(f.segments())
+	f.flow.Packets -= segments
+	f.flow.Bytes -= int64(p.payload())
+	f.flow.Dropped += segments
+}
+
+// sequence is the TCP sequence number that follows what a network has seen from src to dst.
 func (t *trace) sequence(n *network, src, dst netip.AddrPort) (next uint32, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -123,6 +128,18 @@ func (t *trace) sequence(n *network, src, dst netip.AddrPort) (next uint32, ok b
 		return 0, false
 	}
 	return flow.next, true
+}
+
+// watch shows packets to a tap until stop is called.
+func (t *trace) watch(w tap) (stop func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.taps = append(t.taps, w)
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.taps = slices.DeleteFunc(t.taps, func(other tap) bool { return other == w })
+	}
 }
 
 // String is a word such as "tcp".
@@ -142,51 +159,4 @@ func (p *packet) payload() int {
 		return p.payloadLength()
 	}
 	return len(p.raw) - p.transport - 8
-}
-
-// Flows returns what the networks of the lab have seen since it began, or since ResetFlows, in the order of the first packet.
-func (l *Lab) Flows() []Flow {
-	l.trace.mu.Lock()
-	defer l.trace.mu.Unlock()
-	flows := make([]Flow, 0, len(l.trace.order))
-	for _, f := range l.trace.order {
-		flows = append(flows, f.Flow)
-	}
-	return flows
-}
-
-// ResetFlows makes Flows, Payload and SYNs begin anew.
-func (l *Lab) ResetFlows() {
-	l.trace.mu.Lock()
-	defer l.trace.mu.Unlock()
-	l.trace.flows, l.trace.order = nil, nil
-}
-
-// Payload returns how many bytes of TCP payload the internet carried between two public addresses, both ways together,
-// retransmissions included.
-func (l *Lab) Payload(a, b netip.Addr) int64 {
-	var sum int64
-	for _, f := range l.Flows() {
-		src, dst := f.Src.Addr(), f.Dst.Addr()
-		if f.Network == internet && f.Protocol == "tcp" && (src == a && dst == b || src == b && dst == a) {
-			sum += f.Bytes
-		}
-	}
-	return sum
-}
-
-// SYNs returns how many connection attempts, retransmissions included, the internet saw from each source address to each
-// endpoint. Those to nobody are included.
-func (l *Lab) SYNs() map[netip.Addr]map[netip.AddrPort]int64 {
-	syns := make(map[netip.Addr]map[netip.AddrPort]int64)
-	for _, f := range l.Flows() {
-		if f.Network != internet || f.SYNs == 0 {
-			continue
-		}
-		if syns[f.Src.Addr()] == nil {
-			syns[f.Src.Addr()] = make(map[netip.AddrPort]int64)
-		}
-		syns[f.Src.Addr()][f.Dst] += f.SYNs
-	}
-	return syns
 }
