@@ -10,8 +10,8 @@ import (
 	"github.com/bodkin-p2p/bodkin/internal/candidate"
 )
 
-// An Interface is a network interface of this machine that is up, with at least one
-// address.
+// An Interface is a network interface of this machine that is up and connected, with
+// at least one address.
 type Interface struct {
 	Name  string
 	Addrs []Addr
@@ -54,7 +54,8 @@ func systemInterfaces() ([]Interface, error) {
 	states := addrStates()
 	var all []Interface
 	for _, f := range found {
-		if f.Flags&net.FlagUp == 0 || f.Flags&net.FlagLoopback != 0 {
+		const live = net.FlagUp | net.FlagRunning // running: with a cable, or associated
+		if f.Flags&live != live || f.Flags&net.FlagLoopback != 0 {
 			continue
 		}
 		addrs, err := f.Addrs()
