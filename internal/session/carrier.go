@@ -5,12 +5,14 @@ import (
 	"sync"
 )
 
-// A carrier remembers the first error of a connection, which tells a lost carrier from a peer that breaks the protocol.
+// A carrier remembers the first error of a connection that is not the consequence of closing it here. That tells a lost
+// carrier from a peer that breaks the protocol.
 type carrier struct {
 	net.Conn
 
-	mu  sync.Mutex
-	err error // guarded by mu
+	mu     sync.Mutex // guards what follows
+	closed bool
+	err    error
 }
 
 func (c *carrier) Read(b []byte) (int, error) {
@@ -23,13 +25,20 @@ func (c *carrier) Write(b []byte) (int, error) {
 	return n, c.note(err)
 }
 
+func (c *carrier) Close() error {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	return c.Conn.Close()
+}
+
 func (c *carrier) note(err error) error {
 	if err == nil {
 		return nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err == nil {
+	if c.err == nil && !c.closed {
 		c.err = err
 	}
 	return err
