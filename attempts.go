@@ -1,0 +1,211 @@
+package bodkin
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/gather"
+	"github.com/bodkin-p2p/bodkin/internal/identity"
+	"github.com/bodkin-p2p/bodkin/internal/punch"
+	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
+	"github.com/bodkin-p2p/bodkin/internal/wire"
+)
+
+// Limits on what a server can make a node do: an introduction costs up to six SYNs a round.
+const (
+	maxRunningAttempts = 64
+	maxKnownAttempts   = 256 // running and ended ones; an ended one is kept so that its id cannot start it again
+)
+
+var errTooManyAttempts = errors.New("too many attempts at once")
+
+// An attempt is the work of one introduction: up to three rounds of opening a direct connection to one peer.
+type attempt struct {
+	id         wire.AttemptID
+	peer       NodeID
+	role       rendezvous.Role
+	introduced time.Time
+
+	rounds chan punch.Round // further rounds; closed when the server starts no more
+	seen   int              // the newest round. Guarded by attempts.mu, as is over
+	over   bool
+
+	done chan struct{} // closed at the end, then one of these is set
+	link *link
+	err  error
+}
+
+// attempts is the attempts of a node, the running ones and those that ended last.
+type attempts struct {
+	mu      sync.Mutex
+	byID    map[wire.AttemptID]*attempt
+	order   []wire.AttemptID // oldest first
+	running int
+}
+
+// begin returns the attempt of an introduction, and whether it is new, so that the caller must run it. It returns nil
+// if too many are running.
+func (t *attempts) begin(intro rendezvous.Introduction) (a *attempt, isNew bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if a, ok := t.byID[intro.Attempt]; ok {
+		return a, false
+	}
+	if t.running >= maxRunningAttempts {
+		return nil, false
+	}
+	a = &attempt{
+		id: intro.Attempt, peer: intro.Peer, role: intro.Role, introduced: intro.Received,
+		rounds: make(chan punch.Round, wire.MaxRounds), seen: intro.Round, done: make(chan struct{}),
+	}
+	if t.byID == nil {
+		t.byID = map[wire.AttemptID]*attempt{}
+	}
+	t.byID[a.id] = a
+	t.order = append(t.order, a.id)
+	t.running++
+	t.forget()
+	return a, true
+}
+
+// forget drops the ended attempts that are too many. The caller holds mu.
+func (t *attempts) forget() {
+	for i := 0; len(t.order) > maxKnownAttempts && i < len(t.order); {
+		a := t.byID[t.order[i]]
+		select {
+		case <-a.done:
+			delete(t.byID, a.id)
+			t.order = append(t.order[:i], t.order[i+1:]...)
+		default:
+			i++
+		}
+	}
+}
+
+// find returns the attempt with an id, nil if it is not known.
+func (t *attempts) find(id wire.AttemptID) *attempt {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.byID[id]
+}
+
+// next gives a running attempt its next round. Rounds that are not newer than the last are repeats, and passed over.
+func (t *attempts) next(a *attempt, round punch.Round) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !a.over && round.Number > a.seen {
+		a.seen = round.Number
+		a.rounds <- round // room for all rounds there can be
+	}
+}
+
+// noMore notes that the server starts no further round of an attempt.
+func (t *attempts) noMore(id wire.AttemptID, _ rendezvous.OverReason) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if a := t.byID[id]; a != nil && !a.over {
+		a.over = true
+		close(a.rounds)
+	}
+}
+
+// end publishes what became of an attempt.
+func (t *attempts) end(a *attempt, l *link, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.running--
+	a.link, a.err = l, err
+	close(a.done)
+}
+
+// introduced starts an attempt, or its next round. The client calls it from its reading goroutine.
+func (n *Node) introduced(intro rendezvous.Introduction) {
+	a, isNew := n.attempts.begin(intro)
+	if a == nil {
+		n.log.Warn("introduction passed over", "peer", intro.Peer.Short(), "err", errTooManyAttempts)
+		return
+	}
+	peer, err := n.open(intro.Peer, intro.Sealed)
+	if err != nil && isNew {
+		n.attempts.end(a, nil, err)
+		n.log.Warn("introduction to a stranger passed over", "peer", intro.Peer.Short(), "err", err)
+		return
+	}
+	round := n.round(intro, peer)
+	if !isNew {
+		n.attempts.next(a, round)
+		return
+	}
+	n.log.Info("introduced", "peer", peer.name, "observed", intro.Observed, "delay", intro.Delay)
+	n.tasks.Go(func() { n.attempt(a, peer, round, intro.Deadline) })
+}
+
+// round decides which of a peer's addresses this node dials.
+func (n *Node) round(intro rendezvous.Introduction, peer profile) punch.Round {
+	dial, refused := n.rules(intro.Observed).Select(gather.WithObserved(peer.candidates, intro.Observed))
+	for _, r := range refused {
+		n.log.Debug("candidate not dialled", "peer", peer.name, "addr", r.Candidate.Addr, "why", r.Reason)
+	}
+	return punch.Round{Number: intro.Round, Remotes: dial, Delay: intro.Delay}
+}
+
+// attempt runs a until it has a link or has failed.
+func (n *Node) attempt(a *attempt, peer profile, first punch.Round, timeout time.Duration) {
+	accepted, forget := n.acceptor.Expect(a.id)
+	defer forget()
+	result, err := punch.Run(n.ctx, first, punch.Plan{
+		Attempt:  a.id,
+		Role:     punchRoles[a.role],
+		Dial:     n.port.Dial,
+		Verify:   n.verify(a),
+		Accepted: accepted,
+		Rounds:   a.rounds,
+		Report:   n.reporter(a),
+		Timeout:  timeout,
+	})
+	if err != nil {
+		n.finished(a, first.Number, false)
+		n.attempts.end(a, nil, pathError(a.peer, err))
+		n.log.Info("no direct path", "peer", peer.name, "err", err)
+		return
+	}
+	n.finished(a, result.Round, true)
+	l, err := n.establish(a, peer, result)
+	n.attempts.end(a, l, err)
+}
+
+// verify proves that a connection ends at the attempt's peer: mutual TLS, the dialer as client, the peer's key pinned.
+func (n *Node) verify(a *attempt) func(context.Context, net.Conn) (net.Conn, error) {
+	return func(ctx context.Context, conn net.Conn) (net.Conn, error) {
+		config, err := identity.PeerConfig(n.config.Key, n.config.Invite.Room, a.peer)
+		if err != nil {
+			return nil, err
+		}
+		secured := tls.Server(conn, config)
+		if a.role == rendezvous.Dialer {
+			secured = tls.Client(conn, config)
+		}
+		return secured, secured.HandshakeContext(ctx)
+	}
+}
+
+// reporter tells the server which candidates failed for good, so that it can start the next round.
+func (n *Node) reporter(a *attempt) func(punch.Failure) {
+	return func(f punch.Failure) {
+		n.log.Debug("candidate failed", "peer", a.peer.Short(), "remote", f.Remote, "kind", f.Kind)
+		err := n.client.Report(a.id, f.Round, []rendezvous.Failure{{Remote: f.Remote, Kind: reportedFailures[f.Kind]}})
+		if err != nil {
+			n.log.Debug("report not sent", "err", err)
+		}
+	}
+}
+
+func (n *Node) finished(a *attempt, round int, direct bool) {
+	if err := n.client.Finished(a.id, round, direct); err != nil {
+		n.log.Debug("end of attempt not told to the server", "err", err)
+	}
+}

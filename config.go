@@ -1,0 +1,132 @@
+package bodkin
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/bodkin-p2p/bodkin/internal/identity"
+	"github.com/bodkin-p2p/bodkin/internal/wire"
+)
+
+// NodeID names a node: it is the node's Ed25519 public key. Its text form begins with "node1" and carries a checksum.
+type NodeID = identity.NodeID
+
+// Key is a node's private key. The zero Key is none.
+type Key = identity.Key
+
+// Invite is what a node needs to join a room: where the server is, the server's key and the room's secret. Whoever
+// holds it may join, so it is to be kept like a password.
+type Invite = identity.Invite
+
+// ParseNodeID reads the text form of a node id.
+func ParseNodeID(text string) (NodeID, error) { return identity.ParseNodeID(text) }
+
+// ParseInvite reads the text form of an invite ("bodkin1..."). Spaces and line breaks inside are passed over; an error
+// tells a typing error from a text of another kind.
+func ParseInvite(text string) (Invite, error) { return identity.ParseInvite(text) }
+
+// NewKey makes a key.
+func NewKey() (Key, error) { return identity.NewKey() }
+
+// LoadOrCreateKey reads the key in the file at path, or makes one there that only its owner can read. It refuses a file
+// that others can read, and one that is damaged.
+func LoadOrCreateKey(path string) (Key, error) { return identity.LoadOrCreateKey(path) }
+
+// Config says how to [Join] a room. Only Invite is needed.
+type Config struct {
+	// Invite says which room, and by which server.
+	Invite Invite
+
+	// Key is who this node is. Zero means a new key for as long as the node runs.
+	Key Key
+
+	// Name is how others in the room may call this node: 1 to 63 lower-case letters, digits and hyphens. Zero means the
+	// host's name.
+	Name string
+
+	// Port is the local TCP port that everything leaves from. Zero means a free one between 20000 and 60000. Asking for
+	// the same port each time keeps mappings and firewall rules useful over restarts.
+	Port uint16
+
+	// DialOnly makes a node that others cannot see or dial. Any number of them may run with one Key, beside the one
+	// node that can be dialled.
+	DialOnly bool
+
+	// Mesh links this node to every other of the room as it comes, so that all of them can talk on when the server goes.
+	Mesh bool
+
+	// Patient lets Join wait for a server that cannot be reached, as long as its context allows. Otherwise it returns
+	// ErrServerUnreachable once every address has failed.
+	Patient bool
+
+	// Within runs open, which opens a socket, where sockets are to be opened: in another network namespace, for
+	// instance. Zero means here.
+	Within func(open func() error) error
+
+	// Log is told what happens, at the levels Info and Debug. Zero means silence.
+	Log *slog.Logger
+}
+
+// withDefaults returns c with its zero fields filled in, or why it cannot be.
+func (c Config) withDefaults() (Config, error) {
+	if len(c.Invite.Servers) == 0 {
+		return c, errors.New("bodkin: Config.Invite is missing")
+	}
+	if c.Key.IsZero() {
+		key, err := identity.NewKey()
+		if err != nil {
+			return c, err
+		}
+		c.Key = key
+	}
+	if c.Name == "" {
+		c.Name = HostName()
+	}
+	if err := CheckName(c.Name); err != nil {
+		return c, err
+	}
+	if c.Within == nil {
+		c.Within = func(open func() error) error { return open() }
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c, nil
+}
+
+// CheckName tells why name cannot be a node's name; nil if it can.
+func CheckName(name string) error {
+	if !validName(name) {
+		return fmt.Errorf("bodkin: name %q: want 1 to %d lower-case letters, digits and inner hyphens", name, wire.MaxName)
+	}
+	return nil
+}
+
+// validName tells whether name can be a node's: a DNS label in lower case (RFC 1123, section 2.1).
+func validName(name string) bool {
+	if name == "" || len(name) > wire.MaxName || name[0] == '-' || name[len(name)-1] == '-' {
+		return false
+	}
+	return strings.IndexFunc(name, func(r rune) bool { return !labelRune(r) }) < 0
+}
+
+func labelRune(r rune) bool { return r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' }
+
+// HostName is the name of a node that is given none: the first label of the host's name, made valid; "node" if nothing of it is left.
+func HostName() string {
+	host, _ := os.Hostname() // no name is as good as an unusable one
+	label, _, _ := strings.Cut(strings.ToLower(host), ".")
+	label = strings.Map(func(r rune) rune {
+		if labelRune(r) {
+			return r
+		}
+		return '-'
+	}, label)
+	if label = strings.Trim(label[:min(len(label), wire.MaxName)], "-"); label == "" {
+		return "node"
+	}
+	return label
+}

@@ -1,0 +1,203 @@
+package bodkin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
+)
+
+// dialTimeout bounds the work for one dial: the server's answer and a whole attempt (10 s at most, docs/protocol.md).
+const dialTimeout = 15 * time.Second
+
+// A target is whom a caller means: a node id, or the name of a node.
+type target struct {
+	id   NodeID // zero: by name
+	name string
+}
+
+func parseTarget(peer string) (target, error) {
+	if name := strings.ToLower(peer); validName(name) && !looksLikeID(name) {
+		return target{name: name}, nil
+	}
+	id, err := ParseNodeID(peer)
+	if err != nil {
+		return target{}, fmt.Errorf("bodkin: peer %q: %w", peer, err)
+	}
+	return target{id: id}, nil
+}
+
+// looksLikeID tells whether text was meant as a node id, so that a mistyped id is not taken for a name.
+func looksLikeID(text string) bool { return len(text) > 30 && strings.HasPrefix(text, "node1") }
+
+func (t target) matches(id NodeID, name string) bool {
+	if t.id.IsZero() {
+		return t.name == name
+	}
+	return t.id == id
+}
+
+// Dial opens a stream to a service of a peer, given by its name in the room or its id. If there is no session with the
+// peer yet, it makes one: the server introduces the two, and both connect. Dial returns as soon as bytes can be sent,
+// without waiting to hear whether the peer has such a service; see [ErrServiceUnknown].
+//
+// Errors: [ErrPeerUnavailable], [ErrNoDirectPath] (a [*PathError]), [ErrServerUnreachable], [ErrRefused] when the server
+// wants fewer dials, and ctx's own. A session goes on being made when ctx ends, for the next caller.
+func (n *Node) Dial(ctx context.Context, peer, service string) (*Conn, error) {
+	who, err := parseTarget(peer)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		l, _, err := n.link(ctx, who)
+		if err != nil {
+			return nil, err
+		}
+		stream, err := l.session.Open(ctx, service)
+		if err == nil {
+			return &Conn{Stream: stream, link: l}, nil
+		}
+		if l.alive() { // the session is well, so the fault is in what was asked for
+			return nil, err
+		}
+		// The session ended between being found and being used: look again, for another or a new one.
+	}
+}
+
+// link returns a live session with a peer, and how long it took to make; a zero Timing if it was there.
+func (n *Node) link(ctx context.Context, who target) (*link, Timing, error) {
+	if err := n.Err(); err != nil {
+		return nil, Timing{}, err
+	}
+	if l := n.links.to(who); l != nil {
+		return l, Timing{}, nil
+	}
+	d, mine := n.dials.join(who)
+	if mine {
+		n.tasks.Go(func() { n.dial(d) })
+	}
+	select {
+	case <-d.done:
+		return d.link, d.timing, d.err
+	case <-ctx.Done():
+		return nil, Timing{}, context.Cause(ctx)
+	}
+}
+
+// A dial is the making of one session. Callers who want the same peer share it.
+type dial struct {
+	who     target
+	started time.Time
+
+	done   chan struct{} // closed at the end, then either link and timing are set, or err
+	link   *link
+	timing Timing
+	err    error
+}
+
+type dials struct {
+	mu       sync.Mutex
+	byTarget map[target]*dial
+}
+
+// join returns the dial under way to a target, or a new one that the caller must run.
+func (t *dials) join(who target) (d *dial, mine bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if d, ok := t.byTarget[who]; ok {
+		return d, false
+	}
+	if t.byTarget == nil {
+		t.byTarget = map[target]*dial{}
+	}
+	d = &dial{who: who, started: time.Now(), done: make(chan struct{})}
+	t.byTarget[who] = d
+	return d, true
+}
+
+// end publishes what became of a dial, unless a link has fulfilled it already.
+func (t *dials) end(d *dial, l *link, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.endLocked(d, l, err)
+}
+
+func (t *dials) endLocked(d *dial, l *link, err error) {
+	if t.byTarget[d.who] != d {
+		return
+	}
+	delete(t.byTarget, d.who)
+	if d.link, d.err = l, err; err == nil && l.marks.introduced.After(d.started) {
+		d.timing = l.marks.since(d.started)
+	}
+	close(d.done)
+}
+
+// fulfil ends the dials to a peer that a new link leads to, whoever began it: two nodes that dial each other want one
+// session, not two.
+func (t *dials) fulfil(l *link) {
+	if l.dialOnly {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for who, d := range t.byTarget {
+		if who.matches(l.peer, l.name) {
+			t.endLocked(d, l, nil)
+		}
+	}
+}
+
+func (n *Node) dial(d *dial) {
+	ctx, cancel := context.WithTimeout(n.ctx, dialTimeout)
+	defer cancel()
+	l, err := n.introduce(ctx, d.who)
+	if n.ctx.Err() != nil {
+		err = n.Err() // the node was closed, which says more than a cancelled context
+	}
+	n.dials.end(d, l, err)
+}
+
+// introduce asks the server for an introduction and waits for what the attempt makes of it.
+func (n *Node) introduce(ctx context.Context, who target) (*link, error) {
+	if _, err := n.client.Registered(ctx); err != nil {
+		return nil, publicError(err)
+	}
+	wanted := rendezvous.ByNode(who.id)
+	if who.id.IsZero() {
+		wanted = rendezvous.ByNameTag(n.config.Invite.Room.NameTag(who.name))
+	}
+	intro, err := n.client.Introduce(ctx, wanted)
+	if err != nil {
+		return nil, publicError(err)
+	}
+	if err := n.expected(who, intro); err != nil {
+		return nil, err
+	}
+	a := n.attempts.find(intro.Attempt) // the client has called introduced before it answered
+	if a == nil {
+		return nil, errTooManyAttempts
+	}
+	select {
+	case <-a.done:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	return a.link, a.err
+}
+
+// expected holds the server to what was asked for: it must introduce the node, or a bearer of the name, that was meant.
+func (n *Node) expected(who target, intro rendezvous.Introduction) error {
+	peer, err := n.open(intro.Peer, intro.Sealed)
+	if err != nil {
+		return err
+	}
+	if !who.matches(intro.Peer, peer.name) {
+		return errors.New("bodkin: the server introduced another node than the one asked for")
+	}
+	return nil
+}

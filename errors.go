@@ -1,0 +1,143 @@
+package bodkin
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/punch"
+	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
+	"github.com/bodkin-p2p/bodkin/internal/session"
+)
+
+var (
+	// ErrPeerUnavailable tells that the room has no such node online. A name nobody has, a node of another room and
+	// a node that is offline are the same answer, so that nobody can find out by asking.
+	ErrPeerUnavailable = errors.New("bodkin: no such node online in this room")
+
+	// ErrServerUnreachable tells that no address of the rendezvous server answered. The error wraps why, for each.
+	ErrServerUnreachable = errors.New("bodkin: server unreachable")
+
+	// ErrRefused tells that the server, or its limits, do not let this node in. See [RefusedError].
+	ErrRefused = errors.New("bodkin: refused by the server")
+
+	// ErrNoDirectPath tells that the peer is online but no direct connection opened. See [PathError].
+	ErrNoDirectPath = errors.New("bodkin: no direct path")
+
+	// ErrServiceTaken tells that this node listens on that service already.
+	ErrServiceTaken = errors.New("bodkin: service is taken on this node")
+
+	// ErrServiceUnknown tells that the peer does not listen on the dialled service. A Dial has returned by then: it
+	// comes with the first Read, or with a Write after the peer's answer.
+	ErrServiceUnknown = session.ErrNoService
+
+	// ErrDialOnly tells that a node of Config.DialOnly was asked to listen.
+	ErrDialOnly = errors.New("bodkin: this node only dials")
+)
+
+// A RefusedError is the server's refusal. errors.Is(err, ErrRefused) holds for it.
+type RefusedError struct {
+	Reason     RefusedReason
+	Text       string        // the server's words
+	RetryAfter time.Duration // when to come back; zero: the server did not say
+}
+
+// RefusedReason says why a server refused.
+type RefusedReason uint8
+
+// Why a server refuses.
+const (
+	RefusedOther    RefusedReason = iota
+	RefusedRoom                   // it does not serve the room
+	RefusedName                   // another node of the room holds the name
+	RefusedVersion                // it speaks another version of the protocol
+	RefusedBusy                   // a limit is reached
+	RefusedReplaced               // the same node joined from somewhere else
+)
+
+// Error is the server's words.
+func (e *RefusedError) Error() string { return fmt.Sprintf("%v: %s", ErrRefused, e.Text) }
+
+// Unwrap returns ErrRefused.
+func (e *RefusedError) Unwrap() error { return ErrRefused }
+
+// A PathError lists every address tried for a peer, and what came back from each. errors.Is(err, ErrNoDirectPath)
+// holds for it.
+type PathError struct {
+	Peer  NodeID
+	Tries []Try // in the order they were started
+	SYNs  int   // connections this side started
+}
+
+// A Try is one address of a peer and what came of it.
+type Try struct {
+	Remote    netip.AddrPort
+	Candidate string        // "host", "server-reflexive", ...; empty for a connection that came in from an unknown address
+	Round     int           // 1 to 3
+	Took      time.Duration // until the outcome was known
+	Outcome   string        // for people: "refused", "no answer", "connected, but not to the peer", ...
+	Err       error         // nil where there is none
+}
+
+// Error tells of each try.
+func (e *PathError) Error() string {
+	if len(e.Tries) == 0 {
+		return fmt.Sprintf("%v to %s: it has no address that this node may dial", ErrNoDirectPath, e.Peer.Short())
+	}
+	tries := make([]string, len(e.Tries))
+	for i, t := range e.Tries {
+		tries[i] = fmt.Sprintf("%s %v, round %d: %s", t.Candidate, t.Remote, t.Round, t.Outcome)
+	}
+	return fmt.Sprintf("%v to %s: %s", ErrNoDirectPath, e.Peer.Short(), strings.Join(tries, "; "))
+}
+
+// Unwrap returns ErrNoDirectPath.
+func (e *PathError) Unwrap() error { return ErrNoDirectPath }
+
+// pathError is the error of an attempt on the peer.
+func pathError(peer NodeID, err error) error {
+	var failed *punch.Error
+	if !errors.As(err, &failed) || !errors.Is(err, punch.ErrNoDirectPath) {
+		return err
+	}
+	e := &PathError{Peer: peer, SYNs: failed.SYNs}
+	for _, t := range failed.Tries {
+		e.Tries = append(e.Tries, Try{
+			Remote: t.Remote.Addr, Candidate: kindOf(t), Round: t.Round, Took: t.Ended.Sub(t.Started),
+			Outcome: t.Outcome.String(), Err: t.Err,
+		})
+	}
+	return e
+}
+
+// kindOf names the kind of address that a try went to. A connection from an address that was no candidate is what
+// RFC 8445 calls peer-reflexive.
+func kindOf(t punch.Try) string {
+	if t.Accepted && t.Remote.Type == 0 {
+		return peerReflexive
+	}
+	return t.Remote.Type.String()
+}
+
+const peerReflexive = "peer-reflexive"
+
+// publicError turns an error of the parts into one that callers of the library can tell apart.
+func publicError(err error) error {
+	var refused *rendezvous.RefusedError
+	var limited *rendezvous.LimitedError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &refused):
+		return &RefusedError{Reason: refusedReasons[refused.Code], Text: refused.Text, RetryAfter: refused.RetryAfter}
+	case errors.As(err, &limited):
+		return &RefusedError{Reason: RefusedBusy, Text: "too many dials", RetryAfter: limited.RetryAfter}
+	case errors.Is(err, rendezvous.ErrUnreachable), errors.Is(err, rendezvous.ErrOffline):
+		return fmt.Errorf("%w: %w", ErrServerUnreachable, err)
+	case errors.Is(err, rendezvous.ErrNotHere):
+		return ErrPeerUnavailable
+	}
+	return err
+}

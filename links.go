@@ -1,0 +1,165 @@
+package bodkin
+
+import (
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/punch"
+	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
+	"github.com/bodkin-p2p/bodkin/internal/session"
+)
+
+// A link is a session with a peer and what is known of its path.
+type link struct {
+	peer     NodeID
+	name     string
+	dialOnly bool // the peer's end takes no calls
+	session  *session.Session
+	path     Path
+	marks    marks
+	opened   time.Time
+}
+
+// links is the sessions of a node. A peer may have several: one to the node itself, others to commands that only dial.
+type links struct {
+	mu     sync.Mutex
+	byPeer map[NodeID][]*link // newest last
+	closed bool
+}
+
+// add takes a link in, and tells whether the node is still open.
+func (t *links) add(l *link) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return false
+	}
+	if t.byPeer == nil {
+		t.byPeer = map[NodeID][]*link{}
+	}
+	t.byPeer[l.peer] = append(t.byPeer[l.peer], l)
+	return true
+}
+
+// remove drops a link, and tells whether it was the last one with its peer.
+func (t *links) remove(l *link) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	rest := slices.DeleteFunc(t.byPeer[l.peer], func(other *link) bool { return other == l })
+	if len(rest) > 0 {
+		t.byPeer[l.peer] = rest
+		return false
+	}
+	delete(t.byPeer, l.peer)
+	return true
+}
+
+// to returns the newest live link that takes calls, to the peer with this id or name; nil if there is none.
+func (t *links) to(who target) *link {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var newest *link
+	for id, all := range t.byPeer {
+		if !who.id.IsZero() && id != who.id {
+			continue
+		}
+		for _, l := range all {
+			if who.matches(l.peer, l.name) && !l.dialOnly && l.alive() && (newest == nil || l.opened.After(newest.opened)) {
+				newest = l
+			}
+		}
+	}
+	return newest
+}
+
+// all returns one link for each linked peer, the newest.
+func (t *links) all() []*link {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var newest []*link
+	for _, all := range t.byPeer {
+		newest = append(newest, all[len(all)-1])
+	}
+	return newest
+}
+
+// close ends all sessions and takes no more.
+func (t *links) close() {
+	t.mu.Lock()
+	t.closed = true
+	var open []*link
+	for _, all := range t.byPeer {
+		open = append(open, all...)
+	}
+	t.mu.Unlock()
+	for _, l := range open {
+		l.session.Close()
+	}
+}
+
+func (l *link) alive() bool {
+	select {
+	case <-l.session.Done():
+		return false
+	default:
+		return true
+	}
+}
+
+// establish makes a session of the connection that an attempt gave, and serves it until it ends.
+func (n *Node) establish(a *attempt, peer profile, result *punch.Result) (*link, error) {
+	dialer := a.role == rendezvous.Dialer
+	resetAtEnd(result.Socket)
+	s, err := session.New(result.Conn, dialer, session.Config{})
+	if err != nil {
+		result.Conn.Close()
+		return nil, err
+	}
+	l := &link{
+		peer:     a.peer,
+		name:     peer.name,
+		dialOnly: peer.dialOnly,
+		session:  s,
+		path:     pathOf(result),
+		marks:    marksOf(a, result),
+		opened:   time.Now(),
+	}
+	if !n.links.add(l) {
+		s.Close()
+		return nil, n.Err()
+	}
+	timing := l.marks.since(a.introduced)
+	n.log.Info("linked", "peer", l.name, "path", l.path.Kind, "remote", l.path.Remote, "secured", timing.Secured,
+		"rounds", timing.Rounds, "syns", timing.SYNs)
+	n.roster.linked(l)
+	n.dials.fulfil(l)
+	n.tasks.Go(func() { n.serve(l) })
+	return l, nil
+}
+
+// resetAtEnd makes a socket end with a reset, however it ends. An orderly end would hold its four-tuple for 60 s
+// (TIME_WAIT), in which this node, restarted, could not dial that peer from the same port. Nothing is lost by it: a session
+// says goodbye inside before its carrier is closed.
+func resetAtEnd(socket net.Conn) {
+	if tcp, ok := socket.(interface{ SetLinger(seconds int) error }); ok {
+		tcp.SetLinger(0) // fails only on a socket that is gone
+	}
+}
+
+// serve gives a link's streams to the node's services, until the link ends.
+func (n *Node) serve(l *link) {
+	for {
+		stream, err := l.session.Accept(n.ctx)
+		if err != nil {
+			break
+		}
+		n.services.deliver(l, stream)
+	}
+	l.session.Close()
+	n.log.Info("link ended", "peer", l.name, "err", l.session.Err())
+	if n.links.remove(l) {
+		n.roster.unlinked(l)
+	}
+}

@@ -1,0 +1,66 @@
+package bodkin
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+)
+
+// Waits between tries to link with a peer that is there but cannot be linked with, or whose link broke.
+const (
+	meshFirstWait = time.Second
+	meshLastWait  = 5 * time.Minute // a failed pair of networks seldom gets better by itself
+)
+
+// mesh links this node with every other of the room, and again when a link breaks, for as long as the node runs. Of the
+// article: "S tells everyone of a new login, and each client connects to the newcomer by itself".
+func (n *Node) mesh() {
+	keepers := map[NodeID]context.CancelFunc{}
+	for event, err := range n.Watch(n.ctx) {
+		if err != nil {
+			break
+		}
+		switch event.Kind {
+		case Joined:
+			if stop := keepers[event.Peer.ID]; stop != nil {
+				stop() // it came anew: begin again without waiting
+			}
+			ctx, stop := context.WithCancel(n.ctx)
+			keepers[event.Peer.ID] = stop
+			n.tasks.Go(func() { n.keepLinked(ctx, event.Peer) })
+		case Left:
+			if stop := keepers[event.Peer.ID]; stop != nil {
+				stop()
+				delete(keepers, event.Peer.ID)
+			}
+		}
+	}
+	for _, stop := range keepers {
+		stop()
+	}
+}
+
+// keepLinked makes a session with a peer, and a new one whenever it ends, until ctx ends. Ending it leaves the session.
+func (n *Node) keepLinked(ctx context.Context, peer Peer) {
+	wait := meshFirstWait
+	for ctx.Err() == nil {
+		l, _, err := n.link(ctx, target{id: peer.ID})
+		if err == nil {
+			wait = meshFirstWait
+			select {
+			case <-l.session.Done():
+			case <-ctx.Done():
+				return
+			}
+		} else if !errors.Is(err, context.Canceled) {
+			n.log.Info("no link", "peer", peer.Name, "err", err, "again_in", wait)
+		}
+		select {
+		case <-time.After(wait/2 + rand.N(wait)): // apart from the peer, who may be trying too
+		case <-ctx.Done():
+			return
+		}
+		wait = min(2*wait, meshLastWait)
+	}
+}

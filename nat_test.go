@@ -1,0 +1,287 @@
+package bodkin_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin"
+	"github.com/bodkin-p2p/bodkin/natlab"
+	"github.com/bodkin-p2p/bodkin/server"
+)
+
+func TestMain(m *testing.M) { natlab.Main(m) }
+
+// One-way delays of the issue that asked for a bound on the time of a dial: a = A-S, b = B-S, c = A-B.
+const (
+	delayAS = 20 * time.Millisecond
+	delayBS = 30 * time.Millisecond
+	delayAB = 25 * time.Millisecond
+)
+
+// A world is a lab with a rendezvous server on the open internet.
+type world struct {
+	lab    *natlab.Lab
+	server *natlab.Host
+	invite bodkin.Invite
+	stop   context.CancelFunc
+}
+
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	lab := natlab.Test(t, natlab.Config{})
+	w := &world{lab: lab, server: lab.Host("s", natlab.At("203.0.113.10"))}
+	var s *server.Server
+	err := w.server.Do(func() (err error) {
+		s, err = server.Open(server.Config{Home: t.TempDir(), Advertise: []string{"203.0.113.10"}})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.invite, err = s.Invite(server.DefaultRoom); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx) }()
+	w.stop = stop
+	t.Cleanup(func() {
+		stop()
+		if err := <-served; err != nil {
+			t.Errorf("server: %v", err)
+		}
+	})
+	return w
+}
+
+// A home is a host behind a NAT.
+type home struct {
+	*natlab.Host
+	outside netip.Addr // what the internet sees of it
+}
+
+func behind(nat *natlab.NAT, name string) home { return home{nat.Host(name), nat.Addr()} }
+
+// delays sets the one-way delays between the two homes and the server.
+func (w *world) delays(near, far home, nearServer, farServer, nearFar time.Duration) {
+	w.lab.SetDelay(near, w.server, nearServer)
+	w.lab.SetDelay(far, w.server, farServer)
+	w.lab.SetDelay(near, far, nearFar)
+}
+
+// join makes a node on a host.
+func (w *world) join(t testing.TB, host home, config bodkin.Config) *bodkin.Node {
+	t.Helper()
+	config.Invite, config.Within = w.invite, host.Do
+	node, err := bodkin.Join(t.Context(), config)
+	if err != nil {
+		t.Fatalf("join on %s: %v", host.Name(), err)
+	}
+	t.Cleanup(func() { node.Close() })
+	return node
+}
+
+// echo serves a service that sends back what it gets, half-close and all.
+func echo(t testing.TB, node *bodkin.Node, service string) {
+	t.Helper()
+	listener, err := node.Listen(service)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for {
+			conn, err := listener.AcceptConn()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				io.Copy(conn, conn)
+				conn.CloseWrite()
+			}()
+		}
+	}()
+}
+
+// say sends text over conn and returns what comes back.
+func say(conn *bodkin.Conn, text string) (string, error) {
+	if _, err := io.WriteString(conn, text); err != nil {
+		return "", err
+	}
+	if err := conn.CloseWrite(); err != nil {
+		return "", err
+	}
+	answer, err := io.ReadAll(conn)
+	return string(answer), err
+}
+
+// boxes are the NATs of the article and the one most homes have.
+var boxes = map[string]func(*natlab.Lab, string) *natlab.NAT{
+	"full-cone":            goBox(natlab.FullCone()),
+	"restricted-cone":      goBox(natlab.RestrictedCone()),
+	"port-restricted-cone": goBox(natlab.PortRestrictedCone()),
+	"linux":                kernelBox,
+}
+
+func goBox(behavior natlab.Behavior) func(*natlab.Lab, string) *natlab.NAT {
+	return func(lab *natlab.Lab, name string) *natlab.NAT { return lab.NAT(name, behavior) }
+}
+
+func kernelBox(lab *natlab.Lab, name string) *natlab.NAT {
+	return lab.KernelNAT(name, natlab.Kernel{})
+}
+
+// TestAllPairsOfConesConnectDirectly is the promise of the article, with a real Linux NAT added: 20 of 20 for each pair.
+func TestAllPairsOfConesConnectDirectly(t *testing.T) {
+	const runs = 20
+	names := []string{"full-cone", "restricted-cone", "port-restricted-cone", "linux"}
+	for _, nearName := range names {
+		for _, farName := range names {
+			t.Run(nearName+" to "+farName, func(t *testing.T) {
+				w := newWorld(t)
+				near := behind(boxes[nearName](w.lab, "near"), "a")
+				far := behind(boxes[farName](w.lab, "far"), "b")
+				w.delays(near, far, 4*time.Millisecond, 6*time.Millisecond, 5*time.Millisecond)
+				for run := range runs {
+					if err := w.connect(t, near, far); err != nil {
+						t.Errorf("run %d: %v", run, err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// connect joins a fresh node on each host, dials from near to far, and checks that the bytes went directly.
+func (w *world) connect(t *testing.T, near, far home) error {
+	t.Helper()
+	a := w.join(t, near, bodkin.Config{Name: "ada"})
+	b := w.join(t, far, bodkin.Config{Name: "ben"})
+	defer a.Close()
+	defer b.Close()
+	echo(t, b, "echo")
+	conn, err := a.Dial(t.Context(), "ben", "echo")
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if answer, err := say(conn, "hello"); answer != "hello" || err != nil {
+		return fmt.Errorf("echo: got %q, %v", answer, err)
+	}
+	if path := conn.Path(); path.Kind != bodkin.Direct || path.Remote.Addr() != far.outside {
+		return fmt.Errorf("path %v to %v, want direct to %v", path.Kind, path.Remote, far.outside)
+	}
+	return nil
+}
+
+// TestDialTakesTheTimeThatDistanceDemands holds a dial to 1.10 times the floor of techniques for introduced simultaneous
+// open: introduction at a server a away, TCP across, and the dialler's half of TLS 1.3: 2a + 4c.
+func TestDialTakesTheTimeThatDistanceDemands(t *testing.T) {
+	const runs = 15
+	floor := 2*delayAS + 4*delayAB
+	w := newWorld(t)
+	near := behind(w.lab.NAT("near", natlab.PortRestrictedCone()), "a")
+	far := behind(w.lab.NAT("far", natlab.PortRestrictedCone()), "b")
+	w.delays(near, far, delayAS, delayBS, delayAB)
+	var timings []bodkin.Timing
+	for range runs {
+		timings = append(timings, w.timeDial(t, near, far))
+	}
+	slices.SortFunc(timings, func(a, b bodkin.Timing) int { return int(a.Secured - b.Secured) })
+	median := timings[runs/2]
+	t.Logf("one-way delays A-S %v, B-S %v, A-B %v; of %d dials the median: introduced %.1f ms (floor %v), first SYN %.1f, TCP up %.1f (%v), secured %.1f (%v)",
+		delayAS, delayBS, delayAB, runs, ms(median.Introduced), 2*delayAS, ms(median.FirstSYN),
+		ms(median.Connected), 2*delayAS+2*delayAB, ms(median.Secured), floor)
+	t.Logf("slowest %.1f ms, fastest %.1f ms, median / floor = %.3f", ms(timings[runs-1].Secured), ms(timings[0].Secured), float64(median.Secured)/float64(floor))
+	if limit := floor * 110 / 100; median.Secured > limit {
+		t.Errorf("median time to the first protected byte: got %v, want at most %v", median.Secured, limit)
+	}
+}
+
+// timeDial joins two fresh nodes and times one dial.
+func (w *world) timeDial(t testing.TB, near, far home) bodkin.Timing {
+	a := w.join(t, near, bodkin.Config{Name: "ada"})
+	b := w.join(t, far, bodkin.Config{Name: "ben"})
+	defer a.Close()
+	defer b.Close()
+	ping, err := a.Ping(t.Context(), "ben")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ping.Path.Kind != bodkin.Direct || ping.Timing.Rounds != 1 {
+		t.Errorf("path %v after %d rounds, want direct after 1", ping.Path.Kind, ping.Timing.Rounds)
+	}
+	return ping.Timing
+}
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// TestSessionsOutliveTheServer kills the server while bytes flow, and opens a new stream after.
+func TestSessionsOutliveTheServer(t *testing.T) {
+	w := newWorld(t)
+	a := w.join(t, behind(w.lab.NAT("near", natlab.Linux()), "a"), bodkin.Config{Name: "ada"})
+	b := w.join(t, behind(w.lab.NAT("far", natlab.PortRestrictedCone()), "b"), bodkin.Config{Name: "ben"})
+	echo(t, b, "echo")
+	before, err := a.Dial(t.Context(), "ben", "echo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.stop()
+	if answer, err := say(before, "still there"); answer != "still there" || err != nil {
+		t.Errorf("stream from before: got %q, %v", answer, err)
+	}
+	after, err := a.Dial(t.Context(), "ben", "echo")
+	if err != nil {
+		t.Fatalf("dial over the session that lives: %v", err)
+	}
+	if answer, err := say(after, "new"); answer != "new" || err != nil {
+		t.Errorf("stream from after: got %q, %v", answer, err)
+	}
+	_, err = a.Dial(t.Context(), "eve", "echo")
+	if !errors.Is(err, bodkin.ErrServerUnreachable) {
+		t.Errorf("dial of somebody new: %v, want ErrServerUnreachable", err)
+	}
+}
+
+// TestNoSYNGoesToAStranger counts every SYN of a dial at the border of the lab.
+func TestNoSYNGoesToAStranger(t *testing.T) {
+	w := newWorld(t)
+	near := behind(w.lab.NAT("near", natlab.Linux()), "a")
+	far := behind(w.lab.NAT("far", natlab.Linux()), "b")
+	if err := w.connect(t, near, far); err != nil {
+		t.Fatal(err)
+	}
+	known := map[netip.Addr]bool{w.server.Addr(): true, near.outside: true, far.outside: true}
+	for from, targets := range w.lab.SYNs() {
+		for to, count := range targets {
+			if !known[to.Addr()] {
+				t.Errorf("%d SYNs from %v to the stranger %v", count, from, to)
+			}
+		}
+	}
+}
+
+// BenchmarkDial prints the time of a dial at the delays above, and its parts.
+func BenchmarkDial(b *testing.B) {
+	if os.Getenv("NATLAB") == "" {
+		b.Log("delays as in TestDialTakesTheTimeThatDistanceDemands; floor 140 ms")
+	}
+	w := newWorld(b)
+	near := behind(w.lab.NAT("near", natlab.PortRestrictedCone()), "a")
+	far := behind(w.lab.NAT("far", natlab.PortRestrictedCone()), "b")
+	w.delays(near, far, delayAS, delayBS, delayAB)
+	var secured []time.Duration
+	for b.Loop() {
+		secured = append(secured, w.timeDial(b, near, far).Secured)
+	}
+	slices.Sort(secured)
+	b.ReportMetric(ms(secured[len(secured)/2]), "ms-to-secured(median)")
+	b.ReportMetric(0, "ns/op")
+}

@@ -1,0 +1,190 @@
+package bodkin
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/identity"
+	"github.com/bodkin-p2p/bodkin/internal/punch"
+	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
+	"github.com/bodkin-p2p/bodkin/internal/reuseport"
+)
+
+// serverTimeout is how long sent bytes may stay unacknowledged on the main connection before the kernel gives it up.
+// It is longer than a ping interval (20 s), and far shorter than the kernel's own 15 minutes.
+const serverTimeout = 30 * time.Second
+
+// ticketCache is how many TLS session tickets of its server a node keeps: one for the next connection, and one to spare.
+const ticketCache = 2
+
+// A Node is this machine's presence in a room. It is safe for concurrent use.
+type Node struct {
+	config    Config
+	id        NodeID
+	log       *slog.Logger
+	port      *reuseport.Port
+	portReuse rendezvous.PortReuse
+	client    *rendezvous.Client
+	acceptor  punch.Acceptor
+
+	services services
+	links    links
+	dials    dials
+	attempts attempts
+	roster   roster
+
+	ctx    context.Context // ends with the node
+	cancel context.CancelFunc
+	tasks  sync.WaitGroup
+	done   chan struct{} // closed when the node is of no more use: closed, or refused for good
+
+	mu  sync.Mutex
+	err error // why done is closed
+}
+
+// Join makes a node: it takes a local port, connects to the room's server from there and registers. It returns when the
+// server has answered. ctx bounds the joining only; the node runs until [Node.Close].
+//
+// Errors: [ErrServerUnreachable] if no address of the server answers (with Config.Patient it tries on until ctx ends),
+// [ErrRefused] if the server does not serve the room or another node holds the name, and what goes wrong locally.
+func Join(ctx context.Context, config Config) (*Node, error) {
+	config, err := config.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	port, err := reuseport.Open(ctx, reuseport.Config{Port: config.Port, Within: config.Within})
+	if err != nil {
+		return nil, err
+	}
+	n, err := newNode(config, port)
+	if err != nil {
+		port.Close()
+		return nil, err
+	}
+	n.checkPort(ctx)
+	n.run()
+	if err := n.registered(ctx); err != nil {
+		n.Close()
+		return nil, err
+	}
+	return n, nil
+}
+
+func newNode(config Config, port *reuseport.Port) (*Node, error) {
+	security, err := identity.NodeConfig(config.Key, config.Invite.Room, config.Invite.Server, tls.NewLRUClientSessionCache(ticketCache))
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{
+		config: config,
+		id:     config.Key.NodeID(),
+		log:    config.Log,
+		port:   port,
+		done:   make(chan struct{}),
+	}
+	n.ctx, n.cancel = context.WithCancel(context.Background()) // outlives Join's: Close ends it
+	n.client = rendezvous.NewClient(rendezvous.ClientConfig{
+		Servers:    config.Invite.Servers,
+		Dial:       n.dialServer,
+		TLS:        security,
+		Profile:    n.registration,
+		Introduced: n.introduced,
+		Over:       n.attempts.noMore,
+		Seen:       n.serverSeen,
+		Log:        config.Log,
+	})
+	return n, nil
+}
+
+// checkPort finds out whether several sockets really share the node's port. Where they do not, no punch can succeed,
+// and everybody should know: the log, the server's metrics, Status.
+func (n *Node) checkPort(ctx context.Context) {
+	if err := n.port.Check(ctx); err != nil {
+		n.portReuse = rendezvous.PortReuseBroken
+		n.log.Error("sockets cannot share the local port, so no direct connection can be made through a NAT", "port", n.port.Number(), "err", err)
+		return
+	}
+	n.portReuse = rendezvous.PortReuseWorks
+}
+
+func (n *Node) run() {
+	n.tasks.Go(func() { n.acceptor.Serve(n.ctx, n.port) })
+	n.tasks.Go(func() {
+		if err := n.client.Run(n.ctx); n.ctx.Err() == nil {
+			n.fail(publicError(err))
+		}
+	})
+	if n.config.Mesh {
+		n.tasks.Go(n.mesh)
+	}
+}
+
+// registered waits for the server's answer.
+func (n *Node) registered(ctx context.Context) error {
+	for {
+		_, err := n.client.Registered(ctx)
+		if err == nil || !n.config.Patient || !errors.Is(err, rendezvous.ErrUnreachable) {
+			return publicError(err)
+		}
+		n.log.Info("server unreachable, trying on", "err", err)
+	}
+}
+
+func (n *Node) dialServer(ctx context.Context, remote netip.AddrPort) (net.Conn, error) {
+	conn, err := n.port.Dial(ctx, remote)
+	if err != nil {
+		return nil, err
+	}
+	if err := reuseport.SetUserTimeout(conn, serverTimeout); err != nil {
+		n.log.Debug("no user timeout on this system", "err", err)
+	}
+	return conn, nil
+}
+
+// ID returns the node's id.
+func (n *Node) ID() NodeID { return n.id }
+
+// Name returns the name by which others in the room may call this node.
+func (n *Node) Name() string { return n.config.Name }
+
+// Port returns the local TCP port that everything leaves from.
+func (n *Node) Port() uint16 { return n.port.Number() }
+
+// Done is closed when the node is of no more use: it was closed, or the server refused it for good. Err tells which.
+func (n *Node) Done() <-chan struct{} { return n.done }
+
+// Err returns nil while the node runs, an error that satisfies errors.Is(err, net.ErrClosed) after Close, and the
+// server's refusal (see [ErrRefused]) if that ended the node.
+func (n *Node) Err() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.err
+}
+
+// fail ends the node's use for the first reason given.
+func (n *Node) fail(err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.err == nil {
+		n.err = err
+		close(n.done)
+	}
+}
+
+// Close ends all sessions, listeners and the connection to the server, and waits for everything. It may be called twice.
+func (n *Node) Close() error {
+	n.fail(fmt.Errorf("bodkin: node closed: %w", net.ErrClosed))
+	n.cancel()
+	n.services.close()
+	n.links.close()
+	err := n.port.Close()
+	n.tasks.Wait()
+	return err
+}

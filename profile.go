@@ -1,0 +1,75 @@
+package bodkin
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/bodkin-p2p/bodkin/internal/candidate"
+	"github.com/bodkin-p2p/bodkin/internal/gather"
+	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
+	"github.com/bodkin-p2p/bodkin/internal/wire"
+)
+
+// A profile is what a node tells its room: only holders of the room's secret can read or make one.
+type profile struct {
+	name       string
+	candidates []candidate.Candidate // host and mapped ones
+	dialOnly   bool
+}
+
+// registration is what this node tells the server, made anew for each time it connects: addresses change.
+func (n *Node) registration() rendezvous.Registration {
+	p := profile{name: n.config.Name, candidates: gather.Hosts(n.interfaces(), n.port.Number()), dialOnly: n.config.DialOnly}
+	room := n.config.Invite.Room
+	return rendezvous.Registration{
+		Sealed:    room.Seal(n.id, p.marshal()),
+		NameTag:   room.NameTag(p.name),
+		Primary:   !n.config.DialOnly,
+		PortReuse: n.portReuse,
+		Software:  software(),
+	}
+}
+
+// open reads the profile of a node of this room.
+func (n *Node) open(id NodeID, sealed []byte) (profile, error) {
+	plain, err := n.config.Invite.Room.Open(id, sealed)
+	if err != nil {
+		return profile{}, fmt.Errorf("profile of %s: %w", id.Short(), err)
+	}
+	return parseProfile(plain)
+}
+
+func (p profile) marshal() []byte {
+	m := &wire.Profile{Name: p.name, DialOnly: p.dialOnly}
+	for _, c := range p.candidates[:min(len(p.candidates), wire.MaxCandidates)] {
+		m.Candidates = append(m.Candidates, &wire.Candidate{Type: wireTypes[c.Type], Endpoint: wire.NewEndpoint(c.Addr)})
+	}
+	b, err := proto.Marshal(m)
+	if err != nil {
+		panic(err) // only invalid UTF-8 can do that, and validName has seen the name
+	}
+	return b
+}
+
+func parseProfile(b []byte) (profile, error) {
+	var m wire.Profile
+	if err := proto.Unmarshal(b, &m); err != nil {
+		return profile{}, fmt.Errorf("%w: %v", wire.ErrMalformed, err)
+	}
+	if err := wire.Validate(&m); err != nil {
+		return profile{}, err
+	}
+	if !validName(m.Name) {
+		return profile{}, fmt.Errorf("%w: name %q", wire.ErrMalformed, m.Name)
+	}
+	p := profile{name: m.Name, dialOnly: m.DialOnly}
+	for _, c := range m.Candidates {
+		for kind, number := range wireTypes {
+			if number == c.Type && kind != candidate.ServerReflexive { // those are the server's to say
+				p.candidates = append(p.candidates, candidate.Candidate{Type: kind, Addr: c.Endpoint.AddrPort()})
+			}
+		}
+	}
+	return p, nil
+}

@@ -1,0 +1,179 @@
+package bodkin
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
+)
+
+// roster is what a node knows of the others in its room: who the server says is there, and whom it is linked with. It
+// asks the server only once somebody wants to know.
+type roster struct {
+	mu       sync.Mutex
+	started  bool
+	online   map[NodeID]string // name of each node that the server says is there
+	linkedTo map[NodeID]*link  // newest link of each
+	synced   chan struct{}     // closed once the server's first snapshot is complete
+
+	connected, wasConnected bool          // to the server: now, ever
+	lost                    chan struct{} // closed and replaced when the connection goes
+	watchers                map[*watcher]struct{}
+}
+
+// useRoster starts the roster on first use, and returns it locked. The caller unlocks mu.
+func (n *Node) useRoster() *roster {
+	r := &n.roster
+	r.mu.Lock()
+	r.init()
+	if !r.started && n.ctx.Err() == nil {
+		r.started = true
+		n.tasks.Go(n.follow)
+	}
+	return r
+}
+
+// init makes the zero roster usable. The caller holds mu.
+func (r *roster) init() {
+	if r.online == nil {
+		r.online = map[NodeID]string{}
+		r.linkedTo = map[NodeID]*link{}
+		r.synced, r.lost = make(chan struct{}), make(chan struct{})
+		r.watchers = map[*watcher]struct{}{}
+	}
+}
+
+// follow keeps the roster after the server's word, until the node ends.
+func (n *Node) follow() {
+	for event := range n.client.Watch(n.ctx) {
+		name := ""
+		if event.Kind == rendezvous.Joined || event.Kind == rendezvous.Changed {
+			peer, err := n.open(event.Node, event.Sealed)
+			if err != nil {
+				n.log.Warn("presence of a stranger passed over", "err", err)
+				continue
+			}
+			name = peer.name
+		}
+		n.roster.apply(event, name)
+	}
+}
+
+func (r *roster) apply(event rendezvous.Event, name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch event.Kind {
+	case rendezvous.Joined, rendezvous.Changed:
+		kind := Joined
+		if _, known := r.online[event.Node]; known {
+			kind = Changed
+		}
+		r.online[event.Node] = name
+		r.publish(Event{Kind: kind, Peer: r.peer(event.Node)})
+	case rendezvous.Left:
+		left := r.peer(event.Node)
+		delete(r.online, event.Node)
+		left.Online = false
+		r.publish(Event{Kind: Left, Peer: left})
+	case rendezvous.Synced:
+		if !isClosed(r.synced) {
+			close(r.synced)
+			r.publish(Event{Kind: Current})
+		}
+	}
+}
+
+func (r *roster) linked(l *link) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.init()
+	r.linkedTo[l.peer] = l
+	r.publish(Event{Kind: Linked, Peer: r.peer(l.peer)})
+}
+
+func (r *roster) unlinked(l *link) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.linkedTo, l.peer)
+	peer := r.peer(l.peer)
+	peer.Name = l.name
+	r.publish(Event{Kind: Unlinked, Peer: peer})
+}
+
+// peer is what is known of one node. The caller holds mu.
+func (r *roster) peer(id NodeID) Peer {
+	name, online := r.online[id]
+	p := Peer{ID: id, Name: name, Online: online}
+	if l := r.linkedTo[id]; l != nil {
+		path := l.path
+		p.Name, p.Path = l.name, &path
+		stats := l.session.Stats()
+		p.RTT, p.BytesIn, p.BytesOut = stats.RTT, stats.BytesIn, stats.BytesOut
+	}
+	return p
+}
+
+// peers is all known nodes, in no order. The caller holds mu.
+func (r *roster) peers() []Peer {
+	var all []Peer
+	for id := range r.online {
+		all = append(all, r.peer(id))
+	}
+	for id := range r.linkedTo {
+		if _, listed := r.online[id]; !listed {
+			all = append(all, r.peer(id))
+		}
+	}
+	return all
+}
+
+// serverSeen hears from the client that its connection came or went.
+func (n *Node) serverSeen(state rendezvous.State) {
+	r := &n.roster
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.init()
+	switch {
+	case r.connected && !state.Connected:
+		close(r.lost)
+		r.lost = make(chan struct{})
+		r.publish(Event{Kind: ServerLost})
+	case !r.connected && state.Connected && r.wasConnected:
+		r.publish(Event{Kind: ServerBack})
+	}
+	r.connected = state.Connected
+	r.wasConnected = r.wasConnected || state.Connected
+}
+
+// complete waits for the first snapshot of the room. Without a server it returns at once: what is known then is whom
+// the node is linked with.
+func (n *Node) complete(ctx context.Context) error {
+	r := n.useRoster()
+	synced, lost := r.synced, r.lost
+	r.mu.Unlock()
+	if isClosed(synced) || !n.client.State().Connected {
+		return nil
+	}
+	timeout := time.NewTimer(dialTimeout)
+	defer timeout.Stop()
+	select {
+	case <-synced:
+	case <-lost:
+	case <-timeout.C:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-n.done:
+		return n.Err()
+	}
+	return nil
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}

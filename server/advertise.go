@@ -1,0 +1,126 @@
+package server
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/bodkin-p2p/bodkin/internal/identity"
+)
+
+// ErrNeverStarted tells that a home has no server in it yet, so that invites could not say where it is.
+var ErrNeverStarted = errors.New("no server has been started with this home")
+
+// Invite returns the invite to a room of the server whose home this is, and makes the room if it is new; a running
+// server takes it up by itself. It returns ErrNeverStarted if no server has run there.
+func Invite(home, room string) (identity.Invite, error) {
+	servers, err := readAdvertised(home)
+	if err != nil {
+		return identity.Invite{}, err
+	}
+	key, err := identity.LoadOrCreateKey(filepath.Join(home, keyFile))
+	if err != nil {
+		return identity.Invite{}, err
+	}
+	r := &rooms{folder: filepath.Join(home, roomsFolder)}
+	opened, err := r.open(room)
+	if err != nil {
+		return identity.Invite{}, err
+	}
+	return identity.Invite{Servers: servers, Server: key.ServerID(), Room: opened}, nil
+}
+
+// advertised decides which addresses invites name: the hosts asked for, with the main port where they have none, or
+// else what the main listeners are bound to.
+func advertised(hosts []string, main []netip.AddrPort) ([]string, error) {
+	var servers []string
+	for _, host := range hosts {
+		if _, _, err := net.SplitHostPort(host); err != nil {
+			host = net.JoinHostPort(strings.Trim(host, "[]"), strconv.Itoa(int(main[0].Port())))
+		}
+		servers = append(servers, host)
+	}
+	if len(servers) > 0 {
+		return servers, nil
+	}
+	local, err := localAddrs()
+	if err != nil {
+		return nil, err
+	}
+	for _, addr := range main {
+		if !addr.Addr().IsUnspecified() {
+			servers = append(servers, addr.String())
+			continue
+		}
+		for _, ip := range local {
+			servers = append(servers, netip.AddrPortFrom(ip, addr.Port()).String())
+		}
+	}
+	if len(servers) == 0 {
+		return nil, errors.New("this machine has no address that others could reach; say one with --advertise HOST")
+	}
+	servers = slices.Compact(servers)
+	return servers[:min(len(servers), identity.MaxServers)], nil
+}
+
+// localAddrs is this machine's addresses, public ones first; loopback only if there is nothing else.
+func localAddrs() ([]netip.Addr, error) {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil, fmt.Errorf("addresses of this machine: %w", err)
+	}
+	var found, loopback []netip.Addr
+	for _, addr := range addrs {
+		ipnet, ok := addr.(*net.IPNet)
+		if !ok {
+			continue
+		}
+		ip, _ := netip.AddrFromSlice(ipnet.IP)
+		switch ip = ip.Unmap(); {
+		case ip.IsLoopback():
+			loopback = append(loopback, ip)
+		case ip.IsGlobalUnicast():
+			found = append(found, ip)
+		}
+	}
+	if len(found) == 0 {
+		found = loopback
+	}
+	slices.SortStableFunc(found, func(a, b netip.Addr) int { return cmp.Compare(preference(a), preference(b)) })
+	return found, nil
+}
+
+// preference orders addresses for strangers to connect to: public before private, IPv4 before IPv6 as more nodes have it.
+func preference(ip netip.Addr) int {
+	rank := 0
+	if ip.IsPrivate() {
+		rank += 2
+	}
+	if ip.Is6() {
+		rank++
+	}
+	return rank
+}
+
+// writeAdvertised remembers what invites say, for Invite, which has no listeners to ask.
+func writeAdvertised(home string, servers []string) error {
+	return identity.WriteFile(filepath.Join(home, advertisedFile), []byte(strings.Join(servers, "\n")+"\n"))
+}
+
+func readAdvertised(home string) ([]string, error) {
+	text, err := identity.ReadFile(filepath.Join(home, advertisedFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s", ErrNeverStarted, home)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return strings.Fields(string(text)), nil
+}

@@ -1,0 +1,253 @@
+// Package server is a rendezvous server: it introduces the nodes of a room to each other and tells them who is there.
+// What they say to each other does not pass through it.
+//
+//	s, err := server.Open(server.Config{Home: "/var/lib/bodkin"})
+//	...
+//	invite, err := s.Invite(server.DefaultRoom)
+//	err = s.Serve(ctx)
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/bodkin-p2p/bodkin/internal/identity"
+	rendezvous "github.com/bodkin-p2p/bodkin/internal/rendezvous/server"
+)
+
+// Addresses of the article that Bodkin grew out of: a main port, and a hole port for the second observation of a NAT.
+const (
+	DefaultMain = ":4000"
+	DefaultHole = ":8000"
+)
+
+// ticketRotation is how often the server looks whether its TLS ticket keys have become old.
+const ticketRotation = time.Hour
+
+// Config says what a server serves and where. Only Home is needed.
+type Config struct {
+	// Home is the folder of keys and rooms. It is made if it is missing.
+	Home string
+
+	// Main and Hole are the addresses to listen on. Zero means DefaultMain and DefaultHole.
+	Main, Hole []string
+
+	// Advertise is the hosts, or hosts with ports, that invites send nodes to. Zero means the addresses that Main
+	// listens on, public ones first, as far as this machine knows them.
+	Advertise []string
+
+	// HTTP is the address of /metrics (Prometheus) and /healthz. Zero means none.
+	HTTP string
+
+	// Log is told what happens. Zero means silence.
+	Log *slog.Logger
+}
+
+// A Server introduces nodes. Open makes one.
+type Server struct {
+	config     Config
+	key        identity.Key
+	tickets    *identity.TicketKeys
+	tls        *tls.Config
+	rooms      *rooms
+	rendezvous *rendezvous.Server
+	registry   *prometheus.Registry
+	main, hole []net.Listener
+	http       net.Listener // nil: none
+	servers    []string     // what invites say
+}
+
+// Open reads or makes the server's keys and its first room, and starts to listen. Nothing is answered before Serve. It
+// fails if an address is in use or the home is damaged; the error says which.
+func Open(c Config) (*Server, error) {
+	if c.Home == "" {
+		return nil, errors.New("server: Config.Home is missing")
+	}
+	if len(c.Main) == 0 {
+		c.Main = []string{DefaultMain}
+	}
+	if len(c.Hole) == 0 {
+		c.Hole = []string{DefaultHole}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{config: c, registry: newRegistry()}
+	if err := s.open(); err != nil {
+		s.closeListeners()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) open() (err error) {
+	if err := os.MkdirAll(s.config.Home, 0o700); err != nil {
+		return err
+	}
+	if s.key, err = identity.LoadOrCreateKey(filepath.Join(s.config.Home, keyFile)); err != nil {
+		return err
+	}
+	if s.tickets, err = identity.LoadOrCreateTicketKeys(filepath.Join(s.config.Home, ticketsFile), time.Now()); err != nil {
+		return err
+	}
+	if s.tls, err = identity.ServerConfig(s.key, s.tickets); err != nil {
+		return err
+	}
+	if s.rooms, err = openRooms(s.config.Home); err != nil {
+		return err
+	}
+	if s.rendezvous, err = rendezvous.New(rendezvous.Config{
+		TLS: s.tls, RoomServed: s.rooms.served, Metrics: s.registry, Log: s.config.Log,
+	}); err != nil {
+		return err
+	}
+	return s.listen()
+}
+
+// listen opens the listeners, and remembers in the home what invites are to say.
+func (s *Server) listen() (err error) {
+	if s.main, err = listenAll(s.config.Main); err != nil {
+		return fmt.Errorf("main port: %w", err)
+	}
+	if s.hole, err = listenAll(s.config.Hole); err != nil {
+		return fmt.Errorf("hole port: %w", err)
+	}
+	if s.config.HTTP != "" {
+		if s.http, err = net.Listen("tcp", s.config.HTTP); err != nil {
+			return fmt.Errorf("http: %w", err)
+		}
+	}
+	if s.servers, err = advertised(s.config.Advertise, s.MainAddrs()); err != nil {
+		return err
+	}
+	return writeAdvertised(s.config.Home, s.servers)
+}
+
+// listenAll listens on each address, with plain TCP: multipath TCP would only add state that punching nodes never use.
+func listenAll(addrs []string) ([]net.Listener, error) {
+	config := net.ListenConfig{}
+	config.SetMultipathTCP(false)
+	var listeners []net.Listener
+	for _, addr := range addrs {
+		l, err := config.Listen(context.Background(), "tcp", addr)
+		if err != nil {
+			closeAll(listeners)
+			return nil, err
+		}
+		listeners = append(listeners, l)
+	}
+	return listeners, nil
+}
+
+// Serve serves until ctx ends, and then returns nil when everything is closed. Call it once.
+func (s *Server) Serve(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, 3)
+	tasks := []func() error{
+		func() error { return s.rendezvous.Serve(ctx, s.main, s.hole) },
+		func() error { return s.rotateTickets(ctx) },
+		func() error { return s.serveHTTP(ctx) },
+	}
+	for _, task := range tasks {
+		go func() { ended <- task() }()
+	}
+	var first error
+	for range tasks {
+		if err := <-ended; err != nil && first == nil {
+			first = err
+			cancel()
+		}
+	}
+	return first
+}
+
+// rotateTickets renews the TLS ticket keys when they are old, so that a stolen one opens little.
+func (s *Server) rotateTickets(ctx context.Context) error {
+	tick := time.NewTicker(ticketRotation)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-tick.C:
+			changed, err := s.tickets.Rotate(now)
+			if err != nil {
+				s.config.Log.Error("TLS ticket keys not renewed", "err", err)
+			}
+			if changed {
+				s.tickets.Apply(s.tls)
+			}
+		}
+	}
+}
+
+// serveHTTP answers /metrics and /healthz until ctx ends.
+func (s *Server) serveHTTP(ctx context.Context) error {
+	if s.http == nil {
+		return nil
+	}
+	server := &http.Server{Handler: s.handler(), ReadHeaderTimeout: 5 * time.Second}
+	stop := context.AfterFunc(ctx, func() { server.Close() })
+	defer stop()
+	if err := server.Serve(s.http); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// MainAddrs returns the addresses of the main listeners.
+func (s *Server) MainAddrs() []netip.AddrPort { return bound(s.main) }
+
+// HoleAddrs returns the addresses of the hole listeners.
+func (s *Server) HoleAddrs() []netip.AddrPort { return bound(s.hole) }
+
+// HTTPAddr returns the address of the metrics; the zero AddrPort if there are none.
+func (s *Server) HTTPAddr() netip.AddrPort {
+	if s.http == nil {
+		return netip.AddrPort{}
+	}
+	return bound([]net.Listener{s.http})[0]
+}
+
+// Invite returns the invite to a room, which is made if it is new.
+func (s *Server) Invite(room string) (identity.Invite, error) {
+	r, err := s.rooms.open(room)
+	if err != nil {
+		return identity.Invite{}, err
+	}
+	return identity.Invite{Servers: s.servers, Server: s.key.ServerID(), Room: r}, nil
+}
+
+func bound(listeners []net.Listener) []netip.AddrPort {
+	addrs := make([]netip.AddrPort, len(listeners))
+	for i, l := range listeners {
+		addrs[i] = l.Addr().(*net.TCPAddr).AddrPort()
+	}
+	return addrs
+}
+
+func (s *Server) closeListeners() {
+	closeAll(s.main)
+	closeAll(s.hole)
+	if s.http != nil {
+		s.http.Close()
+	}
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		l.Close()
+	}
+}
