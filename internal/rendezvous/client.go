@@ -1,0 +1,231 @@
+// Package rendezvous is a node's side of the rendezvous server: it keeps the main connection, asks for introductions and hears of
+// them, watches who is in the room, and shows by hole connections how the node's port is mapped. The server is in
+// the package server below, which the library does not need.
+//
+// It opens no sockets itself: whoever makes the Client gives it a way to dial from the node's port, and a TLS
+// configuration that knows the server's key. It does not trust the server with more than its part: messages are validated, queues
+// bounded, and which addresses are dialled is decided elsewhere.
+package rendezvous
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/wire"
+)
+
+// ClientConfig is what a Client is made from. Servers, Dial, TLS and Profile are needed.
+type ClientConfig struct {
+	Servers []string                                                           // host:port of main listeners, best first
+	Dial    func(ctx context.Context, remote netip.AddrPort) (net.Conn, error) // from the node's port
+	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)       // nil: net.DefaultResolver
+	TLS     *tls.Config                                                        // of identity.NodeConfig
+	Profile func() Registration                                                // asked at each registration
+
+	// The functions below are called one at a time, in the order of what happened, and must return at once: nothing is received
+	// meanwhile. They may call methods of the Client that do not block. Each may be nil.
+
+	// Introduced gets every introduction: of attempts that the peer began, of further rounds, those that answer an Introduce
+	// (before it returns), and again the current one when a Dial joined an attempt that was under way.
+	Introduced func(Introduction)
+	Over       func(wire.AttemptID, OverReason) // the server starts no further round
+	Seen       func(State)                      // the state changed, but for its RTT
+
+	Log *slog.Logger // nil: silence
+}
+
+// A Client is a node's lasting connection to its rendezvous server. Its methods are safe for concurrent use.
+type Client struct {
+	config ClientConfig
+	log    *slog.Logger
+	roster *roster
+	ended  chan struct{} // closed when Run returns
+
+	telling sync.Mutex // held while one of the config's functions is called
+
+	mu         sync.Mutex
+	session    *session // nil: not registered
+	state      State
+	outcome    *outcome // of the connection attempt that is under way or comes next
+	request    uint64
+	registered bool           // some time
+	preferred  netip.AddrPort // served last, is tried first
+}
+
+// An outcome is what a connection attempt came to: a registration or an error.
+type outcome struct {
+	done  chan struct{} // closed when the rest is set
+	state State
+	err   error
+}
+
+func newOutcome() *outcome { return &outcome{done: make(chan struct{})} }
+
+// NewClient returns a Client that waits for Run.
+func NewClient(config ClientConfig) *Client {
+	if config.Resolve == nil {
+		config.Resolve = func(ctx context.Context, host string) ([]netip.Addr, error) {
+			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		}
+	}
+	if config.Log == nil {
+		config.Log = slog.New(slog.DiscardHandler)
+	}
+	c := &Client{config: config, log: config.Log, ended: make(chan struct{}), outcome: newOutcome()}
+	c.roster = newRoster(c.watch)
+	return c
+}
+
+// Run keeps the main connection: it connects, registers, pings, and does so again when the connection is lost, after a wait that
+// grows and that the server may lengthen. It returns ctx's error when ctx ends, after it closed the connection in order, so
+// that watchers learn of it at once; or a *RefusedError that another try would not change. It is to be called once.
+func (c *Client) Run(ctx context.Context) error {
+	defer close(c.ended)
+	defer c.roster.end()
+	var wait backoff
+	for {
+		end, err := c.runOnce(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if refused := (*RefusedError)(nil); errors.As(err, &refused) {
+			if refused.isFinal(c.wasRegistered()) {
+				return refused
+			}
+			end.retryAfter = refused.RetryAfter
+		}
+		pause := wait.next(end, rand.N)
+		c.log.Info("rendezvous server lost", "err", err, "again_in", pause)
+		if !sleep(ctx, pause) {
+			return ctx.Err()
+		}
+	}
+}
+
+// runOnce makes one connection and serves it until it ends.
+func (c *Client) runOnce(ctx context.Context) (ending, error) {
+	s, err := c.connect(ctx)
+	if err != nil {
+		c.finishOutcome(State{}, err)
+		return ending{}, err
+	}
+	started := time.Now()
+	c.adopt(s)
+	err = s.serve(ctx)
+	c.abandon(s)
+	return ending{lasted: time.Since(started), spread: s.spread}, err
+}
+
+// adopt makes s the connection that everybody uses.
+func (c *Client) adopt(s *session) {
+	c.mu.Lock()
+	c.session, c.registered, c.preferred = s, true, s.state.Remote
+	c.state = s.state
+	c.mu.Unlock()
+	c.finishOutcome(s.state, nil)
+	c.tellState()
+}
+
+func (c *Client) abandon(s *session) {
+	c.mu.Lock()
+	c.session = nil
+	c.state.Connected = false
+	c.mu.Unlock()
+	c.roster.disconnected()
+	c.tellState()
+}
+
+// finishOutcome wakes those who wait for the end of the connection attempt.
+func (c *Client) finishOutcome(state State, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.outcome.state, c.outcome.err = state, err
+	close(c.outcome.done)
+	c.outcome = newOutcome()
+}
+
+func (c *Client) tellState() {
+	if c.config.Seen != nil {
+		c.telling.Lock()
+		defer c.telling.Unlock()
+		c.config.Seen(c.State())
+	}
+}
+
+// Registered returns at once if the node is registered. Else it waits for the end of the connection attempt that is under way, or of the next
+// one, and returns its error: an *UnreachableError, after which Run keeps trying, or a *RefusedError. It returns
+// ctx's error when ctx ends, and net.ErrClosed after Run has returned.
+func (c *Client) Registered(ctx context.Context) (State, error) {
+	c.mu.Lock()
+	o, state, isRegistered := c.outcome, c.state, c.session != nil
+	c.mu.Unlock()
+	if isRegistered {
+		return state, nil
+	}
+	select {
+	case <-o.done:
+		return o.state, o.err
+	case <-ctx.Done():
+		return State{}, ctx.Err()
+	case <-c.ended:
+		select {
+		case <-o.done: // Run's last attempt tells more
+			return o.state, o.err
+		default:
+			return State{}, net.ErrClosed
+		}
+	}
+}
+
+// State returns what is known now.
+func (c *Client) State() State {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state
+}
+
+// Update registers again, because the profile changed. Without a connection the next one will.
+func (c *Client) Update() {
+	if s := c.current(); s != nil {
+		s.send(c.register())
+	}
+}
+
+func (c *Client) register() *wire.ClientMessage {
+	r := c.config.Profile()
+	return &wire.ClientMessage{Body: &wire.ClientMessage_Register{Register: &wire.Register{
+		Version: wire.Version, SealedProfile: r.Sealed, NameTag: r.NameTag[:], Primary: r.Primary,
+		PortReuse: wire.PortReuse(r.PortReuse), Software: r.Software}}}
+}
+
+// current returns the connection, or nil.
+func (c *Client) current() *session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.session
+}
+
+func (c *Client) wasRegistered() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.registered
+}
+
+// sleep tells whether it lasted for d, and not only until ctx ended.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

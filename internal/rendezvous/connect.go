@@ -1,0 +1,228 @@
+package rendezvous
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/wire"
+)
+
+const (
+	// stagger is how long one address has before the next is tried beside it (RFC 8305, section 5: 250 ms).
+	stagger = 250 * time.Millisecond
+	// connectTimeout bounds the connection attempt to one address: TCP, TLS, and the answer to Register each.
+	connectTimeout = 10 * time.Second
+	resolveTimeout = 5 * time.Second
+	// addressesMax bounds how many addresses a name server can make a node dial.
+	addressesMax = 16
+)
+
+// An address is one place where a server may be.
+type address struct {
+	server string // as configured
+	addr   netip.AddrPort
+}
+
+// connect returns a registered session, with the first address of all servers that gives one.
+func (c *Client) connect(ctx context.Context) (*session, error) {
+	addresses, failed := c.resolve(ctx)
+	for len(addresses) > 0 {
+		conn, at, errs := c.dialFirst(ctx, addresses)
+		failed = append(failed, errs...)
+		if conn == nil {
+			break
+		}
+		s, err := c.open(ctx, conn, addresses[at])
+		if refused := (*RefusedError)(nil); err == nil || errors.As(err, &refused) {
+			return s, err
+		}
+		failed = append(failed, AddressError{addresses[at].server, addresses[at].addr, err})
+		addresses = slices.DeleteFunc(addresses, func(a address) bool {
+			return slices.ContainsFunc(failed, func(f AddressError) bool { return f.Addr == a.addr })
+		})
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return nil, &UnreachableError{failed}
+}
+
+// resolve returns the addresses of all servers, in the servers' order, but for the one that served last, which comes first.
+func (c *Client) resolve(ctx context.Context) (addresses []address, failed []AddressError) {
+	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
+	defer cancel()
+	type result struct {
+		addrs []netip.AddrPort
+		err   error
+	}
+	results := make([]result, len(c.config.Servers))
+	var resolving sync.WaitGroup
+	for i, server := range c.config.Servers {
+		resolving.Go(func() { results[i].addrs, results[i].err = c.resolveOne(ctx, server) })
+	}
+	resolving.Wait()
+	for i, server := range c.config.Servers {
+		if results[i].err != nil {
+			failed = append(failed, AddressError{Server: server, Err: results[i].err})
+		}
+		for _, addr := range results[i].addrs {
+			if !slices.ContainsFunc(addresses, func(a address) bool { return a.addr == addr }) {
+				addresses = append(addresses, address{server, addr})
+			}
+		}
+	}
+	c.mu.Lock()
+	preferred := c.preferred
+	c.mu.Unlock()
+	if i := slices.IndexFunc(addresses, func(a address) bool { return a.addr == preferred }); i > 0 {
+		first := addresses[i]
+		addresses = slices.Insert(slices.Delete(addresses, i, i+1), 0, first)
+	}
+	return addresses[:min(len(addresses), addressesMax)], failed
+}
+
+func (c *Client) resolveOne(ctx context.Context, server string) ([]netip.AddrPort, error) {
+	host, portText, err := net.SplitHostPort(server)
+	if err != nil {
+		return nil, err
+	}
+	port, err := strconv.ParseUint(portText, 10, 16)
+	if err != nil || port == 0 {
+		return nil, fmt.Errorf("port %q is not a number in 1..65535", portText)
+	}
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return []netip.AddrPort{netip.AddrPortFrom(ip.Unmap(), uint16(port))}, nil
+	}
+	ips, err := c.config.Resolve(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	return interleave(ips, uint16(port)), nil
+}
+
+// interleave takes turns between the families, beginning with that of the first address (RFC 8305, section 4).
+func interleave(ips []netip.Addr, port uint16) []netip.AddrPort {
+	var families [2][]netip.AddrPort
+	for _, ip := range ips {
+		ip = ip.Unmap()
+		family := 0
+		if ip.Is4() != ips[0].Unmap().Is4() {
+			family = 1
+		}
+		families[family] = append(families[family], netip.AddrPortFrom(ip, port))
+	}
+	var mixed []netip.AddrPort
+	for i := range max(len(families[0]), len(families[1])) {
+		for _, family := range families {
+			if i < len(family) {
+				mixed = append(mixed, family[i])
+			}
+		}
+	}
+	return mixed
+}
+
+// dialFirst returns the first TCP connection that opens, and which address it is to. Each address has a head start before
+// the next. Connections that open too late are closed before it returns.
+func (c *Client) dialFirst(ctx context.Context, addresses []address) (conn net.Conn, at int, failed []AddressError) {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout+time.Duration(len(addresses))*stagger)
+	defer cancel()
+	type result struct {
+		at   int
+		conn net.Conn
+		err  error
+	}
+	results := make(chan result)
+	started, running := 0, 0
+	next := time.NewTimer(0)
+	defer next.Stop()
+	for started < len(addresses) || running > 0 {
+		var due <-chan time.Time
+		if started < len(addresses) && conn == nil {
+			due = next.C
+		} else if running == 0 {
+			break
+		}
+		select {
+		case <-due:
+			i := started
+			started, running = started+1, running+1
+			go func() { // received from below, in every case
+				dialCtx, cancel := context.WithTimeout(ctx, connectTimeout)
+				defer cancel()
+				opened, err := c.config.Dial(dialCtx, addresses[i].addr)
+				results <- result{i, opened, err}
+			}()
+			next.Reset(stagger)
+		case r := <-results:
+			running--
+			switch {
+			case r.err != nil && conn == nil:
+				failed = append(failed, AddressError{addresses[r.at].server, addresses[r.at].addr, r.err})
+				next.Reset(0)
+			case r.err != nil:
+			case conn == nil:
+				conn, at = r.conn, r.at
+				cancel()
+			default:
+				r.conn.Close()
+			}
+		}
+	}
+	return conn, at, failed
+}
+
+// open makes TLS and registers. It closes conn if it fails.
+func (c *Client) open(ctx context.Context, conn net.Conn, at address) (s *session, err error) {
+	handshakeCtx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	secure := tls.Client(conn, c.config.TLS)
+	if err := secure.HandshakeContext(handshakeCtx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { secure.Close() })
+	defer stop()
+	secure.SetDeadline(time.Now().Add(connectTimeout))
+	s = &session{client: c, conn: secure, reader: bufio.NewReaderSize(secure, 4<<10), dials: map[uint64]chan answer{}}
+	welcome, err := s.register()
+	if err != nil {
+		secure.Close()
+		return nil, err
+	}
+	secure.SetDeadline(time.Time{})
+	s.welcome(welcome, at)
+	return s, nil
+}
+
+// register says the first message and reads the answer.
+func (s *session) register() (*wire.Welcome, error) {
+	if err := wire.Write(s.conn, s.client.register()); err != nil {
+		return nil, err
+	}
+	for {
+		var m wire.ServerMessage
+		if err := wire.Read(s.reader, &m); err != nil {
+			return nil, err
+		}
+		switch body := m.Body.(type) {
+		case *wire.ServerMessage_Welcome:
+			return body.Welcome, nil
+		case *wire.ServerMessage_Refused:
+			return nil, refused(body.Refused)
+		}
+	}
+}
+
+func refused(r *wire.Refused) *RefusedError {
+	return &RefusedError{Code: RefusedCode(r.GetCode()), Text: r.GetText(), RetryAfter: time.Duration(r.GetRetryAfterMs()) * time.Millisecond}
+}

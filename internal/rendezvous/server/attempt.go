@@ -1,0 +1,306 @@
+package server
+
+import (
+	"crypto/rand"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/wire"
+)
+
+// attempts are those under way. An attempt is between two connections, not two nodes: its SYNs leave from their ports.
+type attempts struct {
+	server *Server
+
+	mu     sync.Mutex
+	byID   map[wire.AttemptID]*attempt
+	byPair map[pair]*attempt
+	closed bool
+}
+
+// A pair is two connections, by their numbers, the lower first.
+type pair [2]uint64
+
+// An attempt leads two nodes through up to three rounds. It has a timer and no goroutine.
+type attempt struct {
+	id  wire.AttemptID
+	all *attempts
+
+	mu     sync.Mutex
+	ends   [2]end // the dialer's, the callee's
+	round  int
+	timer  *time.Timer
+	endsAt time.Time
+	nextAt time.Time // of the next round, since a failure was reported; zero: none
+	over   bool
+}
+
+// An end is what an attempt knows of one of its sides.
+type end struct {
+	conn    *conn
+	role    wire.Role
+	request uint64 // of the Dial that the introduction answers
+	side
+}
+
+func newAttempts(s *Server) *attempts {
+	return &attempts{server: s, byID: map[wire.AttemptID]*attempt{}, byPair: map[pair]*attempt{}}
+}
+
+func pairOf(a, b *conn) pair { return pair{min(a.number, b.number), max(a.number, b.number)} }
+
+// introduce begins an attempt, or lets dialer join the one that runs between the two. It tells which: "introduced", "joined" or "limited".
+func (s *attempts) introduce(dialer, callee *conn, request uint64) (outcome string) {
+	s.mu.Lock()
+	if running := s.byPair[pairOf(dialer, callee)]; running != nil {
+		s.mu.Unlock()
+		return running.join(dialer, request)
+	}
+	limit := int32(s.server.limits.AttemptsPerNode)
+	if s.closed || dialer.attempts.Load() >= limit || callee.attempts.Load() >= limit {
+		s.mu.Unlock()
+		return "limited"
+	}
+	a := &attempt{all: s, endsAt: time.Now().Add(attemptTimeout), ends: [2]end{
+		{conn: dialer, role: wire.Role_ROLE_DIALER, request: request},
+		{conn: callee, role: wire.Role_ROLE_CALLEE},
+	}}
+	rand.Read(a.id[:]) // never fails
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s.byID[a.id], s.byPair[pairOf(dialer, callee)] = a, a
+	dialer.attempts.Add(1)
+	callee.attempts.Add(1)
+	s.mu.Unlock()
+
+	a.timer = time.AfterFunc(attemptTimeout, a.fire)
+	a.startRoundLocked()
+	return "introduced"
+}
+
+// join answers a further Dial with the introduction of the round that runs.
+func (a *attempt) join(c *conn, request uint64) (outcome string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	e := a.endOfLocked(c)
+	if e == nil || a.over {
+		return "limited" // ended this very moment; the node may try again
+	}
+	e.request = request
+	c.send(a.introductionLocked(e, 0))
+	return "joined"
+}
+
+// startRoundLocked sends the next round's introductions to both sides in the same tick: both are made before one is sent.
+func (a *attempt) startRoundLocked() {
+	a.round++
+	a.nextAt = time.Time{}
+	for i := range a.ends {
+		e := &a.ends[i]
+		e.failed = failedNot
+		e.rtt = time.Duration(e.conn.rtt.Load()) * time.Microsecond
+	}
+	dialer, callee := &a.ends[0], &a.ends[1]
+	dialerDelay, calleeDelay := planRound(a.round, dialer.side, callee.side)
+	toDialer, toCallee := a.introductionLocked(dialer, dialerDelay), a.introductionLocked(callee, calleeDelay)
+
+	start := time.Now()
+	callee.conn.send(toCallee)
+	a.all.server.metrics.skew.Observe(time.Since(start).Seconds())
+	dialer.conn.send(toDialer)
+	count(a.all.server.metrics.rounds, strconv.Itoa(a.round))
+}
+
+// introductionLocked is the frame that introduces the other side to e.
+func (a *attempt) introductionLocked(e *end, delay time.Duration) []byte {
+	peer := a.otherLocked(e).conn
+	profile, observed := peer.room.whereabouts(peer)
+	return appendMessage(nil, &wire.ServerMessage{Body: &wire.ServerMessage_Introduction{Introduction: &wire.Introduction{
+		Attempt:       a.id[:],
+		Request:       e.request,
+		Round:         uint32(a.round),
+		Role:          e.role,
+		Peer:          peer.node[:],
+		SealedProfile: profile,
+		Observed:      observed,
+		DelayUs:       uint32(delay.Microseconds()),
+		DeadlineMs:    milliseconds(attemptTimeout),
+	}}})
+}
+
+func (a *attempt) endOfLocked(c *conn) *end {
+	for i := range a.ends {
+		if a.ends[i].conn == c {
+			return &a.ends[i]
+		}
+	}
+	return nil
+}
+
+func (a *attempt) otherLocked(e *end) *end {
+	if e == &a.ends[0] {
+		return &a.ends[1]
+	}
+	return &a.ends[0]
+}
+
+func (s *attempts) find(id []byte) *attempt {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.byID[wire.AttemptID(id)]
+}
+
+// report notes what failed for c. The next round begins when the other side has reported too, or soon.
+func (s *attempts) report(c *conn, m *wire.Report) {
+	a := s.find(m.Attempt)
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	e := a.endOfLocked(c)
+	if e == nil || a.over || int(m.Round) != a.round {
+		return
+	}
+	peer := a.otherLocked(e).conn
+	_, observed := peer.room.whereabouts(peer)
+	weight, rejected := weigh(m.Failures, observed)
+	e.failed = max(e.failed, weight)
+	e.rejected = e.rejected || rejected
+
+	wait, due := gatherTime(a.ends[0].side, a.ends[1].side)
+	switch {
+	case !due:
+	case wait == 0:
+		a.nextLocked()
+	default:
+		if next := time.Now().Add(wait); a.nextAt.IsZero() || next.Before(a.nextAt) {
+			a.nextAt = next
+			a.timer.Reset(wait)
+		}
+	}
+}
+
+// nextLocked begins the next round, or tells that there is none.
+func (a *attempt) nextLocked() {
+	if a.round == wire.MaxRounds {
+		a.endLocked("rounds", wire.AttemptOver_REASON_ROUNDS, nil)
+		return
+	}
+	a.startRoundLocked()
+	a.timer.Reset(time.Until(a.endsAt))
+}
+
+// fire is called by the timer.
+func (a *attempt) fire() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case a.over:
+	case !a.nextAt.IsZero() && time.Now().Before(a.endsAt):
+		a.nextLocked()
+	default:
+		a.endLocked("timeout", wire.AttemptOver_REASON_ROUNDS, nil)
+	}
+}
+
+// finished ends the attempt for both sides. The other one is told only if it can give up too: after a success it has the
+// connection in its hands.
+func (s *attempts) finished(c *conn, m *wire.Finished) {
+	a := s.find(m.Attempt)
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if e := a.endOfLocked(c); e == nil || a.over {
+		return
+	}
+	if m.Direct {
+		a.closeLocked("direct")
+	} else {
+		a.endLocked("gave_up", wire.AttemptOver_REASON_PEER_FINISHED, c)
+	}
+}
+
+// leave ends the attempts of a connection that is no more.
+func (s *attempts) leave(c *conn) {
+	if c.attempts.Load() == 0 {
+		return
+	}
+	s.mu.Lock()
+	var left []*attempt
+	for p, a := range s.byPair {
+		if p[0] == c.number || p[1] == c.number {
+			left = append(left, a)
+		}
+	}
+	s.mu.Unlock()
+	for _, a := range left {
+		a.mu.Lock()
+		a.endLocked("peer_gone", wire.AttemptOver_REASON_PEER_GONE, c)
+		a.mu.Unlock()
+	}
+}
+
+// endLocked ends the attempt and tells both sides, but for silent.
+func (a *attempt) endLocked(outcome string, reason wire.AttemptOver_Reason, silent *conn) {
+	if a.over {
+		return
+	}
+	frame := appendMessage(nil, &wire.ServerMessage{Body: &wire.ServerMessage_AttemptOver{AttemptOver: &wire.AttemptOver{Attempt: a.id[:], Reason: reason}}})
+	for _, e := range a.ends {
+		if e.conn != silent {
+			e.conn.send(frame)
+		}
+	}
+	a.closeLocked(outcome)
+}
+
+func (a *attempt) closeLocked(outcome string) {
+	a.over = true
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+	count(a.all.server.metrics.attempts, outcome)
+	a.all.forget(a)
+}
+
+// forget takes a out of the books. The order of locks is an attempt's before that of all.
+func (s *attempts) forget(a *attempt) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.byID[a.id] != a {
+		return
+	}
+	delete(s.byID, a.id)
+	delete(s.byPair, pairOf(a.ends[0].conn, a.ends[1].conn))
+	for _, e := range a.ends {
+		e.conn.attempts.Add(-1)
+	}
+}
+
+// close ends all, telling nobody, and lets none begin.
+func (s *attempts) close() {
+	s.mu.Lock()
+	s.closed = true
+	running := make([]*attempt, 0, len(s.byID))
+	for _, a := range s.byID {
+		running = append(running, a)
+	}
+	s.mu.Unlock()
+	for _, a := range running {
+		a.mu.Lock()
+		if !a.over {
+			a.closeLocked("closed")
+		}
+		a.mu.Unlock()
+	}
+}
+
+func (s *attempts) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.byID)
+}

@@ -1,0 +1,195 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/identity"
+	"github.com/bodkin-p2p/bodkin/internal/rendezvous/poll"
+	"github.com/bodkin-p2p/bodkin/internal/rendezvous/record"
+	"github.com/bodkin-p2p/bodkin/internal/wire"
+)
+
+// messageBurst is how many messages a connection may send at once, in seconds' worth of its rate.
+const messageBurst = 5
+
+// A conn is one main connection after its handshake. A million of them are meant to be idle at once: what one takes is counted
+// (BenchmarkIdleNodes), so each field has to be worth its place.
+type conn struct {
+	server *Server
+	socket poll.Socket
+	room   *room
+	node   identity.NodeID
+	remote netip.AddrPort // the node's reflexive address
+	number uint64         // in the table of connections, and in the token for hole connections
+	opened time.Duration  // since the server started
+
+	registration // guarded by room.mu
+
+	in         record.Receiver // this and the next three are used by the socket's worker only
+	partial    []byte          // the beginning of a frame whose rest has not come, or nil
+	messages   bucket
+	registered bool
+
+	mu      sync.Mutex
+	out     record.Sender // guarded by mu, so that records are sent in the order in which they were sealed
+	closing bool          // guarded by mu; Refused was sent, nothing follows
+
+	heard    atomic.Int64 // time.Duration since the server started: when the last message came
+	rtt      atomic.Uint32
+	attempts atomic.Int32 // running
+	dropped  atomic.Bool
+	watching atomic.Bool
+}
+
+var errRefused = errors.New("refused")
+
+// Receive takes bytes from the network.
+func (c *conn) Receive(b []byte) {
+	updateAsked, err := c.in.Receive(b, c.read)
+	if updateAsked {
+		c.updateKeys()
+	}
+	switch {
+	case err == nil, errors.Is(err, errRefused):
+	case err == io.EOF:
+		c.server.drop(c, "by_node")
+	default:
+		c.server.log.Debug("connection broken", "node", c.node, "remote", c.remote, "err", err)
+		c.server.drop(c, "broken")
+	}
+}
+
+// read takes what one TLS record held: frames, or parts of them.
+func (c *conn) read(data []byte) error {
+	if len(c.partial) > 0 {
+		c.partial = append(c.partial, data...)
+		data = c.partial
+	}
+	for len(data) > 0 {
+		var m wire.ClientMessage
+		n, err := wire.Decode(data, &m)
+		if err == wire.ErrShort {
+			break
+		}
+		if err != nil {
+			return c.refuse(wire.Refused_CODE_BAD_MESSAGE, err.Error(), 0)
+		}
+		data = data[n:]
+		if err := c.take(&m); err != nil {
+			return err
+		}
+	}
+	if len(data) == 0 {
+		c.partial = nil
+	} else {
+		c.partial = append([]byte(nil), data...)
+	}
+	return nil
+}
+
+// take counts a message and has it handled.
+func (c *conn) take(m *wire.ClientMessage) error {
+	if c.isClosing() {
+		return errRefused
+	}
+	now := c.server.now()
+	rate := float64(c.server.limits.MessagesPerSecond)
+	if wait, ok := c.messages.take(now, rate, messageBurst*rate); !ok {
+		return c.refuse(wire.Refused_CODE_BUSY, "too many messages", wait)
+	}
+	c.heard.Store(int64(now))
+	return c.server.handle(c, m)
+}
+
+// Drained is called when a slow node has taken what was kept for it.
+func (c *conn) Drained() {
+	if c.watching.Load() {
+		c.server.announcer.announce(c.room)
+	}
+}
+
+// Gone is called when the connection ended.
+func (c *conn) Gone(error) { c.server.drop(c, "by_node") }
+
+// send sends frames, which it does not keep, and tells whether that went well. It does not block. A node that is too slow for what
+// it is sent loses its connection.
+func (c *conn) send(frames []byte) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing {
+		return false
+	}
+	return c.sealLocked(func(b []byte) ([]byte, error) { return c.out.Seal(b, frames) })
+}
+
+// sealLocked sends the records that seal appends to its argument.
+func (c *conn) sealLocked(seal func([]byte) ([]byte, error)) bool {
+	buf := c.server.buffers.Get().(*[]byte)
+	defer c.server.buffers.Put(buf)
+	records, err := seal((*buf)[:0])
+	*buf = records
+	if err == nil {
+		err = c.socket.Send(records)
+	}
+	if err != nil {
+		c.closing = true
+		c.server.sweeper.reap(c, 0)
+		return false
+	}
+	return true
+}
+
+func (c *conn) sendMessage(m *wire.ServerMessage) bool { return c.send(appendMessage(nil, m)) }
+
+func (c *conn) updateKeys() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closing {
+		c.sealLocked(c.out.UpdateKeys)
+	}
+}
+
+// refuse tells the node why it is not served, and ends the connection once that is sent. Its error stops the reading.
+func (c *conn) refuse(code wire.Refused_Code, text string, retryAfter time.Duration) error {
+	frame := appendMessage(nil, &wire.ServerMessage{Body: &wire.ServerMessage_Refused{Refused: &wire.Refused{
+		Code: code, Text: text[:min(len(text), wire.MaxText)], RetryAfterMs: milliseconds(retryAfter)}}})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing {
+		return errRefused
+	}
+	if c.sealLocked(func(b []byte) ([]byte, error) {
+		b, err := c.out.Seal(b, frame)
+		if err != nil {
+			return b, err
+		}
+		return c.out.CloseNotify(b)
+	}) {
+		c.closing = true
+		c.socket.Finish()
+		c.server.sweeper.reap(c, refusedLinger)
+	}
+	return errRefused
+}
+
+func (c *conn) isClosing() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closing
+}
+
+// appendMessage appends m as a frame. A message of ours is legal; one that is not would be a mistake in this package.
+func appendMessage(b []byte, m *wire.ServerMessage) []byte {
+	b, err := wire.Append(b, m)
+	if err != nil {
+		panic("rendezvous server: " + err.Error())
+	}
+	return b
+}
+
+func milliseconds(d time.Duration) uint32 { return uint32(d.Milliseconds()) }

@@ -1,0 +1,69 @@
+package server
+
+import "time"
+
+// Limits bounds what nodes and strangers can cost the server. A zero field means its default, which is given with its reason.
+// An address is an IPv4 address or an IPv6 /64, since whoever has one address of such a network has all.
+type Limits struct {
+	Connections           int // main connections at once. 1,000,000: 4 GiB of ours and of the kernel's at 4 KiB each
+	ConnectionsPerAddress int // 4,096: many homes share an address behind a carrier's NAT
+	ConnectionsPerNode    int // 16: one that is reachable, and commands that only dial
+
+	Handshakes           int           // in flight at once; others wait in the kernel's queue. 256: 8 MiB, a quarter second of two cores
+	HandshakesPerAddress int           // 64: more than two cores do in the time of a round trip, a quarter of Handshakes
+	HandshakeTimeout     time.Duration // 5 s, as for a round trip of 300 ms with two SYNs lost
+	RegisterTimeout      time.Duration // from the handshake to the first message. 5 s: nodes send it at once
+
+	MessagesPerSecond int // of one connection, in the long run. 20: a node in a busy mesh sends 5
+	DialsPerSecond    int // of one node. 10
+	DialsPerMinute    int // 60
+	AttemptsPerNode   int // running at once on one connection, dialled or called. 64
+
+	QueueBytes   int           // kept for a node that reads too slowly. 64 KiB: 20 of the largest messages
+	WriteTimeout time.Duration // a node that takes nothing for so long is closed. 15 s
+
+	PingInterval time.Duration // told to nodes. 20 s: NATs keep an idle mapping for minutes, cellular ones for 30 s at worst
+	PingsMissed  int           // silence of so many intervals is an end. 3
+
+	HoleConnections           int           // at once. 512, of 4 KiB each
+	HoleConnectionsPerAddress int           // 32
+	HoleTimeout               time.Duration // of a hole connection in all. 5 s
+
+	ReconnectsPerSecond int // how fast all nodes may come back after a restart. 500: half of what two cores do in full handshakes
+}
+
+func (l Limits) withDefaults() Limits {
+	number := func(n *int, otherwise int) {
+		if *n == 0 {
+			*n = otherwise
+		}
+	}
+	duration := func(d *time.Duration, otherwise time.Duration) {
+		if *d == 0 {
+			*d = otherwise
+		}
+	}
+	number(&l.Connections, 1_000_000)
+	number(&l.ConnectionsPerAddress, 4096)
+	number(&l.ConnectionsPerNode, 16)
+	number(&l.Handshakes, 256)
+	number(&l.HandshakesPerAddress, 64)
+	duration(&l.HandshakeTimeout, 5*time.Second)
+	duration(&l.RegisterTimeout, 5*time.Second)
+	number(&l.MessagesPerSecond, 20)
+	number(&l.DialsPerSecond, 10)
+	number(&l.DialsPerMinute, 60)
+	number(&l.AttemptsPerNode, 64)
+	number(&l.QueueBytes, 64<<10)
+	duration(&l.WriteTimeout, 15*time.Second)
+	duration(&l.PingInterval, 20*time.Second)
+	number(&l.PingsMissed, 3)
+	number(&l.HoleConnections, 512)
+	number(&l.HoleConnectionsPerAddress, 32)
+	duration(&l.HoleTimeout, 5*time.Second)
+	number(&l.ReconnectsPerSecond, 500)
+	return l
+}
+
+// silence is how long a node may be silent.
+func (l Limits) silence() time.Duration { return time.Duration(l.PingsMissed) * l.PingInterval }

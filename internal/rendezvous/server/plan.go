@@ -1,0 +1,106 @@
+package server
+
+import (
+	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/wire"
+)
+
+const (
+	// attemptTimeout is how long an attempt may last in all. The kernel has repeated an unanswered SYN at least twice by then.
+	attemptTimeout = 6 * time.Second
+	// maxHalfDifference bounds the equalised start: a node cannot delay its peer by naming a silly round trip.
+	maxHalfDifference = 300 * time.Millisecond
+	// rejectingLead is by how much the side whose NAT answers with RST goes first, if only one does.
+	rejectingLead = 10 * time.Millisecond
+
+	// gatherMin is the least time between the first report of a failure and the next round, in which the other side's is to come.
+	gatherMin = 10 * time.Millisecond
+	// gatherMax bounds it; see gatherTime.
+	gatherMax = 150 * time.Millisecond
+	// gatherLocal is that time when only addresses failed that the server did not see, as those of a local network do at once.
+	// A new round is then worth little, and must not use up the rounds while the first SYNs are under way.
+	gatherLocal = 700 * time.Millisecond
+)
+
+// A side is what the plan of the next round knows of one end of an attempt.
+type side struct {
+	rtt      time.Duration // to the server; zero: unknown
+	failed   failure       // what it reported in this round
+	rejected bool          // its SYNs were answered with RST in some round: the other side's NAT rejects
+}
+
+// A failure says how much a report weighs.
+type failure uint8
+
+const (
+	failedNot       failure = iota // nothing reported that a new round would mend
+	failedLocal                    // only addresses that the other side told
+	failedReflexive                // an address at which the server sees the other side
+)
+
+// weigh judges the failures of a report by a node whose peer is seen at observed.
+func weigh(failures []*wire.PairFailure, observed []*wire.Endpoint) (weight failure, rejected bool) {
+	for _, f := range failures {
+		switch f.GetKind() {
+		case wire.FailureKind_FAILURE_KIND_REFUSED, wire.FailureKind_FAILURE_KIND_UNREACHABLE, wire.FailureKind_FAILURE_KIND_TUPLE_BUSY:
+		default:
+			continue // another SYN would meet the same
+		}
+		weight = max(weight, failedLocal)
+		for _, o := range observed {
+			if o.AddrPort() == f.GetRemote().AddrPort() {
+				weight = failedReflexive
+				rejected = rejected || f.GetKind() == wire.FailureKind_FAILURE_KIND_REFUSED
+			}
+		}
+	}
+	return weight, rejected
+}
+
+// gatherTime is how long after a first report the next round waits for the other side's report, and false while there
+// is no need of a round. The two SYNs of a round leave at most |a-b| apart, with a and b the one-way delays to the
+// server, and the reports take a and b: so the second is at most 2|a-b| late, the difference of the round trips.
+func gatherTime(dialer, callee side) (time.Duration, bool) {
+	switch {
+	case dialer.failed == failedReflexive && callee.failed == failedReflexive:
+		return 0, true
+	case dialer.failed == failedReflexive || callee.failed == failedReflexive:
+		return min(gatherMin+difference(dialer, callee), gatherMax), true
+	case dialer.failed == failedLocal || callee.failed == failedLocal:
+		return gatherLocal, true
+	}
+	return 0, false
+}
+
+// planRound tells how long each side waits, after it got the introduction of round, before its first SYN.
+//
+// Round 1 waits for nothing: by the triangle inequality each SYN arrives after the other side's has left. Where that failed, a NAT
+// answers with RST and the times were too far apart: the nearer side waits half of the difference of the round trips,
+// so that both SYNs leave together. If only one side's NAT answers so, its hole has to be there first.
+func planRound(round int, dialer, callee side) (dialerDelay, calleeDelay time.Duration) {
+	if round == 1 {
+		return 0, 0
+	}
+	half := min(difference(dialer, callee)/2, maxHalfDifference)
+	if dialer.rtt < callee.rtt {
+		dialerDelay = half
+	} else {
+		calleeDelay = half
+	}
+	switch {
+	case dialer.rejected && !callee.rejected: // the callee's NAT rejects
+		dialerDelay += rejectingLead
+	case callee.rejected && !dialer.rejected:
+		calleeDelay += rejectingLead
+	}
+	return dialerDelay, calleeDelay
+}
+
+// difference is that of the round trips, zero while one is unknown.
+func difference(dialer, callee side) time.Duration {
+	if dialer.rtt == 0 || callee.rtt == 0 {
+		return 0
+	}
+	return (dialer.rtt - callee.rtt).Abs()
+}

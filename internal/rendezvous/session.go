@@ -1,0 +1,276 @@
+package rendezvous
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/identity"
+	"github.com/bodkin-p2p/bodkin/internal/wire"
+)
+
+const (
+	// A server's ping interval is kept within these: it is to keep the node's mapping alive, not to flood or to forget it.
+	pingIntervalMin = time.Second
+	pingIntervalMax = time.Minute
+	// queueMax bounds what waits to be sent, in bytes. A connection that does not take that much is dead.
+	queueMax     = 256 << 10
+	writeTimeout = 15 * time.Second
+)
+
+// A session is one main connection, from its registration to its end.
+type session struct {
+	client *Client
+	conn   *tls.Conn
+	reader *bufio.Reader
+	state  State // as of the registration
+
+	interval  time.Duration // between pings
+	spread    time.Duration
+	holePorts []uint32
+	holeToken []byte
+	wake      chan struct{} // holds one; the writer has something to do
+
+	mu     sync.Mutex
+	queue  []byte                 // frames to be sent
+	dials  map[uint64]chan answer // by request; nil: the session is over
+	pinged time.Time              // when the ping left that was not answered yet; zero: none
+	rtt    time.Duration
+}
+
+// An answer is what a Dial came to.
+type answer struct {
+	introduction Introduction
+	err          error
+}
+
+// welcome takes over what the server said of itself.
+func (s *session) welcome(w *wire.Welcome, at address) {
+	s.interval = min(max(time.Duration(w.GetPingIntervalMs())*time.Millisecond, pingIntervalMin), pingIntervalMax)
+	s.spread = time.Duration(w.GetReconnectSpreadMs()) * time.Millisecond
+	s.holePorts, s.holeToken = w.GetHolePorts(), w.GetHoleToken()
+	s.wake = make(chan struct{}, 1)
+	s.state = State{Connected: true, Server: at.server, Remote: at.addr, Observed: w.GetObserved().AddrPort()}
+	if local, err := netip.ParseAddrPort(s.conn.LocalAddr().String()); err == nil {
+		s.state.Local = netip.AddrPortFrom(local.Addr().Unmap(), local.Port())
+	}
+}
+
+// serve reads until the connection or ctx ends. The connection is then closed, and nothing of it runs any more.
+func (s *session) serve(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	closed := make(chan struct{})
+	context.AfterFunc(ctx, func() {
+		defer close(closed)
+		s.conn.Close() // with close_notify: the others in the room are told at once
+	})
+	var running sync.WaitGroup
+	running.Go(func() { s.write(ctx) })
+	running.Go(func() { s.openHoles(ctx) })
+	if s.client.roster.isWatched() {
+		s.client.watch(true)
+	}
+	err := s.read()
+	cancel()
+	s.endDials()
+	<-closed
+	running.Wait()
+	return err
+}
+
+// read handles messages until the connection ends. Silence of two and a half ping intervals is an end: two pongs are missing.
+func (s *session) read() error {
+	for {
+		s.conn.SetReadDeadline(time.Now().Add(s.interval*5/2 + time.Second))
+		var m wire.ServerMessage
+		if err := wire.Read(s.reader, &m); err != nil {
+			return err
+		}
+		switch body := m.Body.(type) {
+		case *wire.ServerMessage_Pong:
+			s.ponged()
+		case *wire.ServerMessage_Introduction:
+			s.introduced(body.Introduction)
+		case *wire.ServerMessage_DialFailed:
+			s.dialFailed(body.DialFailed)
+		case *wire.ServerMessage_AttemptOver:
+			s.attemptOver(body.AttemptOver)
+		case *wire.ServerMessage_SnapshotBegin:
+			s.client.roster.begin()
+		case *wire.ServerMessage_Presence:
+			s.client.roster.apply(body.Presence)
+		case *wire.ServerMessage_SnapshotEnd:
+			s.client.roster.complete()
+		case *wire.ServerMessage_Refused:
+			return refused(body.Refused)
+		}
+	}
+}
+
+// send queues a message, and does not block. A server that reads nothing loses the connection.
+func (s *session) send(m *wire.ClientMessage) error {
+	frame, err := wire.Append(nil, m)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dials == nil {
+		return ErrOffline
+	}
+	if len(s.queue)+len(frame) > queueMax {
+		s.conn.NetConn().Close()
+		return ErrOffline
+	}
+	s.queue = append(s.queue, frame...)
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// write sends what is queued, and pings: at once, again as soon as there is a round trip to tell, and then
+// once in each interval, not all nodes at the same time.
+func (s *session) write(ctx context.Context) {
+	ping := time.NewTimer(0)
+	defer ping.Stop()
+	for first := true; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.wake:
+			s.mu.Lock()
+			frames := s.queue
+			s.queue = nil
+			s.mu.Unlock()
+			s.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
+			if _, err := s.conn.Write(frames); err != nil {
+				s.conn.NetConn().Close() // the reader tells why
+				return
+			}
+		case <-ping.C:
+			s.ping()
+			pause := s.interval*7/8 + rand.N(s.interval/8)
+			if first {
+				first, pause = false, min(pause, pingIntervalMin)
+			}
+			ping.Reset(pause)
+		}
+	}
+}
+
+func (s *session) ping() {
+	s.mu.Lock()
+	rtt := s.rtt
+	if s.pinged.IsZero() {
+		s.pinged = time.Now()
+	}
+	s.mu.Unlock()
+	s.send(&wire.ClientMessage{Body: &wire.ClientMessage_Ping{Ping: &wire.Ping{RttUs: uint32(min(rtt, time.Minute).Microseconds())}}})
+}
+
+// ponged takes the round trip. Of several, a lower one counts at once and a higher one by an eighth: what is
+// wanted is the path's delay, not that of a queue.
+func (s *session) ponged() {
+	s.mu.Lock()
+	if s.pinged.IsZero() {
+		s.mu.Unlock()
+		return
+	}
+	sample := time.Since(s.pinged)
+	s.pinged = time.Time{}
+	if s.rtt == 0 || sample < s.rtt {
+		s.rtt = sample
+	} else {
+		s.rtt += (sample - s.rtt) / 8
+	}
+	rtt := s.rtt
+	s.mu.Unlock()
+
+	c := s.client
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.state.RTT = rtt
+}
+
+func (s *session) introduced(m *wire.Introduction) {
+	i := Introduction{
+		Attempt:  wire.AttemptID(m.Attempt),
+		Request:  m.Request,
+		Round:    int(m.Round),
+		Role:     Role(m.Role),
+		Peer:     identity.NodeID(m.Peer),
+		Sealed:   m.SealedProfile,
+		Observed: wire.AddrPorts(m.Observed),
+		Received: time.Now(),
+		Delay:    time.Duration(m.DelayUs) * time.Microsecond,
+		Deadline: time.Duration(m.DeadlineMs) * time.Millisecond,
+	}
+	if tell := s.client.config.Introduced; tell != nil {
+		s.client.telling.Lock()
+		tell(i)
+		s.client.telling.Unlock()
+	}
+	if i.Request != 0 {
+		s.answer(i.Request, answer{introduction: i})
+	}
+}
+
+func (s *session) dialFailed(m *wire.DialFailed) {
+	err := error(ErrNotHere)
+	if m.Code == wire.DialFailed_CODE_LIMITED {
+		err = &LimitedError{time.Duration(m.RetryAfterMs) * time.Millisecond}
+	}
+	s.answer(m.Request, answer{err: err})
+}
+
+func (s *session) attemptOver(m *wire.AttemptOver) {
+	if tell := s.client.config.Over; tell != nil {
+		s.client.telling.Lock()
+		defer s.client.telling.Unlock()
+		tell(wire.AttemptID(m.Attempt), OverReason(m.Reason))
+	}
+}
+
+// answer gives a to whoever waits for it. There is one answer to a request; further rounds find nobody waiting.
+func (s *session) answer(request uint64, a answer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if waiting := s.dials[request]; waiting != nil {
+		waiting <- a // has room for one
+		delete(s.dials, request)
+	}
+}
+
+// endDials answers all who wait, and lets nobody begin.
+func (s *session) endDials() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, waiting := range s.dials {
+		waiting <- answer{err: ErrOffline}
+	}
+	s.dials = nil
+}
+
+// dial registers a waiting request. Without a connection it returns false.
+func (s *session) dial(request uint64) (<-chan answer, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dials == nil {
+		return nil, false
+	}
+	waiting := make(chan answer, 1)
+	s.dials[request] = waiting
+	return waiting, true
+}
+
+func (s *session) forget(request uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.dials, request)
+}

@@ -1,0 +1,148 @@
+package rendezvous
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/identity"
+	"github.com/bodkin-p2p/bodkin/internal/wire"
+)
+
+// A Registration is what a node tells the server of itself.
+type Registration struct {
+	Sealed    []byte // the profile, sealed for the room
+	NameTag   [wire.NameTagLen]byte
+	Primary   bool // reachable by others; false: this connection only dials
+	PortReuse PortReuse
+	Software  string // for the server's operator, at most 64 printable bytes
+}
+
+// PortReuse is what the node's own check of its port found.
+type PortReuse uint8
+
+// What a check may find.
+const (
+	PortReuseUnknown PortReuse = iota // not checked
+	PortReuseWorks
+	PortReuseBroken
+)
+
+// Role is a node's part in an attempt, and its TLS role on every connection of it.
+type Role uint8
+
+// The two roles.
+const (
+	Dialer Role = 1 // TLS client; nominates
+	Callee Role = 2 // TLS server
+)
+
+func (r Role) String() string {
+	if r == Dialer {
+		return "dialer"
+	}
+	return "callee"
+}
+
+// An Introduction starts one round of an attempt to connect to Peer, which gets its own in the same tick.
+type Introduction struct {
+	Attempt  wire.AttemptID
+	Request  uint64 // of the Introduce that it answers, if any
+	Round    int    // 1..3
+	Role     Role
+	Peer     identity.NodeID
+	Sealed   []byte           // the peer's profile
+	Observed []netip.AddrPort // where the server sees the peer, newest first, 1..4
+	Received time.Time        // when it came; Delay counts from here, and Deadline from round 1's
+	Delay    time.Duration    // to wait before the first SYN, at most 1 s
+	Deadline time.Duration    // of the whole attempt, at most 10 s
+}
+
+// A Failure is an endpoint from which something came that another SYN now would not change.
+type Failure struct {
+	Remote netip.AddrPort
+	Kind   FailureKind
+}
+
+// FailureKind is what came back.
+type FailureKind uint8
+
+// What may come back. The first three make the server start another round.
+const (
+	FailureRefused     FailureKind = 1 // RST
+	FailureUnreachable FailureKind = 2 // ICMP
+	FailureTupleBusy   FailureKind = 3 // an earlier connection holds the local 4-tuple
+	FailureUnverified  FailureKind = 4 // connected, but not to the peer
+	FailureOther       FailureKind = 5
+)
+
+// OverReason is why the server starts no further round.
+type OverReason uint8
+
+// The reasons.
+const (
+	OverRounds       OverReason = 1 // all rounds or all time used
+	OverPeerGone     OverReason = 2 // the peer left the server
+	OverPeerFinished OverReason = 3 // the peer gave up
+)
+
+func (r OverReason) String() string {
+	switch r {
+	case OverRounds:
+		return "all rounds used"
+	case OverPeerGone:
+		return "peer left"
+	case OverPeerFinished:
+		return "peer gave up"
+	}
+	return "unknown reason"
+}
+
+// State is what a Client knows of its connection.
+type State struct {
+	Connected bool   // registered now; the rest is of the latest registration
+	Server    string // as configured
+	Remote    netip.AddrPort
+	Local     netip.AddrPort
+	Observed  netip.AddrPort // this node as the server sees it on the main connection
+	RTT       time.Duration  // to the server; zero: not measured yet
+	Holes     []Observation
+	Mapping   Mapping
+}
+
+// An Observation is what a hole connection showed.
+type Observation struct {
+	Server netip.AddrPort // where it went
+	Seen   netip.AddrPort // where it came from, as the server saw it
+}
+
+// Mapping is how the node's NAT maps its port (RFC 4787, section 4.1), as far as the server's own addresses tell.
+type Mapping uint8
+
+// What is known of the mapping.
+const (
+	MappingUnknown             Mapping = iota
+	MappingEndpointIndependent         // the same for every port of the server that was asked
+	MappingEndpointDependent           // another for another port of the server
+)
+
+func (m Mapping) String() string {
+	switch m {
+	case MappingEndpointIndependent:
+		return "endpoint-independent"
+	case MappingEndpointDependent:
+		return "endpoint-dependent"
+	}
+	return "unknown"
+}
+
+// A Target is whom to be introduced to.
+type Target struct {
+	node identity.NodeID
+	name *[wire.NameTagLen]byte // nil: by node
+}
+
+// ByNode is the node of that id.
+func ByNode(id identity.NodeID) Target { return Target{node: id} }
+
+// ByNameTag is the node that holds the name of that tag.
+func ByNameTag(tag [wire.NameTagLen]byte) Target { return Target{name: &tag} }
