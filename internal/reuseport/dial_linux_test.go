@@ -65,9 +65,9 @@ func TestDialInSilenceWaitsOutside(t *testing.T) {
 		opened = true
 		return err
 	}})
-	result := make(chan error)
+	remote, result := silent(t), make(chan error)
 	go func() {
-		_, err := p.Dial(t.Context(), silent(t))
+		_, err := p.Dial(t.Context(), remote)
 		result <- err
 	}()
 	<-left
