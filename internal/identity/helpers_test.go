@@ -7,8 +7,6 @@ import (
 	"time"
 )
 
-var noDeadline time.Time
-
 func newKey(tb testing.TB) Key {
 	tb.Helper()
 	key, err := NewKey()

@@ -17,6 +17,9 @@ var ErrKeyDamaged = errors.New("the key file is damaged")
 // Its methods are safe for concurrent use. The zero Key is not valid.
 type Key struct{ private ed25519.PrivateKey }
 
+// IsZero tells whether k is the zero Key, which is none.
+func (k Key) IsZero() bool { return k.private == nil }
+
 // NewKey makes a random key.
 func NewKey() (Key, error) {
 	_, private, err := ed25519.GenerateKey(rand.Reader)

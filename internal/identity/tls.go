@@ -59,7 +59,7 @@ func NodeConfig(key Key, room Room, server ServerID, cache tls.ClientSessionCach
 
 // ServerConfig returns how a rendezvous server accepts nodes. It authenticates and does not admit: the handshake
 // succeeds for a member of any room, known here or not, so that the server can answer in words that reach the node. The
-// caller looks at Node and Room of what [Accept] returns, each time, and refuses rooms that it does not serve.
+// caller asks [Authenticated] after each handshake, resumed ones too, and refuses rooms that it does not serve.
 //
 // With nil tickets there is no resumption. After tickets change, [TicketKeys.Apply] hands them to the Config in use.
 func ServerConfig(key Key, tickets *TicketKeys) (*tls.Config, error) {
@@ -71,19 +71,13 @@ func ServerConfig(key Key, tickets *TicketKeys) (*tls.Config, error) {
 	if tickets != nil {
 		tickets.Apply(config)
 	}
-	config.VerifyConnection = verifyNode
-	return config, nil
-}
-
-// verifyNode is what a server requires of a connection. A resumed one was verified before its ticket was
-// sealed; to check the signature again would take 60 µs and guard only against a thief of the ticket keys.
-func verifyNode(state tls.ConnectionState) error {
-	if !state.DidResume {
+	config.VerifyConnection = func(state tls.ConnectionState) error {
 		if _, _, err := Authenticated(state); err != nil {
 			return err
 		}
+		return checkProtocol(state, ServerProtocol)
 	}
-	return checkProtocol(state, ServerProtocol)
+	return config, nil
 }
 
 // PeerConfig returns how a node connects to the node peer, as TLS client or as TLS server: both must be
