@@ -30,6 +30,7 @@ type attempt struct {
 	mu     sync.Mutex
 	ends   [2]end // the dialer's, the callee's
 	round  int
+	began  time.Time // the round
 	timer  *time.Timer
 	endsAt time.Time
 	nextAt time.Time // of the next round, since a failure was reported; zero: none
@@ -98,16 +99,16 @@ func (a *attempt) startRoundLocked() {
 	a.nextAt = time.Time{}
 	for i := range a.ends {
 		e := &a.ends[i]
-		e.failed = failedNot
+		e.failed, e.late = failedNot, false
 		e.rtt = time.Duration(e.conn.rtt.Load()) * time.Microsecond
 	}
 	dialer, callee := &a.ends[0], &a.ends[1]
 	dialerDelay, calleeDelay := planRound(a.round, dialer.side, callee.side)
 	toDialer, toCallee := a.introductionLocked(dialer, dialerDelay), a.introductionLocked(callee, calleeDelay)
 
-	start := time.Now()
+	a.began = time.Now()
 	callee.conn.send(toCallee)
-	a.all.server.metrics.skew.Observe(time.Since(start).Seconds())
+	a.all.server.metrics.skew.Observe(time.Since(a.began).Seconds())
 	dialer.conn.send(toDialer)
 	count(a.all.server.metrics.rounds, strconv.Itoa(a.round))
 }
@@ -151,7 +152,7 @@ func (s *attempts) find(id []byte) *attempt {
 	return s.byID[wire.AttemptID(id)]
 }
 
-// report notes what failed for c. The next round begins when the other side has reported too, or soon.
+// report notes what failed for c, and begins the next round or has the timer do so.
 func (s *attempts) report(c *conn, m *wire.Report) {
 	a := s.find(m.Attempt)
 	if a == nil {
@@ -160,16 +161,24 @@ func (s *attempts) report(c *conn, m *wire.Report) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	e := a.endOfLocked(c)
-	if e == nil || a.over || int(m.Round) != a.round {
+	if e == nil || a.over || int(m.Round) > a.round {
 		return
 	}
 	peer := a.otherLocked(e).conn
 	_, observed := peer.room.whereabouts(peer)
 	weight, rejected := weigh(m.Failures, observed)
-	e.failed = max(e.failed, weight)
 	e.rejected = e.rejected || rejected
+	if int(m.Round) == a.round {
+		e.failed = max(e.failed, weight)
+	} else if weight == failedReflexive {
+		e.late = true
+	}
+	a.considerLocked()
+}
 
-	wait, due := gatherTime(a.ends[0].side, a.ends[1].side)
+// considerLocked does what the reports call for.
+func (a *attempt) considerLocked() {
+	wait, due := nextRound(a.round, time.Since(a.began), a.ends[0].side, a.ends[1].side)
 	switch {
 	case !due:
 	case wait == 0:

@@ -14,19 +14,22 @@ const (
 	// rejectingLead is by how much the side whose NAT answers with RST goes first, if only one does.
 	rejectingLead = 10 * time.Millisecond
 
-	// gatherMin is the least time between the first report of a failure and the next round, in which the other side's is to come.
+	// gatherMin is how long round 2 waits after the first report for the other side's, which tells whether its peer's NAT rejects too.
 	gatherMin = 10 * time.Millisecond
-	// gatherMax bounds it; see gatherTime.
-	gatherMax = 150 * time.Millisecond
-	// gatherLocal is that time when only addresses failed that the server did not see, as those of a local network do at once.
-	// A new round is then worth little, and must not use up the rounds while the first SYNs are under way.
+	gatherMax = 50 * time.Millisecond
+	// gatherLocal is that time when only addresses failed that the server did not see, as those of a local network do at once. A
+	// new round is then worth little, and must not use up the rounds while the first SYNs are under way.
 	gatherLocal = 700 * time.Millisecond
+	// lateSide is how long after round 2 began a side that has reported nothing is waited for before round 3. Its introduction may
+	// have been lost and sent again (200-1000 ms), while the other side, refused within a round trip, would use up all rounds.
+	lateSide = time.Second
 )
 
 // A side is what the plan of the next round knows of one end of an attempt.
 type side struct {
 	rtt      time.Duration // to the server; zero: unknown
 	failed   failure       // what it reported in this round
+	late     bool          // it reported an earlier round in this one
 	rejected bool          // its SYNs were answered with RST in some round: the other side's NAT rejects
 }
 
@@ -58,20 +61,32 @@ func weigh(failures []*wire.PairFailure, observed []*wire.Endpoint) (weight fail
 	return weight, rejected
 }
 
-// gatherTime is how long after a first report the next round waits for the other side's report, and false while there
-// is no need of a round. The two SYNs of a round leave at most |a-b| apart, with a and b the one-way delays to the
-// server, and the reports take a and b: so the second is at most 2|a-b| late, the difference of the round trips.
-func gatherTime(dialer, callee side) (time.Duration, bool) {
+// nextRound tells, after a report, when the round that runs is to be followed by the next one, or by the end after the last: so long
+// from now, and false while nothing calls for it. The round runs for the time running.
+//
+// Round 2 starts as soon as the failure of one side is known. A NAT that answers with RST does so within one round trip; if
+// round 3 started as quickly, a side whose introduction is late would find all rounds over. So that waits for both sides.
+func nextRound(round int, running time.Duration, dialer, callee side) (wait time.Duration, due bool) {
+	both := dialer.hasReported() && callee.hasReported()
+	weight := max(dialer.failed, callee.failed)
 	switch {
-	case dialer.failed == failedReflexive && callee.failed == failedReflexive:
+	case weight == failedNot:
+		return 0, false
+	case weight == failedReflexive && both:
 		return 0, true
-	case dialer.failed == failedReflexive || callee.failed == failedReflexive:
+	case round == 1 && weight == failedReflexive:
+		// The two SYNs leave at most |a-b| apart, with a and b the one-way delays to the server, and the reports take
+		// a and b: so the second is at most 2|a-b| behind the first, the difference of the round trips.
 		return min(gatherMin+difference(dialer, callee), gatherMax), true
-	case dialer.failed == failedLocal || callee.failed == failedLocal:
+	case round == 1:
 		return gatherLocal, true
+	case round == 2:
+		return max(0, lateSide-running), true
 	}
-	return 0, false
+	return 0, false // the last round may still succeed until the attempt's time is over
 }
+
+func (s side) hasReported() bool { return s.failed == failedReflexive || s.late }
 
 // planRound tells how long each side waits, after it got the introduction of round, before its first SYN.
 //
