@@ -13,6 +13,8 @@ import (
 //	b := natlab.PortRestrictedCone()
 //	b.Unsolicited = natlab.UnsolicitedReset
 //
+// Fragments, and protocols other than TCP, UDP and ICMP, do not pass.
+//
 // The zero value is a NAT with endpoint-independent mapping and filtering that preserves ports,
 // has the timeouts of the RFCs, does not hairpin and drops what it does not let in.
 type Behavior struct {

@@ -14,12 +14,13 @@ type Timeouts struct {
 	TimeWait    time.Duration // ... which were acknowledged; zero means 4 min
 	Closed      time.Duration // reset; zero means 4 min (RFC 7857, section 2.2)
 
-	// Unacknowledged replaces a longer timeout while data is on its way that the other side has
-	// not acknowledged, and for a connection picked up without an answer. Zero means it does not.
+	// Unacknowledged replaces a longer timeout for a connection picked up without an answer, and,
+	// unless Behavior.Checking is CheckNothing, while data is not acknowledged, the same
+	// acknowledgment keeps coming, or a window is closed. Zero means it does not.
 	Unacknowledged time.Duration
 
-	UDP       time.Duration // no answer yet; zero means 5 min (RFC 4787, REQ-5)
-	UDPStream time.Duration // packets both ways; zero means 5 min
+	UDP       time.Duration // zero means 5 min (RFC 4787, REQ-5)
+	UDPStream time.Duration // packets both ways for more than 2 s; zero means 5 min
 	ICMP      time.Duration // zero means 60 s (RFC 5508, REQ-2)
 
 	// Lifetime is the age at which a mapping and all its connections end, however busy they are;

@@ -1,77 +1,5 @@
 package natlab
 
-// tcpState is the state of a TCP connection as a NAT in the middle guesses it. Names and
-// transitions are those of Linux's connection tracking.
-type tcpState uint8
-
-const (
-	stateNone        tcpState = iota
-	stateSynSent              // SYN from the opener
-	stateSynReceived          // SYN+ACK
-	stateEstablished          // ... acknowledged
-	stateFinWait              // FIN from one side
-	stateCloseWait            // ... acknowledged
-	stateLastAck              // FIN from both sides
-	stateTimeWait             // ... acknowledged
-	stateClosed               // RST
-	stateSynSent2             // SYN from both sides: simultaneous open
-	states
-
-	// Not states, but answers of the transition table.
-	ignored // may belong to a connection this NAT has missed: passes, changes nothing
-	refused // cannot belong to this connection
-)
-
-// segmentKind sorts TCP segments by the flag that matters most.
-type segmentKind uint8
-
-const (
-	kindSYN segmentKind = iota
-	kindSYNACK
-	kindFIN
-	kindACK
-	kindRST
-	kinds
-	kindNone = kinds // none of these flags
-)
-
-// direction is the way a segment goes, seen from the side that opened the connection.
-type direction uint8
-
-const (
-	forth direction = iota // from the opener
-	back                   // to the opener
-)
-
-// transitions gives the next state of a connection for a segment that goes forth or back. The
-// columns are the states in the order of the constants above.
-var transitions = [2][kinds][states]tcpState{
-	forth: {
-		kindSYN: {stateSynSent, stateSynSent, ignored, ignored, ignored,
-			ignored, ignored, stateSynSent, stateSynSent, stateSynSent2},
-		kindSYNACK: {refused, refused, stateSynReceived, refused, refused,
-			refused, refused, refused, refused, stateSynReceived},
-		kindFIN: {refused, refused, stateFinWait, stateFinWait, stateLastAck,
-			stateLastAck, stateLastAck, stateTimeWait, stateClosed, refused},
-		kindACK: {stateEstablished, refused, stateEstablished, stateEstablished, stateCloseWait,
-			stateCloseWait, stateTimeWait, stateTimeWait, stateClosed, refused},
-		kindRST: {refused, stateClosed, stateClosed, stateClosed, stateClosed,
-			stateClosed, stateClosed, stateClosed, stateClosed, stateClosed},
-	},
-	back: {
-		kindSYN: {refused, stateSynSent2, refused, refused, refused,
-			refused, refused, stateSynSent, refused, stateSynSent2},
-		kindSYNACK: {refused, stateSynReceived, ignored, ignored, ignored,
-			ignored, ignored, ignored, ignored, stateSynReceived},
-		kindFIN: {refused, refused, stateFinWait, stateFinWait, stateLastAck,
-			stateLastAck, stateLastAck, stateTimeWait, stateClosed, refused},
-		kindACK: {refused, ignored, stateSynReceived, stateEstablished, stateCloseWait,
-			stateCloseWait, stateTimeWait, stateTimeWait, stateClosed, ignored},
-		kindRST: {refused, stateClosed, stateClosed, stateClosed, stateClosed,
-			stateClosed, stateClosed, stateClosed, stateClosed, stateClosed},
-	},
-}
-
 // outcome is what tracking says about a segment.
 type outcome uint8
 
@@ -101,47 +29,9 @@ type lastSegment struct {
 	seq, ack  uint32
 	end       uint32
 	win       uint16
+	repeats   uint8 // how often the same acknowledgment has come since
 	scale     uint8
 	scales    bool
-}
-
-// segment is a TCP segment with what the tracker needs of it.
-type segment struct {
-	packet   *packet
-	flags    tcpFlags
-	kind     segmentKind
-	seq, ack uint32
-	end      uint32
-	win      uint16
-}
-
-func newSegment(p *packet) segment {
-	s := segment{packet: p, flags: p.flags(), seq: p.seq(), ack: p.ack(), end: p.end(), win: p.window()}
-	switch {
-	case s.flags.has(flagRST):
-		s.kind = kindRST
-	case s.flags.has(flagSYN | flagACK):
-		s.kind = kindSYNACK
-	case s.flags.has(flagSYN):
-		s.kind = kindSYN
-	case s.flags.has(flagFIN):
-		s.kind = kindFIN
-	case s.flags.has(flagACK):
-		s.kind = kindACK
-	default:
-		s.kind = kindNone
-	}
-	return s
-}
-
-// isSane reports whether the flags occur in any proper segment.
-func (s *segment) isSane() bool {
-	switch s.flags & (flagFIN | flagSYN | flagRST | flagACK | flagURG) {
-	case flagSYN, flagSYN | flagURG, flagSYN | flagACK, flagRST, flagRST | flagACK,
-		flagFIN | flagACK, flagFIN | flagACK | flagURG, flagACK, flagACK | flagURG:
-		return true
-	}
-	return false
 }
 
 // follow takes the next segment of the connection.
@@ -262,6 +152,7 @@ func (t *tcpTracker) annotate(d direction, seg *segment) {
 	if seg.kind == kindSYN && d == forth {
 		t.last.scale, t.last.scales = seg.packet.windowScale()
 		t.challenge = t.state == stateLastAck
+		t.simultaneous = false
 	}
 }
 
@@ -283,41 +174,4 @@ func (t *tcpTracker) resyncs(d direction, seg *segment) bool {
 func (t *tcpTracker) isChallenged(d direction, seg *segment) bool {
 	return t.challenge && t.state == stateLastAck && seg.kind == kindACK &&
 		t.last.kind == kindSYN && t.last.direction != d
-}
-
-// judgeReset takes a reset, which anyone on the path may forge and a host sends for segments that
-// were ignored here.
-func (t *tcpTracker) judgeReset(d direction, seg *segment, check Checking) outcome {
-	next := stateClosed
-	other := &t.windows[1-d]
-	ends := t.state >= stateFinWait && t.state <= stateClosed
-	established := t.state == stateEstablished && t.assured
-	if !ends && other.acked && t.last.kind != kindSYN && !(seg.seq == 0 && !established) {
-		switch {
-		case before(seg.seq, other.maxAck):
-			return segmentRefused
-		case !established, seg.seq == other.maxAck, t.continues(d, seg):
-		default:
-			next = t.state // may meet a challenge ACK, so the connection may live (RFC 5961)
-		}
-	}
-	if ends || t.answersIgnored(d, seg) {
-		t.enter(d, seg, next)
-		return segmentFollowed
-	}
-	return t.judgeWindow(d, seg, next, check)
-}
-
-// continues reports whether a segment follows right after the last one of the same side.
-func (t *tcpTracker) continues(d direction, seg *segment) bool {
-	return t.last.kind == kindACK && t.last.direction == d && seg.seq == t.last.end
-}
-
-// answersIgnored reports whether a reset answers a segment that was let through unchecked.
-func (t *tcpTracker) answersIgnored(d direction, seg *segment) bool {
-	l := t.last
-	if (t.answered && l.kind == kindSYN || !t.assured && l.kind == kindACK) && seg.ack == l.end {
-		return true
-	}
-	return t.state == stateSynSent && l.kind == kindACK && l.direction == back && seg.seq == l.ack
 }

@@ -109,10 +109,10 @@ func TestSegmentsOutsideTheWindowAreRefused(t *testing.T) {
 			S:80 > X:4000 ACK seq=501 ack=102 -> S:80 > A:4000 ACK
 		`},
 		{"old data passes", Linux(), open + `
-			A:4000 > S:80 ACK seq=101 ack=501 len=2000 -> X:4000 > S:80 ACK
-			S:80 > X:4000 ACK seq=501 ack=2101 win=2000 -> S:80 > A:4000 ACK
-			A:4000 > S:80 ACK seq=2101 ack=501 len=2000 -> X:4000 > S:80 ACK
-			S:80 > X:4000 ACK seq=501 ack=4101 win=2000 -> S:80 > A:4000 ACK
+			A:4000 > S:80 ACK seq=101 ack=501 len=1400 -> X:4000 > S:80 ACK
+			S:80 > X:4000 ACK seq=501 ack=1501 win=2000 -> S:80 > A:4000 ACK
+			A:4000 > S:80 ACK seq=1501 ack=501 len=1400 -> X:4000 > S:80 ACK
+			S:80 > X:4000 ACK seq=501 ack=2901 win=2000 -> S:80 > A:4000 ACK
 			A:4000 > S:80 ACK seq=101 ack=501 len=1 -> X:4000 > S:80 ACK
 		`},
 		{"windows are scaled if both sides offer it", Linux(), `
@@ -231,8 +231,8 @@ func TestConnectionsArePickedUpFromInsideIfTheBehaviorSays(t *testing.T) {
 	playAll(t, []scriptCase{
 		{"Linux", Linux(), `
 			A:4000 > S:80 ACK seq=5000 ack=7000 len=10 -> X:4000 > S:80 ACK
-			S:80 > X:4000 ACK seq=7000 ack=5010 len=3000 -> S:80 > A:4000 ACK
-			A:4000 > S:80 FIN+ACK seq=5010 ack=10000 -> X:4000 > S:80 FIN+ACK
+			S:80 > X:4000 ACK seq=7000 ack=5010 len=1000 -> S:80 > A:4000 ACK
+			A:4000 > S:80 FIN+ACK seq=5010 ack=8000 -> X:4000 > S:80 FIN+ACK
 		`},
 		{"not from outside", Linux(), `
 			S:80 > X:4000 ACK seq=7000 ack=5010 len=10 -> drop

@@ -17,7 +17,7 @@ func (n *nat) admit(now time.Time, p *packet) *session {
 	if n.live(n.outgoing[flowKey{p.protocol, internal, p.from}], now) != nil {
 		return nil // has another external endpoint for this remote one
 	}
-	s := &session{protocol: p.protocol, internal: internal, external: p.to, remote: p.from}
+	s := &session{protocol: p.protocol, internal: internal, external: p.to, remote: p.from, opened: now}
 	if n.follow(now, s, p, false) != segmentFollowed {
 		return nil
 	}

@@ -29,6 +29,7 @@ type session struct {
 	mapping *mapping
 	older   *session // the one before it in its mapping
 	newer   *session // the one after it in its mapping
+	opened  time.Time
 	expires time.Time
 
 	tcp          tcpTracker
@@ -99,7 +100,7 @@ func (n *nat) open(now time.Time, p *packet) *session {
 		return nil
 	}
 	n.sweep(now)
-	s := &session{protocol: p.protocol, internal: p.from, remote: p.to, insideOpened: true}
+	s := &session{protocol: p.protocol, internal: p.from, remote: p.to, opened: now, insideOpened: true}
 	if n.follow(now, s, p, true) != segmentFollowed {
 		return nil
 	}

@@ -6,8 +6,8 @@ import "time"
 // A session that the packet ends is removed; the packet is still to be translated.
 func (n *nat) follow(now time.Time, s *session, p *packet, fromInside bool) outcome {
 	if p.protocol != protoTCP {
+		s.expires = now.Add(n.datagramTimeout(s, now))
 		s.answered = s.answered || fromInside != s.insideOpened
-		s.expires = now.Add(n.datagramTimeout(s))
 		return segmentFollowed
 	}
 	isReset := p.flags().has(flagRST)
@@ -29,7 +29,7 @@ func (n *nat) follow(now time.Time, s *session, p *packet, fromInside bool) outc
 	case wasOpening && !wasAnswered && p.isSYN():
 		// A repeated SYN does not prolong the hole, so that nobody keeps one open for ever (Linux).
 	default:
-		s.expires = now.Add(n.tcpTimeout(s, isReset))
+		s.expires = now.Add(n.tcpTimeout(s, wasAnswered, isReset))
 	}
 	return segmentFollowed
 }
@@ -51,17 +51,17 @@ func (n *nat) removeIfKnown(s *session) {
 	}
 }
 
-// tcpTimeout is how long a TCP session may now be idle.
-func (n *nat) tcpTimeout(s *session, afterReset bool) time.Duration {
-	t := n.stateTimeout(s.tcp.state)
-	if afterReset {
+// tcpTimeout is how long a TCP session may be idle after a packet, which may be a reset, and before
+// which it was answered or not.
+func (n *nat) tcpTimeout(s *session, wasAnswered, isReset bool) time.Duration {
+	if isReset {
 		return n.timeouts.Closed
 	}
-	guessed := s.tcp.state == stateEstablished && !s.tcp.answered
-	if s.tcp.windows[forth].unacked || s.tcp.windows[back].unacked || guessed {
-		if u := n.timeouts.Unacknowledged; u > 0 {
-			return min(t, u)
-		}
+	t := n.stateTimeout(s.tcp.state)
+	guessed := s.tcp.state == stateEstablished && !wasAnswered
+	stalled := n.behavior.Checking != CheckNothing && s.tcp.isStalled()
+	if u := n.timeouts.Unacknowledged; u > 0 && (guessed || stalled) {
+		return min(t, u)
 	}
 	return t
 }
@@ -87,12 +87,13 @@ func (n *nat) stateTimeout(state tcpState) time.Duration {
 	return t.SynSent
 }
 
-// datagramTimeout is how long a UDP or ICMP session may now be idle.
-func (n *nat) datagramTimeout(s *session) time.Duration {
+// datagramTimeout is how long a UDP or ICMP session may be idle after a packet.
+func (n *nat) datagramTimeout(s *session, now time.Time) time.Duration {
+	const question = 2 * time.Second // what lasts longer is more than one question and its answer (Linux)
 	switch {
 	case s.protocol != protoUDP:
 		return n.timeouts.ICMP
-	case s.answered:
+	case s.answered && now.Sub(s.opened) > question:
 		return n.timeouts.UDPStream
 	}
 	return n.timeouts.UDP

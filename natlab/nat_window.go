@@ -3,8 +3,8 @@ package natlab
 // A window is what has been seen of one side of a TCP connection, as Guido van Rooij's "Real
 // Stateful TCP Packet Filtering in IP Filter" (2000) describes it and Linux checks it.
 //
-// Two differences from Linux: selective acknowledgments are not read, which makes the limits those
-// of the plain window, and identical retransmissions are not counted to shorten the timeout.
+// Unlike Linux's, it does not read selective acknowledgments, so its limits are those of the plain
+// window, which no proper sender exceeds.
 type window struct {
 	end     uint32 // highest sequence number sent, plus one
 	maxEnd  uint32 // highest sequence number the other side has room for
@@ -46,8 +46,7 @@ func (t *tcpTracker) begin(seg *segment) {
 // start takes the first SYN, or a newer one, of one side.
 func (t *tcpTracker) start(d direction, seg *segment) {
 	w, other := &t.windows[d], &t.windows[1-d]
-	*w = window{end: seg.end, maxEnd: seg.end, maxWin: max(1, uint32(seg.win)), acked: w.acked,
-		maxAck: w.maxAck, liberal: w.liberal, closes: w.closes}
+	*w = window{end: seg.end, maxEnd: seg.end, maxWin: max(1, uint32(seg.win)), liberal: w.liberal}
 	w.scale, w.scales = seg.packet.windowScale()
 	if d == back && !(w.scales && other.scales) {
 		w.scale, other.scale = 0, 0 // both must offer it (RFC 7323, section 2.2)
@@ -148,6 +147,21 @@ func (t *tcpTracker) advance(d direction, seg *segment, end, ack uint32) {
 		receiver.unacked = false
 	}
 	if seg.kind == kindACK {
-		t.last.seq, t.last.ack, t.last.end, t.last.win = seg.seq, ack, end, seg.win
+		t.last.repeat(d, seg.seq, ack, end, seg.win)
 	}
+}
+
+// repeat notes an acknowledgment, and counts if it is the same as the one before.
+func (l *lastSegment) repeat(d direction, seq, ack, end uint32, win uint16) {
+	if l.direction == d && l.seq == seq && l.ack == ack && l.end == end && l.win == win {
+		l.repeats = min(l.repeats, 254) + 1
+		return
+	}
+	l.direction, l.seq, l.ack, l.end, l.win, l.repeats = d, seq, ack, end, win, 0
+}
+
+// isStalled reports whether the connection may be dead: data is not acknowledged, acknowledgments are
+// repeated, or a window is closed.
+func (t *tcpTracker) isStalled() bool {
+	return t.windows[forth].unacked || t.windows[back].unacked || t.last.repeats >= 3 || t.last.win == 0
 }

@@ -47,8 +47,8 @@ func TestPortOfAnEchoBelongsToTheSideThatAsked(t *testing.T) {
 }
 
 func TestParseRefusesWhatItCannotTranslate(t *testing.T) {
-	tcp4 := func() []byte { return scripted(t, "A:4000 > S:80 SYN len=4") }
-	tcp6 := func() []byte { return scripted(t, "a6:4000 > s6:80 SYN len=4") }
+	tcp4 := func() []byte { return scripted(t, "A:4000 > S:80 ACK len=8") }
+	tcp6 := func() []byte { return scripted(t, "a6:4000 > s6:80 ACK len=8") }
 	edit := func(b []byte, at int, value ...byte) []byte {
 		copy(b[at:], value)
 		return b
@@ -60,8 +60,8 @@ func TestParseRefusesWhatItCannotTranslate(t *testing.T) {
 		"half an IPv6 header":      tcp6()[:39],
 		"header length below 20":   edit(tcp4(), 0, 0x44),
 		"header beyond the packet": edit(tcp4(), 0, 0x4f)[:44],
-		"IPv4 longer than it is":   tcp4()[:43],
-		"IPv6 longer than it is":   tcp6()[:63],
+		"IPv4 longer than it is":   tcp4()[:47],
+		"IPv6 longer than it is":   tcp6()[:67],
 		"length below the header":  edit(tcp4(), 2, 0, 19),
 		"first fragment":           edit(tcp4(), 6, 0x20, 0),
 		"last fragment":            edit(tcp4(), 6, 0, 1),
@@ -71,7 +71,7 @@ func TestParseRefusesWhatItCannotTranslate(t *testing.T) {
 		"ICMPv6 over IPv4":         edit(tcp4(), 9, 58),
 		"ICMP over IPv6":           edit(tcp6(), 6, 1),
 		"TCP header below 20":      edit(tcp4(), 32, 4<<4),
-		"TCP header beyond":        edit(tcp4(), 32, 7<<4),
+		"TCP header beyond":        edit(tcp4(), 32, 8<<4),
 		"half a UDP header":        ipPacket(protoUDP, scriptHosts["A"], scriptHosts["S"], make([]byte, 8))[:27],
 	} {
 		if _, ok := parse(b); ok {
@@ -81,7 +81,7 @@ func TestParseRefusesWhatItCannotTranslate(t *testing.T) {
 }
 
 func TestParseSkipsOptionsAndExtensions(t *testing.T) {
-	segment := scripted(t, "A:4000 > S:80 SYN")[20:]
+	segment := scripted(t, "A:4000 > S:80 ACK")[20:]
 	v4 := append([]byte{0x46, 0, 0, 44, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 2, 198, 51, 100, 1, 1, 1, 1, 1}, segment...)
 	hopByHop := append([]byte{60, 0, 1, 4, 0, 0, 0, 0}, append([]byte{6, 1, 1, 12}, make([]byte, 12)...)...)
 	v6 := ipPacket(protoTCP, scriptHosts["a6"], scriptHosts["s6"], append(hopByHop, segment...))
@@ -118,7 +118,7 @@ func TestWindowScaleIsFoundAmongOptions(t *testing.T) {
 		{"\x03\x02\x01\x01", 0, false},     // wrong length
 	} {
 		options := c.options + strings.Repeat("\x00", (4-len(c.options)%4)%4)
-		body := append(scripted(t, "A:1 > S:2 SYN")[20:], options...)
+		body := append(scripted(t, "A:1 > S:2 ACK")[20:], options...)
 		body[12] = byte(5+len(options)/4) << 4
 		p, _ := parse(ipPacket(protoTCP, scriptHosts["A"], scriptHosts["S"], body))
 		if shift, offered := p.windowScale(); shift != c.shift || offered != c.offered {

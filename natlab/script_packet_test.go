@@ -2,6 +2,8 @@ package natlab
 
 import (
 	"encoding/binary"
+	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -71,6 +73,23 @@ func (s *scriptPlayer) packet(text string) packetScript {
 	return p
 }
 
+// String is a TCP packet in the words of a script.
+func (p packetScript) String() string {
+	name := func(e scriptEnd) string {
+		for name, addr := range scriptHosts {
+			if addr == e.addr {
+				return fmt.Sprintf("%s:%d", name, e.port)
+			}
+		}
+		return e.addrPort().String()
+	}
+	text := fmt.Sprintf("%s > %s %v", name(p.from), name(p.to), p.flags)
+	for _, number := range slices.Sorted(maps.Keys(p.numbers)) {
+		text += fmt.Sprintf(" %s=%d", number, p.numbers[number])
+	}
+	return text
+}
+
 // flagsOf reads flags as they are written by tcpFlags.String.
 func flagsOf(text string) tcpFlags {
 	for f := tcpFlags(1); f < 1<<6; f++ {
@@ -134,6 +153,9 @@ func (p packetScript) bytes() []byte {
 		if scale, ok := p.numbers["scale"]; ok {
 			body[12] = 6 << 4
 			body = append(body, 1, 3, 3, byte(scale))
+		} else if p.flags.has(flagSYN) {
+			body[12] = 6 << 4
+			body = append(body, 2, 4, 5, 180) // maximum segment size: a SYN has always some option
 		}
 		return ipPacket(protoTCP, p.from.addr, p.to.addr, append(body, payload...))
 	case "udp":

@@ -22,11 +22,22 @@ import (
 // Hosts inside are A, B and C, external addresses X, Y and Z (a NAT has X unless told otherwise), hosts
 // outside S and T; a6, b6, x6, s6 and t6 are IPv6 ones. Packets are as packetScript tells. Everything
 // sent has its checksums compared with computed ones.
+//
+// Scripts of behaviors that the Linux kernel has run on the kernel, too.
 type scriptPlayer struct {
 	testing.TB
-	nat   *nat
+	nat   scriptNAT
 	now   time.Time
 	ports map[string]int // ports that results gave to names
+}
+
+// scriptNAT is what a script runs on: a nat or the kernel.
+type scriptNAT interface {
+	outbound(now time.Time, pkt []byte) verdict
+	inbound(now time.Time, pkt []byte) verdict
+	expire(now time.Time) verdict
+	reboot()
+	setExternal([]netip.Addr)
 }
 
 // scriptCase is a NAT and what it must do.
@@ -48,6 +59,7 @@ func playAll(t *testing.T, cases []scriptCase) {
 func play(t *testing.T, b Behavior, script string) {
 	t.Helper()
 	playOn(t, testNAT(b, "X", "x6"), script)
+	playOnKernel(t, b, script)
 }
 
 // testNAT makes a NAT whose random numbers are the same in each run.
@@ -62,7 +74,7 @@ func testNAT(b Behavior, external ...string) *nat {
 }
 
 // playOn runs a script on a NAT. The clock of every script starts at the same instant.
-func playOn(t *testing.T, n *nat, script string) {
+func playOn(t *testing.T, n scriptNAT, script string) {
 	t.Helper()
 	s := &scriptPlayer{TB: t, nat: n, now: testTime, ports: map[string]int{}}
 	for i, line := range strings.Split(script, "\n") {
@@ -85,6 +97,9 @@ func (s *scriptPlayer) step(line string) error {
 	case line[0] == '+':
 		d, err := time.ParseDuration(line[1:])
 		s.now = s.now.Add(d)
+		if k, ok := s.nat.(interface{ pass(time.Duration) }); ok {
+			k.pass(d)
+		}
 		return err
 	case line == "reboot":
 		s.nat.reboot()
@@ -116,7 +131,7 @@ func (s *scriptPlayer) compare(want string, got verdict) error {
 	sent := len(got.inside) + len(got.outside)
 	if want == "drop" || want == "" {
 		if sent > 0 {
-			return fmt.Errorf("got %s, want nothing sent", s.describe(got))
+			return fmt.Errorf("got %s, want nothing sent", describe(got))
 		}
 		return nil
 	}
@@ -126,7 +141,7 @@ func (s *scriptPlayer) compare(want string, got verdict) error {
 		side = got.inside
 	}
 	if sent != 1 || len(side) != 1 {
-		return fmt.Errorf("got %s, want one packet on the other side or sides", s.describe(got))
+		return fmt.Errorf("got %s, want one packet on the other side or sides", describe(got))
 	}
 	p, ok := parse(side[0])
 	if !ok {
@@ -134,15 +149,16 @@ func (s *scriptPlayer) compare(want string, got verdict) error {
 	}
 	checkSums(s, &p)
 	if !s.fits(w, &p) {
-		return fmt.Errorf("got %s", s.describe(got))
+		return fmt.Errorf("got %s", describe(got))
 	}
 	return nil
 }
 
 // describe tells what a NAT sent.
-func (s *scriptPlayer) describe(v verdict) string {
+func describe(v verdict) string {
 	var text []string
-	for side, packets := range map[string][][]byte{"inside": v.inside, "outside": v.outside} {
+	for i, packets := range [][][]byte{v.inside, v.outside} {
+		side := []string{"inside", "outside"}[i]
 		for _, raw := range packets {
 			p, _ := parse(raw)
 			what := fmt.Sprintf("protocol %d", p.protocol)

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package natlab
+
+import "testing"
+
+func playOnKernel(*testing.T, Behavior, string) {}
