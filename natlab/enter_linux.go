@@ -49,6 +49,9 @@ func prepare() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
 		return fmt.Errorf("detach mounts: %w", err)
 	}
+	if err := loopbackUp(); err != nil { // as a process expects it to be, lab or not
+		return err
+	}
 	probe, err := newSpace()
 	if err != nil {
 		return err

@@ -45,6 +45,11 @@ func (s *space) unshare() (err error) {
 	if s.fd, err = unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
 		return fmt.Errorf("open network namespace: %w", err)
 	}
+	return loopbackUp()
+}
+
+// loopbackUp sets lo up in the calling thread's namespace.
+func loopbackUp() error {
 	lo, err := netlink.LinkByName("lo")
 	if err != nil {
 		return fmt.Errorf("find lo: %w", err)
