@@ -6,9 +6,11 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/hex"
 	"errors"
 	"math/big"
 	"strings"
@@ -22,7 +24,7 @@ func TestANodeHasOneCertificateInARoom(t *testing.T) {
 	if again := mustCertificate(t, key, room.signer)[0].Certificate[0]; !bytes.Equal(first, again) {
 		t.Error("made again it is another")
 	}
-	if len(first) > maxCertificate/2 {
+	if len(first) != 226 {
 		t.Errorf("it has %d bytes", len(first))
 	}
 	cert, err := x509.ParseCertificate(first)
@@ -31,6 +33,16 @@ func TestANodeHasOneCertificateInARoom(t *testing.T) {
 	}
 	if !cert.NotAfter.Equal(time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)) {
 		t.Errorf("it is valid until %v", cert.NotAfter)
+	}
+}
+
+// The certificate of given keys is part of the protocol: another Go must not make another.
+func TestCertificatesAreThoseOfTheProtocol(t *testing.T) {
+	room := RoomFromSecret([SecretSize]byte{1})
+	key := Key{RoomFromSecret([SecretSize]byte{2}).signer}
+	sum := sha256.Sum256(mustCertificate(t, key, room.signer)[0].Certificate[0])
+	if got := hex.EncodeToString(sum[:]); got != "428809ee2161f8304a996c0287357fa9791d6cd5e6ff1fc54e62379956499584" {
+		t.Errorf("its SHA-256 is %s", got)
 	}
 }
 

@@ -174,6 +174,12 @@ func TestTheZeroKeyIsNobody(t *testing.T) {
 	if _, err := PeerConfig(newKey(t), Room{}, NodeID{1}); err == nil {
 		t.Error("PeerConfig took the zero room")
 	}
+	if _, err := NodeConfig(newKey(t), room, ServerID{}, nil); err == nil {
+		t.Error("NodeConfig took the zero server")
+	}
+	if _, err := PeerConfig(newKey(t), room, NodeID{}); err == nil {
+		t.Error("PeerConfig took the zero node")
+	}
 	if _, err := ServerConfig(Key{}, nil); err == nil {
 		t.Error("ServerConfig took the zero key")
 	}

@@ -27,6 +27,10 @@ var (
 	ErrWrongProtocol = errors.New("identity: other end speaks another protocol")
 )
 
+// errNobody guards against an id that was never set. Zeros happen to be a point of small order on
+// the curve, for which anybody can sign.
+var errNobody = errors.New("identity: no other end given")
+
 // NodeConfig returns how a node connects to its rendezvous server, as TLS client: it accepts the holder of the
 // server's key and nobody else, and shows itself as a member of room.
 //
@@ -36,6 +40,9 @@ var (
 // The handshake ends before the server has judged this node. What the server answers to
 // the first message, or ErrNoProof's alert on the first Read, tells whether the node was let in.
 func NodeConfig(key Key, room Room, server ServerID, cache tls.ClientSessionCache) (*tls.Config, error) {
+	if server.IsZero() {
+		return nil, errNobody
+	}
 	config, err := newConfig(key, room.signer, ServerProtocol)
 	if err != nil {
 		return nil, err
@@ -84,6 +91,9 @@ func ServerConfig(key Key, tickets *TicketKeys) (*tls.Config, error) {
 // members of room. Sessions are never resumed, since nothing but a fresh handshake shows that the
 // other end still is who it was, and peers have CPU to spare.
 func PeerConfig(key Key, room Room, peer NodeID) (*tls.Config, error) {
+	if peer.IsZero() {
+		return nil, errNobody
+	}
 	config, err := newConfig(key, room.signer, PeerProtocol)
 	if err != nil {
 		return nil, err
