@@ -161,6 +161,9 @@ func readHeader(mux *yamux.Stream) (service string, head []byte, err error) {
 			return "", nil, err
 		}
 		service, length, err := parseHeader(buffer[:n])
+		if err == nil && length == n {
+			return service, nil, nil // the usual case; lets go of the buffer
+		}
 		if err == nil {
 			return service, buffer[length:n], nil
 		}

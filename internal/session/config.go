@@ -8,8 +8,10 @@ import (
 )
 
 const (
-	// initialWindow is what a peer may send on a new stream unasked, by the yamux specification.
-	initialWindow = 256 << 10
+	// firstWindowSize is the receive window of a new stream. The yamux specification says 256 KiB, which go-yamux
+	// enlarges with its first word on the stream. Beginning with 2 MiB makes up for what go-yamux v5.1.0 loses of the
+	// credit each time that a window doubles (docs/decisions/0035).
+	firstWindowSize = 2 << 20
 	// frameSize is the largest frame sent: one TLS record with it. A larger one is up to 15 % faster without delay, but 64
 	// of them are queued in front of every small message: 1 MiB, not 4 (docs/decisions/0035).
 	frameSize = 16 << 10
@@ -37,9 +39,13 @@ type Config struct {
 	// Backlog is how many streams of the peer may wait for Accept; further ones are refused as busy. If zero, 128.
 	Backlog int
 
-	// Window is how many bytes of a stream the peer may have sent and this side not read. At least 256 KiB; if zero,
-	// 4 MiB: 1 Gbit/s at 32 ms, 100 Mbit/s at 320 ms. A hostile peer can fill it on every stream.
+	// Window is the largest receive window of a stream, in bytes: what the peer may have sent and this side not read.
+	// A window begins with 2 MiB, the least value, and doubles while the stream is fast for its round trip.
+	// If zero, 32 MiB; at most 1 GiB.
 	Window int
+
+	// Buffer is by how many bytes the windows of all streams together may grow beyond their first 2 MiB. If zero, 64 MiB.
+	Buffer int
 }
 
 func (c Config) withDefaults() Config {
@@ -48,8 +54,9 @@ func (c Config) withDefaults() Config {
 	defaultTo(&c.Linger, 3*time.Second)
 	defaultTo(&c.MaxStreams, 256)
 	defaultTo(&c.Backlog, 128)
-	defaultTo(&c.Window, 4<<20)
-	c.Window = max(c.Window, initialWindow)
+	defaultTo(&c.Window, 32<<20)
+	defaultTo(&c.Buffer, 64<<20)
+	c.Window = min(max(c.Window, firstWindowSize), 1<<30)
 	return c
 }
 
@@ -70,9 +77,7 @@ func (c Config) mux() *yamux.Config {
 	m.MeasureRTTInterval = rttInterval
 	// Greeting has room of its own, so that a refusal and a goodbye get through when all streams are taken.
 	m.MaxIncomingStreams = uint32(c.MaxStreams + c.Backlog)
-	// No growth beyond the first window: when go-yamux v5.1.0 doubles one, it forgets to grant what was read since the
-	// last update, and the sender stops and waits for each half window from then on (docs/decisions/0035).
-	m.InitialStreamWindowSize = uint32(c.Window)
+	m.InitialStreamWindowSize = firstWindowSize
 	m.MaxStreamWindowSize = uint32(c.Window)
 	m.MaxMessageSize = frameSize
 	return m

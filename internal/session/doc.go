@@ -3,7 +3,7 @@
 //	Session   Open, Accept, Ping, Close          service names, limits, errors: this package
 //	Stream    net.Conn, CloseWrite, Refuse
 //	--------------------------------------------------------------------------------------
-//	yamux     frames, windows, ping               github.com/libp2p/go-yamux/v5
+//	yamux     frames, windows that grow, ping     github.com/libp2p/go-yamux/v5
 //	--------------------------------------------------------------------------------------
 //	carrier   net.Conn: reliable, in order, authenticated and encrypted
 //
@@ -32,6 +32,7 @@
 //
 // # Limits
 //
-// A peer can make a session hold Config.MaxStreams streams of Config.Window bytes. Unread data can cost more than its
-// bytes if it came in tiny frames: 24 bytes and an allocation for each. Towards the peer, 64 frames of 16 KiB are queued.
+// A peer can make a session hold Config.MaxStreams streams of 2 MiB, and Config.Buffer for windows that grew. Unread
+// data can cost more than its bytes if it came in tiny frames: 24 bytes and an allocation for each. Towards the peer, 64
+// frames of 16 KiB are queued.
 package session

@@ -61,7 +61,9 @@ func (s *Stream) readAnswer() error {
 		n, err := wire.Decode(s.head, &answer)
 		switch {
 		case err == nil:
-			s.head = s.head[n:]
+			if s.head = s.head[n:]; len(s.head) == 0 {
+				s.head = nil // lets go of the buffer
+			}
 			s.answered = true
 			if answer.Code != wire.StreamAnswer_CODE_ACCEPTED {
 				s.refusal = &RefusedError{s.service, refusalKind(answer.Code), answer.Reason}

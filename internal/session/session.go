@@ -54,7 +54,7 @@ func New(conn net.Conn, client bool, config Config) (*Session, error) {
 	if client {
 		join = yamux.Client
 	}
-	mux, err := join(s.carrier, config.mux(), nil)
+	mux, err := join(s.carrier, config.mux(), newBudget(config.Buffer).share)
 	if err != nil {
 		conn.Close()
 		return nil, err

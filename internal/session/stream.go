@@ -64,7 +64,9 @@ func (s *Stream) Read(p []byte) (int, error) {
 	n := 0
 	if len(s.head) > 0 && !s.closed.Load() {
 		n = copy(p, s.head)
-		s.head = s.head[n:]
+		if s.head = s.head[n:]; len(s.head) == 0 {
+			s.head = nil
+		}
 	} else {
 		var err error
 		if n, err = s.receive(p); err != nil {
