@@ -51,6 +51,7 @@ type Node interface {
 type Stream interface {
 	net.Conn
 	CloseWrite() error
+	Abort() error
 	Peer() bodkin.NodeID
 	PeerName() string
 	Service() string

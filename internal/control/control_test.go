@@ -157,6 +157,22 @@ func TestANodeThatStopsCutsItsStreams(t *testing.T) {
 	}
 }
 
+func TestThePeersRefusalReachesTheCommand(t *testing.T) {
+	node := newFakeNode(t)
+	node.broken = bodkin.ErrServiceUnknown
+	client, _ := connected(t, node)
+	stream, err := client.Dial(t.Context(), "ben", "nothing")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Close()
+	defer (<-node.dialed).Close()
+	stream.Write([]byte("hello?"))
+	if _, err := stream.Read(make([]byte, 1)); !errors.Is(err, bodkin.ErrServiceUnknown) {
+		t.Errorf("Read: %v, want ErrServiceUnknown", err)
+	}
+}
+
 func TestACancelledDialIsCancelledInTheNode(t *testing.T) {
 	client, stop := connected(t, newFakeNode(t))
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
@@ -202,24 +218,4 @@ func TestAServiceIsFreeAgainWhenItsCommandGoes(t *testing.T) {
 	if node.listensOn("echo") {
 		t.Error("the service is still taken")
 	}
-}
-
-func TestWithoutANodeConnectSaysSo(t *testing.T) {
-	home := t.TempDir()
-	if _, err := Connect(t.Context(), home); !errors.Is(err, ErrNotRunning) {
-		t.Errorf("no socket: %v, want ErrNotRunning", err)
-	}
-	l, err := Listen(home)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.(*published).Listener.Close() // as a node that died: the socket stays
-	if _, err := Connect(t.Context(), home); !errors.Is(err, ErrNotRunning) {
-		t.Errorf("stale socket: %v, want ErrNotRunning", err)
-	}
-	again, err := Listen(home)
-	if err != nil {
-		t.Fatalf("a stale socket is in the way: %v", err)
-	}
-	again.Close()
 }

@@ -18,6 +18,7 @@ type fakeNode struct {
 	peers  []bodkin.Peer
 	events chan bodkin.Event
 	dialed chan *fakeStream // the peer's end of each dial
+	broken error            // of every Read of a dialled stream, if set
 
 	mu        sync.Mutex // guards the following
 	listeners map[string]*fakeListener
@@ -84,7 +85,7 @@ func (f *fakeNode) Dial(ctx context.Context, peer, service string) (Stream, erro
 		return nil, err
 	}
 	f.dialed <- &fakeStream{TCPConn: far}
-	return &fakeStream{TCPConn: near, name: peer, service: service}, nil
+	return &fakeStream{TCPConn: near, name: peer, service: service, broken: f.broken}, nil
 }
 
 func (f *fakeNode) Listen(_ context.Context, service string) (Listener, error) {
@@ -152,12 +153,20 @@ func (l *fakeListener) Close() error {
 	return nil
 }
 
-// fakeStream is a stream over TCP. A failure, if set, is what every Read returns.
+// fakeStream is a stream over TCP.
 type fakeStream struct {
 	*net.TCPConn
 	id      bodkin.NodeID
 	name    string
 	service string
+	broken  error
+}
+
+func (s *fakeStream) Read(p []byte) (int, error) {
+	if s.broken != nil {
+		return 0, s.broken
+	}
+	return s.TCPConn.Read(p)
 }
 
 func (s *fakeStream) Peer() bodkin.NodeID { return s.id }
@@ -165,8 +174,8 @@ func (s *fakeStream) PeerName() string    { return s.name }
 func (s *fakeStream) Service() string     { return s.service }
 func (s *fakeStream) Path() bodkin.Path   { return bodkin.Path{Kind: bodkin.Direct} }
 
-// CloseWithError resets, so that the other end does not take it for an end.
-func (s *fakeStream) CloseWithError(error) error {
+// Abort resets, so that the other end does not take it for an end.
+func (s *fakeStream) Abort() error {
 	s.SetLinger(0)
 	return s.Close()
 }

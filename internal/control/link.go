@@ -181,6 +181,9 @@ func (l *link) CloseWithError(reason error) error {
 	return l.Close()
 }
 
+// Abort closes without an end, so that the other side does not take the stream for complete.
+func (l *link) Abort() error { return l.Close() }
+
 // sendLocked writes one record; wmu is held.
 func (l *link) sendLocked(kind byte, data []byte) error {
 	if l.werr != nil {

@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/bodkin-p2p/bodkin"
@@ -150,9 +152,44 @@ func (h *handler) join(w http.ResponseWriter, r *http.Request, stream Stream) {
 		stream.Close()
 		return
 	}
-	if err := forward.Pipe(r.Context(), l, stream); err != nil && h.Log != nil {
-		h.Log.Debug("stream of a command ended", "peer", info.PeerName, "service", info.Service, "err", err)
+	source := &noted{Stream: stream}
+	command := &commandEnd{link: l, source: source}
+	stop := context.AfterFunc(r.Context(), func() {
+		command.Abort()
+		source.Abort()
+	})
+	defer stop()
+	if _, err := forward.Splice(command, source); err != nil && h.Log != nil {
+		h.Log.Debug("stream of a command broke", "peer", info.PeerName, "service", info.Service, "err", err)
 	}
+}
+
+// noted is a stream that remembers why reading from it failed.
+type noted struct {
+	Stream
+	failure atomic.Pointer[error]
+}
+
+func (n *noted) Read(p []byte) (int, error) {
+	count, err := n.Stream.Read(p)
+	if err != nil && err != io.EOF {
+		n.failure.CompareAndSwap(nil, &err)
+	}
+	return count, err
+}
+
+// commandEnd is the command's end of a stream, which is told why the peer's end broke.
+type commandEnd struct {
+	*link
+	source *noted
+}
+
+// Abort cuts the stream, for the reason that the source had.
+func (c *commandEnd) Abort() error {
+	if failure := c.source.failure.Load(); failure != nil {
+		return c.CloseWithError(*failure)
+	}
+	return c.link.Abort()
 }
 
 // upgrade answers 101 and takes the connection over.

@@ -3,6 +3,7 @@
 package control
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -58,4 +59,24 @@ func TestADirectoryOfAnotherUserIsRefused(t *testing.T) {
 	if err := checkOwned(filepath.Join(dir, "s.sock")); err == nil {
 		t.Error("a socket in another user's directory was accepted")
 	}
+}
+
+func TestWithoutANodeConnectSaysSo(t *testing.T) {
+	home := t.TempDir()
+	if _, err := Connect(t.Context(), home); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("no socket: %v, want ErrNotRunning", err)
+	}
+	l, err := Listen(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.(*published).Listener.Close() // as a node that died: the socket stays
+	if _, err := Connect(t.Context(), home); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("stale socket: %v, want ErrNotRunning", err)
+	}
+	again, err := Listen(home)
+	if err != nil {
+		t.Fatalf("a stale socket is in the way: %v", err)
+	}
+	again.Close()
 }

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/bodkin-p2p/bodkin"
+	"github.com/bodkin-p2p/bodkin/internal/control"
+)
+
+// Exit codes. Scripts rely on them.
+const (
+	exitFailed            = 1
+	exitUsage             = 2
+	exitNoDirectPath      = 3 // only with --direct-only
+	exitPeerUnavailable   = 4
+	exitServerUnreachable = 5
+	exitRefused           = 6
+)
+
+// A failure is an error as a person is told of it: what happened, and what to do next.
+type failure struct {
+	code int    // of the process
+	text string // one line if possible
+	hint string // may be empty
+	err  error  // may be nil
+}
+
+func (f *failure) Error() string { return f.text }
+func (f *failure) Unwrap() error { return f.err }
+
+// fail makes an ordinary failure.
+func fail(hint, format string, args ...any) error {
+	return &failure{code: exitFailed, hint: hint, text: fmt.Sprintf(format, args...)}
+}
+
+// misuse makes a failure of the command line.
+func misuse(hint, format string, args ...any) error {
+	return &failure{code: exitUsage, hint: hint, text: fmt.Sprintf(format, args...)}
+}
+
+// usageError makes a failure of what cobra says of the command line.
+func usageError(err error) error {
+	var told *failure
+	if errors.As(err, &told) {
+		return err
+	}
+	text, rest, _ := strings.Cut(err.Error(), "\n")
+	hint := "`bodkin --help` shows all commands, `bodkin COMMAND --help` one of them"
+	if guess := strings.Fields(strings.TrimPrefix(strings.TrimSpace(rest), "Did you mean this?")); len(guess) > 0 {
+		hint = "did you mean `bodkin " + strings.Join(guess, "` or `bodkin ") + "`?"
+	}
+	return misuse(hint, "%s", text)
+}
+
+// report tells errs of err and returns the exit code. An interruption needs no words: whoever sent it knows.
+func report(errs io.Writer, err error) int {
+	if err == nil {
+		return 0
+	}
+	var stopped interruption
+	if errors.As(err, &stopped) {
+		return stopped.exitCode()
+	}
+	f := explain(err)
+	style := styleOf(errs)
+	fmt.Fprintf(errs, "%s %s\n", style.bad("bodkin:"), printableLines(f.text))
+	if f.hint != "" {
+		fmt.Fprintf(errs, "%s %s\n", style.faint("hint:"), printableLines(f.hint))
+	}
+	return f.code
+}
+
+// explain finds the words for err.
+func explain(err error) *failure {
+	var told *failure
+	if errors.As(err, &told) {
+		return told
+	}
+	f := &failure{code: exitFailed, text: plain(err), err: err}
+	switch {
+	case errors.Is(err, bodkin.ErrNoDirectPath):
+		f.hint = "one of the two NATs may not allow it; try again, or from another network"
+	case errors.Is(err, bodkin.ErrPeerUnavailable):
+		f.code = exitPeerUnavailable
+		f.hint = "`bodkin peers` shows who is; the other machine needs `bodkin up`"
+	case errors.Is(err, bodkin.ErrServerUnreachable):
+		f.code = exitServerUnreachable
+		f.hint = "is `bodkin server` running there, and does its firewall let that port in?"
+	case errors.Is(err, bodkin.ErrRefused):
+		f.code = exitRefused
+		f.hint = "a new invite may help: `bodkin invite` on the server, then `bodkin join --replace` here"
+	case errors.Is(err, bodkin.ErrServiceTaken):
+		f.hint = "another command of this machine listens on it; choose another name, or end that one"
+	case errors.Is(err, bodkin.ErrServiceUnknown):
+		f.hint = "on the other machine: `bodkin listen SERVICE`, or `bodkin up --expose SERVICE=HOST:PORT`"
+	case errors.Is(err, control.ErrStopped):
+		f.hint = "start `bodkin up` again"
+	case errors.Is(err, context.DeadlineExceeded):
+		f.hint = "try again; `--verbose` shows what happens"
+	}
+	return f
+}
+
+// about says which peer an error is about, where the error does not say so itself.
+func about(peer string, err error) error {
+	f := explain(err)
+	switch {
+	case errors.Is(err, bodkin.ErrPeerUnavailable):
+		f.text = fmt.Sprintf("no node %q is online in this room", peer)
+	case errors.Is(err, bodkin.ErrServiceUnknown):
+		f.text = fmt.Sprintf("%s has no such service", peer)
+	case errors.Is(err, bodkin.ErrNoDirectPath):
+		f.text = fmt.Sprintf("no direct path to %s: %s", peer, f.text)
+	}
+	return f
+}
+
+// plain is an error's text without the names of packages.
+func plain(err error) string {
+	text := err.Error()
+	for _, name := range []string{"bodkin: ", "session: ", "server: ", "identity: "} {
+		text = strings.ReplaceAll(text, name, "")
+	}
+	return text
+}
+
+// addressInUse finds out whether err is about a listening address that something else has, and which.
+func addressInUse(err error) (address string, inUse bool) {
+	var op *net.OpError
+	if !errors.Is(err, syscall.EADDRINUSE) || !errors.As(err, &op) || op.Addr == nil {
+		return "", errors.Is(err, syscall.EADDRINUSE)
+	}
+	return op.Addr.String(), true
+}

@@ -1,0 +1,33 @@
+// Bodkin makes direct TCP connections between machines behind NATs.
+//
+// Each subcommand is a file of its own: flags in, library calls out. What goes wrong is said by explain, in one place,
+// as what happened and what to do next; the exit codes are there too. Results go to stdout, everything else to stderr.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run runs the program and returns its exit code.
+func run(args []string, in io.Reader, out, errs io.Writer) int {
+	ctx, stop := withSignals(context.Background())
+	defer stop()
+
+	g := &globals{}
+	root := newRoot(g)
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errs)
+	err := root.ExecuteContext(ctx)
+	if err != nil && !g.started {
+		err = usageError(err)
+	}
+	return report(errs, err)
+}

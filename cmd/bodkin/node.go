@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+
+	"github.com/bodkin-p2p/bodkin"
+	"github.com/bodkin-p2p/bodkin/internal/control"
+)
+
+// openDialer returns the node that runs for the home, or, if none does, one of this command's own that only dials: any
+// number of those may run at once. The caller closes it.
+func openDialer(ctx context.Context, g *globals, errs io.Writer) (control.Node, error) {
+	h, err := openHome(g)
+	if err != nil {
+		return nil, err
+	}
+	if node, err := running(ctx, h); node != nil || err != nil {
+		return node, err
+	}
+	config, err := nodeConfig(g, h, errs)
+	if err != nil {
+		return nil, err
+	}
+	config.DialOnly = true
+	config.Port = 0 // the remembered one is for the node that can be dialled
+	node, err := bodkin.Join(ctx, config)
+	if err != nil {
+		return nil, joining(config, err)
+	}
+	return control.Own(node), nil
+}
+
+// openListener returns the node that runs for the home, or, if none does, makes this command the node for as long as it
+// runs. The caller closes it.
+func openListener(ctx context.Context, g *globals, errs io.Writer) (control.Node, error) {
+	h, err := openHome(g)
+	if err != nil {
+		return nil, err
+	}
+	if node, err := running(ctx, h); node != nil || err != nil {
+		return node, err
+	}
+	node, unlock, err := startPrimary(ctx, g, h, errs, func(*bodkin.Config) {})
+	if errors.Is(err, errLocked) {
+		return nil, fail("start `bodkin up`; the commands of this machine can then share its node",
+			"another command%s is this machine's node at the moment", h.lockedBy())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return primary{control.Own(node), unlock}, nil
+}
+
+// A primary is a node that holds the lock of its home.
+type primary struct {
+	control.Node
+	unlock func()
+}
+
+func (p primary) Close() error {
+	err := p.Node.Close()
+	p.unlock()
+	return err
+}
+
+// running returns the node that runs for the home; nil if none does.
+func running(ctx context.Context, h home) (control.Node, error) {
+	client, err := control.Connect(ctx, h.dir)
+	switch {
+	case errors.Is(err, control.ErrNotRunning):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return client, nil
+}
+
+// startPrimary locks the home and joins its room with the node that others can dial, from the port it had last time.
+// The error is errLocked if another process is that node. change may alter the configuration.
+func startPrimary(ctx context.Context, g *globals, h home, errs io.Writer, change func(*bodkin.Config)) (*bodkin.Node, func(), error) {
+	config, err := nodeConfig(g, h, errs)
+	if err != nil {
+		return nil, nil, err
+	}
+	unlock, err := h.lock()
+	if err != nil {
+		return nil, nil, err
+	}
+	change(&config)
+	node, err := bodkin.Join(ctx, config)
+	if _, taken := addressInUse(err); taken && config.Port != 0 {
+		config.Port = 0 // something else has it now: take another, and remember that
+		node, err = bodkin.Join(ctx, config)
+	}
+	if err != nil {
+		unlock()
+		return nil, nil, joining(config, err)
+	}
+	if err := remember(h, node.Port()); err != nil {
+		node.Close()
+		unlock()
+		return nil, nil, err
+	}
+	return node, unlock, nil
+}
+
+// remember notes the port for the next time.
+func remember(h home, port uint16) error {
+	m, err := h.membership()
+	if err != nil || m.Port == port {
+		return err
+	}
+	m.Port = port
+	return h.save(m)
+}
+
+// nodeConfig is the configuration that the home gives a node.
+func nodeConfig(g *globals, h home, errs io.Writer) (bodkin.Config, error) {
+	m, err := h.membership()
+	if err != nil {
+		return bodkin.Config{}, err
+	}
+	key, err := h.key()
+	if err != nil {
+		return bodkin.Config{}, err
+	}
+	return bodkin.Config{Invite: m.Invite, Key: key, Name: m.Name, Port: m.Port, Log: logger(g, errs)}, nil
+}
+
+// logger logs everything with --verbose, else nothing: commands tell what matters in words of their own.
+func logger(g *globals, errs io.Writer) *slog.Logger {
+	if !g.verbose {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// joining explains what Join said.
+func joining(config bodkin.Config, err error) error {
+	f := explain(err)
+	var refused *bodkin.RefusedError
+	if errors.As(err, &refused) {
+		f.text = "the server refused this node: " + plain(refused)
+	}
+	return f
+}

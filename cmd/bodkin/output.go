@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin"
+)
+
+// millis is a time as JSON has it: milliseconds, to the microsecond.
+func millis(d time.Duration) float64 { return math.Round(d.Seconds()*1e6) / 1e3 }
+
+// shortTime is a time for people: "143 ms", "0.4 ms".
+func shortTime(d time.Duration) string {
+	switch ms := millis(d); {
+	case ms < 10:
+		return fmt.Sprintf("%.1f ms", ms)
+	case ms < 10_000:
+		return fmt.Sprintf("%.0f ms", ms)
+	}
+	return fmt.Sprintf("%.1f s", d.Seconds())
+}
+
+// byteCount is a number of bytes for people, in powers of 1000.
+func byteCount(n uint64) string {
+	if n < 1000 {
+		return fmt.Sprintf("%d B", n)
+	}
+	value, unit := float64(n), ""
+	for _, unit = range []string{"kB", "MB", "GB", "TB", "PB", "EB"} {
+		if value /= 1000; value < 999.95 {
+			break
+		}
+	}
+	return fmt.Sprintf("%.1f %s", value, unit)
+}
+
+// peerJSON is a peer as commands print it with --json.
+type peerJSON struct {
+	Name     string        `json:"name"`
+	ID       bodkin.NodeID `json:"id"`
+	Online   bool          `json:"online"`
+	Path     *string       `json:"path"`   // "direct" or "relayed"; null: no session
+	Remote   *string       `json:"remote"` // the other end of the path
+	RTT      *float64      `json:"rtt_ms"`
+	BytesIn  uint64        `json:"bytes_in"`
+	BytesOut uint64        `json:"bytes_out"`
+}
+
+func toJSON(p bodkin.Peer) peerJSON {
+	j := peerJSON{Name: p.Name, ID: p.ID, Online: p.Online, BytesIn: p.BytesIn, BytesOut: p.BytesOut}
+	if p.Path != nil {
+		kind, remote := p.Path.Kind.String(), p.Path.Remote.String()
+		j.Path, j.Remote = &kind, &remote
+	}
+	if p.RTT > 0 {
+		ms := millis(p.RTT)
+		j.RTT = &ms
+	}
+	return j
+}
+
+// route tells a path in words: "direct to 198.51.100.7:23456".
+func route(p bodkin.Path) string { return p.Kind.String() + " to " + p.Remote.String() }

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bodkin-p2p/bodkin"
+	"github.com/bodkin-p2p/bodkin/internal/control"
+)
+
+func newPeers(g *globals) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "peers",
+		Short: "List who is in the room",
+		Long: `List the nodes of the room: who is online, and the path to those that this
+machine's node is connected to. Without a running node (bodkin up) there are no
+paths to show.`,
+		Example: `  bodkin peers
+  bodkin peers --watch
+  bodkin peers --json | jq -r '.[] | select(.online) | .name'`,
+		Args: cobra.NoArgs,
+	}
+	watch := c.Flags().Bool("watch", false, "go on, with a line for each change, until Ctrl-C")
+	asJSON := jsonFlag(c, "a JSON array of {name, id, online, path, remote, rtt_ms, bytes_in, bytes_out}; with --watch an object a line, with event too")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		node, err := openDialer(c.Context(), g, c.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		defer node.Close()
+		if *watch {
+			return watchPeers(c.Context(), node, eventPrinter(c.OutOrStdout(), *asJSON))
+		}
+		peers, err := node.Peers(c.Context())
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			list := make([]peerJSON, len(peers)) // [], not null, if there is nobody
+			for i, p := range peers {
+				list[i] = toJSON(p)
+			}
+			return json.NewEncoder(c.OutOrStdout()).Encode(list)
+		}
+		if len(peers) == 0 {
+			_, err := fmt.Fprintf(c.ErrOrStderr(), "nobody else is in the room\n")
+			return err
+		}
+		return printPeers(c.OutOrStdout(), peers)
+	}
+	return c
+}
+
+func printPeers(out io.Writer, peers []bodkin.Peer) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "NAME\tID\tSTATE\tPATH\tREMOTE\tRTT\tIN\tOUT")
+	for _, p := range peers {
+		state, kind, remote, rtt := "online", "-", "-", "-"
+		if !p.Online {
+			state = "away"
+		}
+		if p.Path != nil {
+			kind, remote = p.Path.Kind.String(), p.Path.Remote.String()
+		}
+		if p.RTT > 0 {
+			rtt = shortTime(p.RTT)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
+			printable(p.Name), p.ID.Short(), state, kind, remote, rtt, byteCount(p.BytesIn), byteCount(p.BytesOut))
+	}
+	return table.Flush()
+}
+
+// watchPeers gives print every event until ctx or the node ends.
+func watchPeers(ctx context.Context, node control.Node, print func(bodkin.Event) error) error {
+	for event, err := range node.Watch(ctx) {
+		if err != nil {
+			return err
+		}
+		if err := print(event); err != nil {
+			return err
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// eventPrinter returns what prints an event to out: a line for people, or for programs.
+func eventPrinter(out io.Writer, asJSON bool) func(bodkin.Event) error {
+	if asJSON {
+		lines := json.NewEncoder(out)
+		return func(event bodkin.Event) error {
+			if event.Kind == bodkin.Current {
+				return lines.Encode(map[string]string{"event": event.Kind.String()})
+			}
+			return lines.Encode(struct {
+				Event string `json:"event"`
+				peerJSON
+			}{event.Kind.String(), toJSON(event.Peer)})
+		}
+	}
+	style := styleOf(out)
+	return func(event bodkin.Event) error {
+		if event.Kind == bodkin.Current {
+			return nil
+		}
+		_, err := fmt.Fprintf(out, "%s %s\n", style.faint(time.Now().Format(time.TimeOnly)), eventLine(style, event))
+		return err
+	}
+}
+
+// eventLine tells an event in one line.
+func eventLine(style style, event bodkin.Event) string {
+	name := style.bold(printable(event.Peer.Name))
+	switch event.Kind {
+	case bodkin.Joined:
+		return fmt.Sprintf("%s joined (%s)", name, event.Peer.ID.Short())
+	case bodkin.Left:
+		return name + " left"
+	case bodkin.Changed:
+		return name + " has other addresses or another name now"
+	case bodkin.Linked:
+		line := name + style.good(" linked")
+		if p := event.Peer.Path; p != nil {
+			line += ", " + route(*p)
+		}
+		return line
+	case bodkin.Unlinked:
+		return name + " no longer linked"
+	}
+	return event.Kind.String()
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// globals are the flags that all commands share.
+type globals struct {
+	home    string // --home; see openHome
+	verbose bool   // --verbose
+	started bool   // the command line was understood, and its command has begun
+}
+
+func newRoot(g *globals) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "bodkin",
+		Short: "Direct TCP connections between machines behind NATs",
+		Long: `Bodkin makes a direct TCP connection between two machines that are both behind
+NATs. A small server introduces the two; the bytes do not pass through it.`,
+		Example: `  On a machine with a public address:
+    bodkin server                     prints an invite
+
+  On each of the other machines:
+    bodkin join INVITE                once
+    bodkin up                         leave it running
+
+  Then, from any of them to any other:
+    bodkin peers                      who is here
+    bodkin ping ben                   is there a direct path, and how long is it
+    bodkin chat ben                   talk
+    tar c photos | bodkin connect ben backup
+
+  See it all on this machine alone, with two NATs in between (Linux):
+    bodkin demo`,
+		Version:       version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRun: func(*cobra.Command, []string) {
+			g.started = true
+		},
+	}
+	root.PersistentFlags().StringVar(&g.home, "home", "", "`directory` of keys, room and control socket (default $BODKIN_HOME, else the system's place for settings)")
+	root.PersistentFlags().BoolVarP(&g.verbose, "verbose", "v", false, "log what the node does to stderr")
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetVersionTemplate("bodkin {{.Version}}\n")
+	root.SetUsageTemplate(usageTemplate)
+
+	root.AddGroup(
+		&cobra.Group{ID: "server", Title: "On the server:"},
+		&cobra.Group{ID: "node", Title: "This machine in a room:"},
+		&cobra.Group{ID: "use", Title: "To other machines:"},
+		&cobra.Group{ID: "learn", Title: "To see how it works:"},
+	)
+	add := func(group string, commands ...*cobra.Command) {
+		for _, c := range commands {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	add("server", newServer(g), newInvite(g))
+	add("node", newJoin(g), newUp(g), newPeers(g))
+	add("use", newPing(g), newConnect(g), newListen(g), newChat(g))
+	add("learn", newDemo(g))
+	root.SetHelpCommandGroupID("learn")
+	return root
+}
+
+// jsonFlag adds --json to a command that prints results.
+func jsonFlag(c *cobra.Command, what string) *bool {
+	return c.Flags().Bool("json", false, "print "+what)
+}
+
+// version is the module's version as it was built, "devel" from a checkout.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {
+		return "devel"
+	}
+	return info.Main.Version
+}
+
+// usageTemplate is cobra's, with the examples before the flags: they are read first.
+const usageTemplate = `Usage:{{if .Runnable}}
+  {{.UseLine}}{{end}}{{if .HasAvailableSubCommands}}
+  {{.CommandPath}} COMMAND{{end}}{{if .HasExample}}
+
+Examples:
+{{.Example}}{{end}}{{if .HasAvailableSubCommands}}{{$cmds := .Commands}}{{range $group := .Groups}}
+
+{{.Title}}{{range $cmds}}{{if (and (eq .GroupID $group.ID) (or .IsAvailableCommand (eq .Name "help")))}}
+  {{rpad .Name .NamePadding }} {{.Short}}{{end}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
+
+Flags:
+{{.LocalFlags.FlagUsagesWrapped 80 | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableInheritedFlags}}
+
+Flags of every command:
+{{.InheritedFlags.FlagUsagesWrapped 80 | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableSubCommands}}
+
+"{{.CommandPath}} COMMAND --help" tells more of a command, with examples.{{end}}
+`

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bodkin-p2p/bodkin/server"
+)
+
+// defaultRoom is the room that a server makes by itself.
+const defaultRoom = "default"
+
+func newServer(g *globals) *cobra.Command {
+	var config server.Config
+	c := &cobra.Command{
+		Use:   "server",
+		Short: "Introduce nodes to each other, on a machine with a public address",
+		Long: `Run the rendezvous server. It needs two TCP ports that the nodes can reach: the
+main port, to which they stay connected, and the hole port, which shows it how
+their NATs behave. It sees neither what the nodes send each other nor the room's
+secret.
+
+The first start makes keys and one room in the home directory. Every start prints
+one line to stdout, "invite: bodkin1...", when the server is ready. Whoever has
+the invite can join the room: keep it like a password.
+
+The log goes to stderr. Ctrl-C or SIGTERM ends the server; nodes that are
+connected to each other stay connected.`,
+		Example: `  bodkin server
+  bodkin server --advertise bodkin.example.org
+  bodkin server --main 203.0.113.5:4000 --main '[2001:db8::5]:4000' --http 127.0.0.1:9090`,
+		Args: cobra.NoArgs,
+	}
+	flags := c.Flags()
+	flags.StringArrayVar(&config.Main, "main", []string{":4000"}, "`address` of the main listener; may be repeated")
+	flags.StringArrayVar(&config.Hole, "hole", []string{":8000"}, "`address` of the hole listener; may be repeated")
+	flags.StringArrayVar(&config.Advertise, "advertise", nil, "`host` to put into invites; may be repeated (default the addresses of this machine)")
+	flags.StringVar(&config.HTTP, "http", "", "`address` for /metrics and /healthz (default none)")
+	asJSON := jsonFlag(c, "one JSON object instead: {invite, main, hole, http}")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		h, err := openHome(g)
+		if err != nil {
+			return err
+		}
+		config.Home = h.dir
+		config.Log = serverLog(g, c)
+		return runServer(c, config, *asJSON)
+	}
+	return c
+}
+
+func serverLog(g *globals, c *cobra.Command) *slog.Logger {
+	level := slog.LevelInfo
+	if g.verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
+}
+
+func runServer(c *cobra.Command, config server.Config, asJSON bool) error {
+	s, err := server.Open(config)
+	if err != nil {
+		return cannotServe(config, err)
+	}
+	invite, err := s.Invite(defaultRoom)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(c.Context())
+	defer cancel()
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx) }()
+
+	if asJSON {
+		err = json.NewEncoder(c.OutOrStdout()).Encode(struct {
+			Invite string           `json:"invite"`
+			Main   []netip.AddrPort `json:"main"`
+			Hole   []netip.AddrPort `json:"hole"`
+			HTTP   *netip.AddrPort  `json:"http"`
+		}{invite.String(), s.MainAddrs(), s.HoleAddrs(), valid(s.HTTPAddr())})
+	} else {
+		_, err = fmt.Fprintln(c.OutOrStdout(), "invite:", invite)
+	}
+	if err != nil { // nobody would learn the invite
+		cancel()
+		return errors.Join(err, <-served)
+	}
+	return <-served
+}
+
+// valid returns nil for the zero address.
+func valid(addr netip.AddrPort) *netip.AddrPort {
+	if !addr.IsValid() {
+		return nil
+	}
+	return &addr
+}
+
+// cannotServe explains why the server did not start.
+func cannotServe(config server.Config, err error) error {
+	address, inUse := addressInUse(err)
+	if !inUse {
+		return err
+	}
+	_, port, _ := net.SplitHostPort(address)
+	f := &failure{code: exitFailed, err: err, text: fmt.Sprintf("port %s is in use by another program", port)}
+	if port == "" {
+		f.text = plain(err)
+	}
+	f.hint = fmt.Sprintf("choose another with %s, or end that program", flagOf(config, port))
+	return f
+}
+
+// flagOf tells which flag gave a port.
+func flagOf(config server.Config, port string) string {
+	has := func(address string) bool {
+		_, p, err := net.SplitHostPort(address)
+		return err == nil && p == port
+	}
+	switch {
+	case slices.ContainsFunc(config.Hole, has):
+		return "--hole"
+	case has(config.HTTP):
+		return "--http"
+	}
+	return "--main"
+}

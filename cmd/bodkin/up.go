@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bodkin-p2p/bodkin"
+	"github.com/bodkin-p2p/bodkin/forward"
+	"github.com/bodkin-p2p/bodkin/internal/control"
+)
+
+func newUp(g *globals) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "up",
+		Short: "Run this machine's node",
+		Long: `Run the node of this machine in the foreground: the others of the room see it,
+can connect to it, and use the services it exposes. Other bodkin commands of this
+machine use it too, so that they start at once and share its connections.
+
+A line on stderr tells who comes and goes, and by which path this node is linked
+to whom. Ctrl-C or SIGTERM ends the node.`,
+		Example: `  bodkin up
+  bodkin up --mesh
+  bodkin up --expose ssh=localhost:22 --expose web=localhost:8080`,
+		Args: cobra.NoArgs,
+	}
+	mesh := c.Flags().Bool("mesh", false, "link to every node of the room as it comes, so that all can talk on without the server")
+	wait := c.Flags().Bool("wait", false, "wait for a server that cannot be reached, instead of exiting with 5")
+	exposed := c.Flags().StringArray("expose", nil, "let the room connect to a TCP service, as `NAME=HOST:PORT`; may be repeated")
+	asJSON := jsonFlag(c, "events to stdout, an object a line: first {event: up, name, id, port, server, reflexive, mapping}, then those of peers --watch --json")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		services, err := parseExposures(*exposed)
+		if err != nil {
+			return err
+		}
+		h, err := openHome(g)
+		if err != nil {
+			return err
+		}
+		node, unlock, err := startPrimary(c.Context(), g, h, c.ErrOrStderr(), func(config *bodkin.Config) {
+			config.Mesh, config.Patient = *mesh, *wait
+		})
+		if errors.Is(err, errLocked) {
+			return fail("use it, or end it first", "the node of this machine is already running%s", h.lockedBy())
+		}
+		if err != nil {
+			return err
+		}
+		defer unlock()
+		defer node.Close()
+		print := eventPrinter(c.ErrOrStderr(), false)
+		if *asJSON {
+			print = eventPrinter(c.OutOrStdout(), true)
+			if err := statusJSON(c.OutOrStdout(), node); err != nil {
+				return err
+			}
+		}
+		tellStatus(c.ErrOrStderr(), node)
+		return runNode(c.Context(), c.ErrOrStderr(), h, node, services, print)
+	}
+	return c
+}
+
+// runNode serves the control socket and the exposed services, and prints events, until ctx or the node ends.
+func runNode(ctx context.Context, errs io.Writer, h home, node *bodkin.Node, services []exposure, print func(bodkin.Event) error) error {
+	socket, err := control.Listen(h.dir)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	var tasks sync.WaitGroup
+	defer tasks.Wait()
+	defer cancel(nil)
+	own := control.Own(node)
+	log := slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: slog.LevelWarn})) // of targets that cannot be reached
+	tasks.Go(func() {
+		server := control.Server{Node: own, Port: node.Port()}
+		if err := server.Serve(ctx, socket); err != nil {
+			cancel(err)
+		}
+	})
+	for _, e := range services {
+		listener, err := node.Listen(e.service)
+		if err != nil {
+			return aboutStream("this machine", e.service, err)
+		}
+		tasks.Go(func() { forward.Expose(ctx, listener, e.address, log) })
+	}
+	return stopped(watchPeers(ctx, own, print), node)
+}
+
+// stopped is nil for a node that was asked to end: for a service that is no failure.
+func stopped(err error, node *bodkin.Node) error {
+	var asked interruption
+	switch {
+	case errors.As(err, &asked):
+		return nil
+	case errors.Is(node.Err(), bodkin.ErrRefused):
+		return node.Err()
+	}
+	return err
+}
+
+// An upEvent is the first line of up --json.
+type upEvent struct {
+	Event     string         `json:"event"`
+	Name      string         `json:"name"`
+	ID        bodkin.NodeID  `json:"id"`
+	Port      uint16         `json:"port"`
+	Server    string         `json:"server"`
+	Reflexive netip.AddrPort `json:"reflexive"` // where the server sees the node
+	Mapping   string         `json:"mapping"`   // of its NAT, as far as it is known
+}
+
+func statusJSON(out io.Writer, node *bodkin.Node) error {
+	s := node.Status()
+	return json.NewEncoder(out).Encode(upEvent{"up", node.Name(), node.ID(), node.Port(), s.Server, s.Reflexive, s.Mapping})
+}
+
+// tellStatus says where the node stands.
+func tellStatus(errs io.Writer, node *bodkin.Node) {
+	style := styleOf(errs)
+	s := node.Status()
+	fmt.Fprintf(errs, "%s is up: node %s, port %d\n", style.bold(printable(node.Name())), node.ID().Short(), node.Port())
+	fmt.Fprintf(errs, "server %s sees it at %s\n", printable(s.Server), s.Reflexive)
+	if !s.PortReuse {
+		fmt.Fprintf(errs, "%s sockets cannot share a local port on this system: no direct path through a NAT will open\n", style.bad("warning:"))
+	}
+}
