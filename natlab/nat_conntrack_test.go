@@ -17,6 +17,14 @@ func TestLinuxFollowsTheStateOfAConnection(t *testing.T) {
 			A:4000 > S:80 ACK seq=1102 ack=512 -> X:4000 > S:80 ACK
 			S:80 > X:4000 SYN seq=9000 -> drop # a new connection, from outside
 		`},
+		{"a challenge is not the last acknowledgment", Linux(), open + `
+			A:4000 > S:80 FIN+ACK seq=101 ack=501 -> X:4000 > S:80 FIN+ACK
+			S:80 > X:4000 FIN+ACK seq=501 ack=102 -> S:80 > A:4000 FIN+ACK
+			A:4000 > S:80 SYN seq=90000 -> X:4000 > S:80 SYN
+			S:80 > X:4000 ACK seq=502 ack=102 -> S:80 > A:4000 ACK
+			+31s
+			S:80 > X:4000 ACK seq=502 ack=102 -> drop # LAST_ACK ended after 30 s, TIME_WAIT would not
+		`},
 		{"simultaneous open", Linux(), `
 			A:4000 > S:80 SYN seq=100 -> X:4000 > S:80 SYN
 			S:80 > X:4000 SYN seq=500 -> S:80 > A:4000 SYN
@@ -87,6 +95,8 @@ func TestAHoleIsBoundToTheSYNThatOpenedItWhereWindowsAreChecked(t *testing.T) {
 		`},
 		{"nothing", PortRestrictedCone(), low + `
 			A:4000 > S:80 SYN+ACK seq=1600000 ack=501 -> X:4000 > S:80 SYN+ACK
+			S:80 > X:4000 URG seq=7 -> S:80 > A:4000 URG
+			S:80 > X:4000 FIN+SYN seq=7 -> S:80 > A:4000 FIN+SYN
 		`},
 	})
 }

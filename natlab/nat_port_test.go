@@ -1,6 +1,7 @@
 package natlab
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 )
@@ -126,4 +127,32 @@ func TestReplacementPortStaysInTheClassOfTheOldOne(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestNothingPassesWhenPortsAreUsedUp(t *testing.T) {
+	oneBlock := CarrierGrade()
+	oneBlock.BlockSize = 65536
+	onePort := SequentialSymmetric()
+	onePort.PortDelta = dynamicPorts.size
+	playAll(t, []scriptCase{
+		{"blocks", oneBlock, `
+			A:4000 > S:80 SYN -> X:p > S:80 SYN
+			B:4000 > S:80 SYN -> drop
+			+4m
+			B:4000 > S:80 SYN -> X:q > S:80 SYN
+		`},
+		{"sequence", onePort, `
+			A:4000 > S:80 SYN -> X:p > S:80 SYN
+			A:4001 > S:80 SYN -> drop
+		`},
+	})
+
+	n := testNAT(FullCone(), "X")
+	for port := 1; port < 512; port++ {
+		playOn(t, n, fmt.Sprintf("A:%d > S:80 SYN -> X:%d > S:80 SYN", port, port))
+	}
+	playOn(t, n, `
+		B:80 > S:80 SYN -> drop # low ports stay low
+		B:8080 > S:80 SYN -> X:8080 > S:80 SYN
+	`)
 }
