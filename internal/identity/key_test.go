@@ -163,6 +163,20 @@ func TestCreateFileNeverReplaces(t *testing.T) {
 	requireOnly(t, filepath.Dir(path), "state")
 }
 
+// What createFile falls back to where a file system has no hard links.
+func TestAnExclusiveCreateNeverReplaces(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state")
+	if err := writeNew(path, []byte("first")); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeNew(path, []byte("second")); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("got %v, want fs.ErrExist", err)
+	}
+	if got, err := ReadFile(path); string(got) != "first" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
 func TestTheZeroKeyIsNobody(t *testing.T) {
 	if !(Key{}).NodeID().IsZero() || !(Key{}).ServerID().IsZero() || !(RoomID{}).IsZero() {
 		t.Error("the zero key has an id")
