@@ -1,7 +1,6 @@
 package bodkin
 
 import (
-	"net"
 	"slices"
 	"sync"
 	"time"
@@ -137,15 +136,6 @@ func (n *Node) establish(a *attempt, peer profile, result *punch.Result) (*link,
 	n.dials.fulfil(l)
 	n.tasks.Go(func() { n.serve(l) })
 	return l, nil
-}
-
-// resetAtEnd makes a socket end with a reset, however it ends. An orderly end would hold its four-tuple for 60 s
-// (TIME_WAIT), in which this node, restarted, could not dial that peer from the same port. Nothing is lost by it: a session
-// says goodbye inside before its carrier is closed.
-func resetAtEnd(socket net.Conn) {
-	if tcp, ok := socket.(interface{ SetLinger(seconds int) error }); ok {
-		tcp.SetLinger(0) // fails only on a socket that is gone
-	}
 }
 
 // serve gives a link's streams to the node's services, until the link ends.

@@ -142,6 +142,7 @@ func (n *Node) dialServer(ctx context.Context, remote netip.AddrPort) (net.Conn,
 	if err != nil {
 		return nil, err
 	}
+	resetAtEnd(conn)
 	if err := reuseport.SetUserTimeout(conn, serverTimeout); err != nil {
 		n.log.Debug("no user timeout on this system", "err", err)
 	}

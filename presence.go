@@ -63,6 +63,9 @@ func (n *Node) Peers(ctx context.Context) ([]Peer, error) {
 	if err := n.complete(ctx); err != nil {
 		return nil, err
 	}
+	if err := n.Err(); err != nil {
+		return nil, err
+	}
 	r := n.useRoster()
 	all := r.peers()
 	r.mu.Unlock()
