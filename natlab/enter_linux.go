@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -160,10 +161,16 @@ func endLike(state *os.ProcessState, err error) {
 		fmt.Fprintln(os.Stderr, "natlab:", err)
 		os.Exit(1)
 	}
-	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+	status, ok := state.Sys().(syscall.WaitStatus)
+	if !ok || !status.Signaled() {
+		os.Exit(state.ExitCode())
+	}
+	switch status.Signal() {
+	case unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGKILL:
 		signal.Reset(status.Signal())
 		unix.Kill(os.Getpid(), status.Signal())
-		os.Exit(128 + int(status.Signal())) // the signal was one that does not end a process
+		<-time.After(time.Second) // any thread may take the signal
 	}
-	os.Exit(state.ExitCode())
+	// From other signals the Go runtime makes something else than an end.
+	os.Exit(128 + int(status.Signal()))
 }

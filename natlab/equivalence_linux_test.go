@@ -337,7 +337,7 @@ func speakAfterReboot(x *scene, insideFirst bool) string {
 	x.must(err)
 	defer far.Close()
 	before := pass(c, far)
-	x.settle()
+	settle(x.t, x.lab)
 	x.must(x.nat.Reboot())
 	if insideFirst {
 		return words(before, pass(c, far))
@@ -346,11 +346,12 @@ func speakAfterReboot(x *scene, insideFirst bool) string {
 }
 
 // settle waits until no acknowledgement is due any more, which Linux delays by up to 200 ms.
-func (x *scene) settle() {
+func settle(t *testing.T, lab *Lab) {
+	t.Helper()
 	const quiet = 250 * time.Millisecond
 	for {
 		var last time.Time
-		for _, f := range x.lab.Flows() {
+		for _, f := range lab.Flows() {
 			if f.Last.After(last) {
 				last = f.Last
 			}
@@ -358,7 +359,9 @@ func (x *scene) settle() {
 		if time.Since(last) > quiet {
 			return
 		}
-		x.must(waitUntil(last.Add(quiet)))
+		if err := waitUntil(last.Add(quiet)); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

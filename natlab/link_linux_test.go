@@ -1,0 +1,189 @@
+package natlab
+
+import (
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+)
+
+// probe sends small UDP packets from one host to another, some time apart, and returns how long each
+// was on its way, in the order of arrival, with what it was the how-many-th to be sent.
+func probe(t *testing.T, from, to *Host, n int, apart time.Duration) (delays []time.Duration, order []int) {
+	t.Helper()
+	sent := make([]time.Time, n)
+	in, out := udpPair(t, from, to)
+	defer in.Close()
+	defer out.Close()
+	go func() {
+		next := time.Now()
+		for i := range sent {
+			next = next.Add(apart)
+			if waitUntil(next) != nil {
+				return
+			}
+			sent[i] = time.Now()
+			out.Write([]byte{byte(i), byte(i >> 8)})
+		}
+	}()
+	b := make([]byte, 2)
+	for range sent {
+		in.SetReadDeadline(time.Now().Add(time.Second))
+		if _, err := in.Read(b); err != nil {
+			break
+		}
+		i := int(b[0]) | int(b[1])<<8
+		delays = append(delays, time.Since(sent[i]))
+		order = append(order, i)
+	}
+	return delays, order
+}
+
+func udpPair(t *testing.T, from, to *Host) (in, out net.Conn) {
+	t.Helper()
+	err := to.Do(func() (err error) {
+		in, err = net.ListenUDP("udp4", &net.UDPAddr{Port: 9000})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err = from.Dial(t.Context(), "udp", netip.AddrPortFrom(to.Addr(), 9000).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return in, out
+}
+
+func median(d []time.Duration) time.Duration {
+	return slices.Sorted(slices.Values(d))[len(d)/2]
+}
+
+func TestDelayIsExactToAFractionOfAMillisecond(t *testing.T) {
+	forEachDevice(t, func(t *testing.T, lab *Lab) {
+		a, b := lab.Host("a", Delay(7*time.Millisecond)), lab.Host("b", Delay(12*time.Millisecond))
+		for _, step := range []struct {
+			set  time.Duration // of the pair; zero leaves it to the links
+			want time.Duration
+		}{{0, 19 * time.Millisecond}, {30 * time.Millisecond, 30 * time.Millisecond}} {
+			if step.set > 0 {
+				if err := lab.SetDelay(a, b, step.set); err != nil {
+					t.Fatal(err)
+				}
+			}
+			delays, order := probe(t, a, b, 100, time.Millisecond)
+			late := median(delays) - step.want
+			t.Logf("median is %v late, last %v", late, slices.Max(delays)-step.want)
+			if len(delays) != 100 || !slices.IsSorted(order) {
+				t.Errorf("got %d packets, sorted %v, want 100 in order", len(delays), slices.IsSorted(order))
+			}
+			if late < 0 || late > 2*time.Millisecond {
+				t.Errorf("median delay is %v, want %v", median(delays), step.want)
+			}
+		}
+	})
+}
+
+func TestJitterKeepsTheOrderUnlessAskedNotTo(t *testing.T) {
+	lab := Test(t, Config{Seed: 3})
+	b := lab.Host("b")
+	for _, reorder := range []bool{false, true} {
+		lab.SetLink(b, Link{Delay: 5 * time.Millisecond, Jitter: 20 * time.Millisecond, Reorder: reorder})
+		a := lab.Host(map[bool]string{false: "kept", true: "mixed"}[reorder])
+		lab.SetLink(a, Link{Reorder: reorder})
+		delays, order := probe(t, a, b, 100, time.Millisecond)
+		if len(delays) != 100 || slices.IsSorted(order) == reorder {
+			t.Errorf("reorder %v: got %d packets, in order %v", reorder, len(delays), slices.IsSorted(order))
+		}
+		if spread := slices.Max(delays) - slices.Min(delays); spread < 10*time.Millisecond {
+			t.Errorf("reorder %v: delays differ by %v only", reorder, spread)
+		}
+	}
+}
+
+func TestLossIsThatOfBothLinksAndIsCounted(t *testing.T) {
+	lab := Test(t, Config{Seed: 5})
+	a, b := lab.Host("a", Via(Link{Loss: 0.2})), lab.Host("b", Via(Link{Loss: 0.25}))
+	delays, _ := probe(t, a, b, 1000, 50*time.Microsecond)
+	flow := flowTo(t, lab, netip.AddrPortFrom(b.Addr(), 9000))
+	if flow.Packets != int64(len(delays)) || flow.Packets+flow.Dropped != 1000 {
+		t.Errorf("counted %d carried and %d dropped of 1000, %d arrived", flow.Packets, flow.Dropped, len(delays))
+	}
+	if len(delays) < 540 || len(delays) > 660 {
+		t.Errorf("%d of 1000 arrived, want about 600", len(delays))
+	}
+}
+
+func flowTo(t *testing.T, lab *Lab, dst netip.AddrPort) Flow {
+	t.Helper()
+	for _, f := range lab.Flows() {
+		if f.Dst == dst {
+			return f
+		}
+	}
+	t.Fatalf("no flow to %v", dst)
+	return Flow{}
+}
+
+func TestRateIsWhatTCPGetsAndTheQueueDelays(t *testing.T) {
+	forEachDevice(t, func(t *testing.T, lab *Lab) {
+		const rate, bytes = 20e6, 1 << 20
+		a := lab.Host("a", Delay(2*time.Millisecond))
+		b := lab.Host("b", Via(Link{Delay: 3 * time.Millisecond, Rate: rate}))
+		for _, direction := range []struct{ from, to *Host }{{a, b}, {b, a}} {
+			took := sendBytes(t, direction.from, direction.to, bytes)
+			// 40 bytes of headers and 12 of timestamps for each 1448 of payload.
+			ideal := time.Duration(bytes * 1500 / 1448 * 8 / rate * float64(time.Second))
+			t.Logf("%s to %s took %v, at the full rate %v", direction.from.Name(), direction.to.Name(), took, ideal)
+			if took < ideal || took > 2*ideal {
+				t.Errorf("took %v, want %v and a little", took, ideal)
+			}
+		}
+	})
+}
+
+func sendBytes(t *testing.T, from, to *Host, n int) time.Duration {
+	t.Helper()
+	l, err := to.Listen("tcp4", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	port := l.Addr().(*net.TCPAddr).AddrPort().Port()
+	out, err := from.Dial(t.Context(), "tcp", netip.AddrPortFrom(to.Addr(), port).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	in, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	start := time.Now()
+	go out.Write(make([]byte, n))
+	in.SetReadDeadline(start.Add(10 * time.Second))
+	if _, err := io.CopyN(io.Discard, in, int64(n)); err != nil {
+		t.Fatal(err)
+	}
+	return time.Since(start)
+}
+
+// forEachDevice runs a test once with TUN devices, where they can be had, and once with veth pairs.
+func forEachDevice(t *testing.T, f func(*testing.T, *Lab)) {
+	for _, device := range []Device{DeviceTUN, DevicePacket} {
+		t.Run(device.String(), func(t *testing.T) {
+			if lab, err := New(Config{Device: device}); err != nil {
+				if device == DevicePacket && required() {
+					t.Fatal(err)
+				}
+				t.Skip(err) // an ordinary user may have no /dev/net/tun
+			} else {
+				lab.Close()
+			}
+			f(t, Test(t, Config{Device: device}))
+		})
+	}
+}
