@@ -10,7 +10,7 @@ import (
 	"github.com/xtaci/smux"
 )
 
-// window is the largest receive window of a stream that each contestant is given: enough for 1 Gbit/s at 100 ms.
+// window is the receive window of a stream that contestants with fixed windows are given: enough for 1 Gbit/s at 100 ms.
 const window = 16 << 20
 
 // A contestant is a multiplexer behind the few calls that the comparison needs.
@@ -26,11 +26,12 @@ type muxer interface {
 }
 
 var contestants = []contestant{
-	{"hashicorp-256K", joinHashicorp(256 << 10)},
+	{"hashicorp-256K", joinHashicorp(256 << 10)}, // the default
 	{"hashicorp-16M", joinHashicorp(window)},
-	{"libp2p", joinLibp2p(64 << 10)},
-	{"libp2p-16K", joinLibp2p(16 << 10)},
-	{"smux-v2", joinSmux},
+	{"libp2p-256K-16M", joinLibp2p(256<<10, 16<<20, 64<<10)}, // the default: windows that grow
+	{"libp2p-2M-32M", joinLibp2p(2<<20, 32<<20, 16<<10)},     // as package session has it
+	{"libp2p-16M", joinLibp2p(window, window, 16<<10)},
+	{"smux-16M", joinSmux}, // protocol version 2; version 1 has no window of a stream
 }
 
 func joinHashicorp(window uint32) func(net.Conn, bool) (muxer, error) {
@@ -51,11 +52,12 @@ type libp2pMuxer struct{ *libp2p.Session }
 
 func (m libp2pMuxer) Open() (net.Conn, error) { return m.OpenStream(context.Background()) }
 
-func joinLibp2p(message uint32) func(net.Conn, bool) (muxer, error) {
+func joinLibp2p(first, largest, message uint32) func(net.Conn, bool) (muxer, error) {
 	return func(conn net.Conn, client bool) (muxer, error) {
 		c := libp2p.DefaultConfig()
 		c.LogOutput = io.Discard
-		c.MaxStreamWindowSize = window
+		c.InitialStreamWindowSize = first
+		c.MaxStreamWindowSize = largest
 		c.MaxMessageSize = message
 		c.EnableKeepAlive = false
 		c.MaxIncomingStreams = 1 << 20
