@@ -15,7 +15,7 @@ func (b *bucket) take(now time.Duration, rate, burst float64) (wait time.Duratio
 	b.at = now
 	if used+1 > burst {
 		b.used = float32(used)
-		return time.Duration((used + 1 - burst) / rate * float64(time.Second)), false
+		return time.Duration((used+1-burst)/rate*float64(time.Second)) + time.Millisecond, false // rounded up
 	}
 	b.used = float32(used + 1)
 	return 0, true

@@ -77,7 +77,7 @@ func (r *room) compactLocked() {
 		known = log.sequence
 		for _, w := range r.watchers {
 			if w.cursor < log.sequence {
-				*w = watcher{conn: w.conn, since: log.sequence}
+				w.cursor, w.begun, w.synced, w.since = 0, false, false, log.sequence
 			}
 		}
 	}
