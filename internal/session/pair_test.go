@@ -113,7 +113,7 @@ func open(t testing.TB, s *Session) *Stream {
 }
 
 // leakless fails the test if goroutines of a session or its multiplexer are left at its end. It must be called first.
-// (Seen to fail with Close's wait for its goroutines taken out.)
+// (Seen to fail with a Close that does nothing.)
 func leakless(t testing.TB) {
 	t.Helper()
 	t.Cleanup(func() {
