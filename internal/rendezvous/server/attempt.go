@@ -117,7 +117,7 @@ func (a *attempt) startRoundLocked() {
 func (a *attempt) introductionLocked(e *end, delay time.Duration) []byte {
 	peer := a.otherLocked(e).conn
 	profile, observed := peer.room.whereabouts(peer)
-	return appendMessage(nil, &wire.ServerMessage{Body: &wire.ServerMessage_Introduction{Introduction: &wire.Introduction{
+	return a.all.server.appendFrame(nil, &wire.ServerMessage{Body: &wire.ServerMessage_Introduction{Introduction: &wire.Introduction{
 		Attempt:       a.id[:],
 		Request:       e.request,
 		Round:         uint32(a.round),
@@ -258,7 +258,7 @@ func (a *attempt) endLocked(outcome string, reason wire.AttemptOver_Reason, sile
 	if a.over {
 		return
 	}
-	frame := appendMessage(nil, &wire.ServerMessage{Body: &wire.ServerMessage_AttemptOver{AttemptOver: &wire.AttemptOver{Attempt: a.id[:], Reason: reason}}})
+	frame := a.all.server.appendFrame(nil, &wire.ServerMessage{Body: &wire.ServerMessage_AttemptOver{AttemptOver: &wire.AttemptOver{Attempt: a.id[:], Reason: reason}}})
 	for _, e := range a.ends {
 		if e.conn != silent {
 			e.conn.send(frame)

@@ -4,9 +4,12 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/bodkin-p2p/bodkin/internal/identity"
 	"github.com/bodkin-p2p/bodkin/internal/rendezvous/poll"
@@ -144,7 +147,7 @@ func (c *conn) sealLocked(seal func([]byte) ([]byte, error)) bool {
 	return true
 }
 
-func (c *conn) sendMessage(m *wire.ServerMessage) bool { return c.send(appendMessage(nil, m)) }
+func (c *conn) sendMessage(m *wire.ServerMessage) bool { return c.send(c.server.appendFrame(nil, m)) }
 
 func (c *conn) updateKeys() {
 	c.mu.Lock()
@@ -156,8 +159,8 @@ func (c *conn) updateKeys() {
 
 // refuse tells the node why it is not served, and ends the connection once that is sent. Its error stops the reading.
 func (c *conn) refuse(code wire.Refused_Code, text string, retryAfter time.Duration) error {
-	frame := appendMessage(nil, &wire.ServerMessage{Body: &wire.ServerMessage_Refused{Refused: &wire.Refused{
-		Code: code, Text: text[:min(len(text), wire.MaxText)], RetryAfterMs: milliseconds(retryAfter)}}})
+	frame := c.server.appendFrame(nil, &wire.ServerMessage{Body: &wire.ServerMessage_Refused{Refused: &wire.Refused{
+		Code: code, Text: printable(text), RetryAfterMs: milliseconds(retryAfter)}}})
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closing {
@@ -183,13 +186,30 @@ func (c *conn) isClosing() bool {
 	return c.closing
 }
 
-// appendMessage appends m as a frame. A message of ours is legal; one that is not would be a mistake in this package.
-func appendMessage(b []byte, m *wire.ServerMessage) []byte {
-	b, err := wire.Append(b, m)
+// appendFrame appends m as a frame. A message of ours is legal whatever nodes sent; if one ever is not, it is left out, since
+// no node may end the server.
+func (s *Server) appendFrame(b []byte, m *wire.ServerMessage) []byte {
+	framed, err := wire.Append(b, m)
 	if err != nil {
-		panic("rendezvous server: " + err.Error())
+		s.log.Error("message left out: a mistake in the server", "err", err)
+		return b
 	}
-	return b
+	return framed
+}
+
+// printable is text with only what a message to people may hold. Texts of errors are none: protobuf puts in a non-breaking space.
+func printable(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, text)
+	for len(text) > wire.MaxText {
+		_, size := utf8.DecodeLastRuneInString(text)
+		text = text[:len(text)-size]
+	}
+	return text
 }
 
 func milliseconds(d time.Duration) uint32 { return uint32(d.Milliseconds()) }

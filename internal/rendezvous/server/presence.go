@@ -113,7 +113,7 @@ func (r *room) next(w *watcher, b []byte) []byte {
 	}
 	if !w.begun {
 		w.begun = true
-		b = appendMessage(b, &wire.ServerMessage{Body: &wire.ServerMessage_SnapshotBegin{SnapshotBegin: &wire.SnapshotBegin{}}})
+		b = w.conn.server.appendFrame(b, &wire.ServerMessage{Body: &wire.ServerMessage_SnapshotBegin{SnapshotBegin: &wire.SnapshotBegin{}}})
 	}
 	entries := r.news.entries
 	from := sort.Search(len(entries), func(i int) bool { return entries[i].sequence > w.cursor })
@@ -122,14 +122,14 @@ func (r *room) next(w *watcher, b []byte) []byte {
 			return b
 		}
 		if event := w.event(e); event != nil {
-			b = appendMessage(b, &wire.ServerMessage{Body: &wire.ServerMessage_Presence{Presence: event}})
+			b = w.conn.server.appendFrame(b, &wire.ServerMessage{Body: &wire.ServerMessage_Presence{Presence: event}})
 		}
 		w.cursor = e.sequence
 	}
 	w.cursor = r.news.sequence
 	if !w.synced {
 		w.synced = true
-		b = appendMessage(b, &wire.ServerMessage{Body: &wire.ServerMessage_SnapshotEnd{SnapshotEnd: &wire.SnapshotEnd{}}})
+		b = w.conn.server.appendFrame(b, &wire.ServerMessage{Body: &wire.ServerMessage_SnapshotEnd{SnapshotEnd: &wire.SnapshotEnd{}}})
 	}
 	return b
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,6 +42,19 @@ func TestFirstMessageMustBeRegister(t *testing.T) {
 	a.say(pingMessage(0))
 	if code := a.refusal(t); code != wire.Refused_CODE_BAD_MESSAGE {
 		t.Errorf("refused with %v", code)
+	}
+}
+
+func TestReasonsAreFitForPeople(t *testing.T) {
+	s := newTestServer(t, Limits{})
+	a := connect(s, 1, 1)
+	a.refuse(wire.Refused_CODE_BAD_MESSAGE, "bad\u00a0\x1b[31m\xff"+strings.Repeat("\u00e9", 200), 0)
+	messages := a.take()
+	if len(messages) != 1 {
+		t.Fatalf("sent %v, want Refused", messages)
+	}
+	if text := messages[0].GetRefused().Text; !strings.HasPrefix(text, "bad  [31m \u00e9") || len(text) > wire.MaxText || len(text) < wire.MaxText-1 {
+		t.Errorf("text is %q, %d bytes", text, len(text))
 	}
 }
 

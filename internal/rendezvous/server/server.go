@@ -102,7 +102,6 @@ func New(config Config) (*Server, error) {
 		dials:       newDials(limits),
 		announcer:   newAnnouncer(),
 		tokens:      newTokens(),
-		pong:        appendMessage(nil, &wire.ServerMessage{Body: &wire.ServerMessage_Pong{Pong: &wire.Pong{}}}),
 		buffers:     sync.Pool{New: func() any { return new([]byte) }},
 	}
 	for _, port := range config.HolePorts {
@@ -111,6 +110,7 @@ func New(config Config) (*Server, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.pong = s.appendFrame(nil, &wire.ServerMessage{Body: &wire.ServerMessage_Pong{Pong: &wire.Pong{}}})
 	s.attempts = newAttempts(s)
 	s.sweeper = newSweeper(s)
 	s.metrics, err = newMetrics(config.Metrics, s)
