@@ -111,17 +111,28 @@ type ifconfig struct {
 func (n *network) ifconfig(addrs []netip.Addr) ifconfig {
 	var c ifconfig
 	for _, a := range addrs {
-		router, bits := netip.IPv4Unspecified(), a.BitLen()
-		if a.Is6() {
-			router = netip.IPv6Unspecified()
-		}
+		bits := a.BitLen()
 		if p := n.prefixOf(a); p.IsValid() {
-			router, bits = p.Addr().Next(), p.Bits()
+			bits = p.Bits()
 		}
 		c.addrs = append(c.addrs, netip.PrefixFrom(a, bits))
-		if !slices.Contains(c.routers, router) {
+		if router := n.router(a); !slices.Contains(c.routers, router) {
 			c.routers = append(c.routers, router)
 		}
 	}
 	return c
+}
+
+// router is the address of the NAT in its inside that has the family of a, unspecified on the
+// internet.
+func (n *network) router(a netip.Addr) netip.Addr {
+	for _, p := range n.prefixes {
+		if p.Addr().Is4() == a.Is4() {
+			return p.Addr().Next()
+		}
+	}
+	if a.Is4() {
+		return netip.IPv4Unspecified()
+	}
+	return netip.IPv6Unspecified()
 }

@@ -45,15 +45,7 @@ type scene struct {
 
 func newScene(t *testing.T, makeNAT func(*Lab) *NAT) *scene {
 	t.Helper()
-	lab := Test(t, Config{})
-	var log bytes.Buffer
-	stop := lab.Log(&log)
-	t.Cleanup(func() {
-		stop()
-		if t.Failed() {
-			t.Log("\n" + log.String())
-		}
-	})
+	lab := logged(t, Test(t, Config{}))
 	x := &scene{t: t, lab: lab, nat: makeNAT(lab)}
 	x.a, x.b = x.nat.Host("a"), x.nat.Host("b")
 	x.s, x.r = lab.Host("s"), lab.Host("r")
@@ -64,6 +56,20 @@ func newScene(t *testing.T, makeNAT func(*Lab) *NAT) *scene {
 		}
 	}
 	return x
+}
+
+// logged makes a failed test show every packet.
+func logged(t *testing.T, lab *Lab) *Lab {
+	t.Helper()
+	var log bytes.Buffer
+	stop := lab.Log(&log)
+	t.Cleanup(func() {
+		stop()
+		if t.Failed() {
+			t.Log("\n" + log.String())
+		}
+	})
+	return lab
 }
 
 func (x *scene) listen(h *Host, port uint16) (l net.Listener) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -97,10 +99,8 @@ func (s *space) readdress(name string, c ifconfig) error {
 // quiet keeps the kernel from finding out by itself what the lab tells it.
 func quiet(name string, c ifconfig) error {
 	without6 := "1"
-	for _, a := range c.addrs {
-		if a.Addr().Is6() {
-			without6 = "0"
-		}
+	if slices.ContainsFunc(c.routers, netip.Addr.Is6) || slices.ContainsFunc(c.addrs, is6) {
+		without6 = "0"
 	}
 	for _, parameter := range []struct{ name, value string }{
 		{"net.ipv6.conf." + name + ".disable_ipv6", without6},
@@ -140,8 +140,30 @@ func address(link netlink.Link, c ifconfig) error {
 			return fmt.Errorf("add route by %v: %w", router, err)
 		}
 	}
+	return awaitAddresses(c.addrs)
+}
+
+// awaitAddresses returns when packets to the addresses are taken in. The kernel puts that off for
+// IPv6, without end to speak of while it takes down the namespaces of other labs.
+func awaitAddresses(addrs []netip.Prefix) error {
+	deadline := time.Now().Add(10 * time.Second)
+	for _, p := range addrs {
+		for !isTakenIn(p.Addr()) {
+			if time.Now().After(deadline) {
+				return fmt.Errorf("address %v is not in use after 10 s", p)
+			}
+			<-time.After(time.Millisecond) // no message of netlink's tells when
+		}
+	}
 	return nil
 }
+
+func isTakenIn(a netip.Addr) bool {
+	routes, err := netlink.RouteGet(a.AsSlice())
+	return err == nil && len(routes) > 0 && routes[0].Type == unix.RTN_LOCAL
+}
+
+func is6(p netip.Prefix) bool { return p.Addr().Is6() }
 
 func defaultRoute(link netlink.Link, router netip.Addr) *netlink.Route {
 	everything := netip.PrefixFrom(netip.IPv4Unspecified(), 0)

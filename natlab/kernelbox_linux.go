@@ -3,6 +3,7 @@ package natlab
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -26,7 +27,7 @@ func newKernelBox(n *NAT, w *network, k Kernel) (box, error) {
 	if err := b.router.Do(func() error { return forwarding(k) }); err != nil {
 		return nil, err
 	}
-	if b.wan, err = n.lab.newInterface(b.router.space, "wan", w.ifconfig(n.addrs)); err != nil {
+	if b.wan, err = n.lab.newInterface(b.router.space, "wan", b.outside(n.addrs)); err != nil {
 		return nil, err
 	}
 	lan := n.inside.ifconfig(n.inside.own())
@@ -38,6 +39,18 @@ func newKernelBox(n *NAT, w *network, k Kernel) (box, error) {
 	n.lab.own(func() { pump(b.wan, n.outside) }, func() { b.wan.close() })
 	n.lab.own(func() { pump(b.lan, n.gateway) }, func() { b.lan.close() })
 	return b, k.load(b.router)
+}
+
+// outside is how the interface wan has to be set up. A prefix that is routed to the NAT needs no
+// address there.
+func (b *kernelBox) outside(addrs []netip.Addr) ifconfig {
+	c := b.parent.ifconfig(addrs)
+	for _, p := range b.of.inside.prefixes {
+		if router := b.parent.router(p.Addr()); !slices.Contains(c.routers, router) {
+			c.routers = append(c.routers, router)
+		}
+	}
+	return c
 }
 
 // forwarding makes a router of the calling thread's namespace.
@@ -87,5 +100,5 @@ func (d olderThan) MatchConntrackFlow(flow *netlink.ConntrackFlow) bool {
 }
 
 func (b *kernelBox) setExternal(addrs []netip.Addr) error {
-	return b.router.space.readdress("wan", b.parent.ifconfig(addrs))
+	return b.router.space.readdress("wan", b.outside(addrs))
 }

@@ -1,0 +1,184 @@
+package natlab
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+// serve runs an echo server on a port of the host, of both families.
+func serve(t *testing.T, h *Host, port uint16) {
+	t.Helper()
+	l, err := h.Listen("tcp", netip.AddrPortFrom(netip.IPv6Unspecified(), port).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go echo(l)
+}
+
+func reach(t *testing.T, h *Host, to netip.AddrPort) string {
+	t.Helper()
+	c, err := dialWithin(t, h, to, patience)
+	if err != nil {
+		return outcomeOf(err)
+	}
+	defer c.Close()
+	return exchange(c)
+}
+
+func TestABytesWayThroughTwoNATs(t *testing.T) {
+	lab := Test(t, Config{})
+	s := lab.Host("s")
+	cgn := lab.NAT("cgn", CarrierGrade())
+	home := cgn.NAT("home", Linux())
+	a, b := home.Host("a"), home.Host("b")
+	serve(t, s, 4000)
+	serve(t, b, 5000)
+	server := netip.AddrPortFrom(s.Addr(), 4000)
+	if got := reach(t, a, server); got != "ok" {
+		t.Fatalf("a to the server: %s", got)
+	}
+	if got := reach(t, a, netip.AddrPortFrom(b.Addr(), 5000)); got != "ok" {
+		t.Fatalf("a to b: %s", got)
+	}
+	from := make(map[string]string)
+	for _, f := range lab.Flows() {
+		if f.Dst == server {
+			from[f.Network] = f.From + " " + f.Src.Addr().String() + " " + f.To
+		}
+	}
+	for network, want := range map[string]string{
+		"home":     "a 10.2.0.2 home",
+		"cgn":      "home 10.1.0.2 cgn",
+		"internet": "cgn 198.51.100.1 s",
+	} {
+		if from[network] != want {
+			t.Errorf("%s saw it as %q, want %q", network, from[network], want)
+		}
+	}
+	if got := lab.Payload(cgn.Addr(), s.Addr()); got != 2 {
+		t.Errorf("the internet carried %d bytes between NAT and server, want 2", got)
+	}
+	for _, f := range lab.Flows() {
+		if f.Dst.Port() == 5000 && f.Network != "home" {
+			t.Errorf("what a sent to b was seen in %s", f.Network)
+		}
+	}
+}
+
+func TestIPv6IsRoutedThroughAFirewall(t *testing.T) {
+	for _, kind := range []string{"go", "kernel"} {
+		t.Run(kind, func(t *testing.T) {
+			lab := logged(t, Test(t, Config{}))
+			s := lab.Host("s", At("203.0.113.10", "2001:db8::10"))
+			inside := Inside("192.168.1.0/24", "2001:db8:a::/64")
+			var home *NAT
+			if kind == "kernel" {
+				needNFT(t)
+				home = lab.KernelNAT("home", Kernel{}, inside)
+			} else {
+				home = lab.NAT("home", Linux(), inside)
+			}
+			a := home.Host("a", At("2001:db8:a::5", "192.168.1.5"))
+			serve(t, s, 4000)
+			serve(t, a, 5000)
+			for _, addr := range s.Addrs() {
+				if got := reach(t, a, netip.AddrPortFrom(addr, 4000)); got != "ok" {
+					t.Errorf("a to %v: %s, want ok", addr, got)
+				}
+			}
+			to := netip.AddrPortFrom(a.Addrs()[1], 5000)
+			if got := reach(t, s, to); got != "silence" {
+				t.Errorf("the server to %v: %s, want silence", to, got)
+			}
+			if f := flowTo(t, lab, netip.AddrPortFrom(s.Addrs()[1], 4000)); f.Src.Addr() != a.Addrs()[1] {
+				t.Errorf("the address %v came to the internet as %v", a.Addrs()[1], f.Src.Addr())
+			}
+		})
+	}
+}
+
+func TestASpoofedSourceDoesNotLeaveTheHost(t *testing.T) {
+	lab := Test(t, Config{})
+	a, s := lab.Host("a"), lab.Host("s")
+	if err := a.Command(t.Context(), "ip", "addr", "add", "203.0.113.200/32", "dev", "eth0").Run(); err != nil {
+		t.Skip("no ip program:", err)
+	}
+	to := netip.AddrPortFrom(s.Addr(), 4000)
+	out, err := a.Command(t.Context(), "ip", "route", "replace", "default", "dev", "eth0", "src", "203.0.113.200").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if got := reach(t, a, to); got != "silence" {
+		t.Errorf("got %s, want silence", got)
+	}
+	if f := flowTo(t, lab, to); f.Packets != 0 || f.Dropped == 0 {
+		t.Errorf("counted %+v", f)
+	}
+}
+
+func TestTheLogHasALineForEveryPacket(t *testing.T) {
+	lab := Test(t, Config{})
+	a, b := lab.Host("a"), lab.Host("b")
+	var log bytes.Buffer
+	stop := lab.Log(&log)
+	reach(t, a, netip.AddrPortFrom(b.Addr(), 4000))
+	stop()
+	reach(t, a, netip.AddrPortFrom(b.Addr(), 4001))
+	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+	if len(lines) != 2 || !strings.Contains(lines[0], "internet: a > b: 203.0.113.10:") ||
+		!strings.Contains(lines[0], "> 203.0.113.11:4000 tcp [SYN] seq ") ||
+		!strings.Contains(lines[1], "internet: b > a: 203.0.113.11:4000 >") ||
+		!strings.Contains(lines[1], "tcp [RST+ACK] ") {
+		t.Errorf("the log is\n%s\nwant a SYN and its reset", &log)
+	}
+}
+
+func TestTheCaptureHasEveryPacketOfItsNetwork(t *testing.T) {
+	lab := Test(t, Config{})
+	nat := lab.NAT("nat", Linux())
+	a, s := nat.Host("a"), lab.Host("s")
+	var inside, outside bytes.Buffer
+	for network, file := range map[Network]*bytes.Buffer{nat: &inside, lab: &outside} {
+		stop, err := lab.Capture(file, network)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer stop()
+	}
+	reach(t, a, netip.AddrPortFrom(s.Addr(), 4000))
+	for name, c := range map[string]struct {
+		file []byte
+		from netip.Addr
+	}{"inside": {inside.Bytes(), a.Addr()}, "outside": {outside.Bytes(), nat.Addr()}} {
+		packets := readPcap(t, c.file)
+		if len(packets) != 2 {
+			t.Errorf("%s has %d packets, want a SYN and its reset", name, len(packets))
+			continue
+		}
+		if p, ok := parse(packets[0]); !ok || !p.isSYN() || p.src().Addr() != c.from {
+			t.Errorf("%s begins with %v, want a SYN from %v", name, packets[0], c.from)
+		}
+	}
+}
+
+func readPcap(t *testing.T, file []byte) (packets [][]byte) {
+	t.Helper()
+	if len(file) < 24 || binary.LittleEndian.Uint32(file) != 0xa1b23c4d {
+		t.Fatalf("not a pcap file: % x", file[:min(24, len(file))])
+	}
+	for file = file[24:]; len(file) >= 16; {
+		at := time.Unix(int64(binary.LittleEndian.Uint32(file)), int64(binary.LittleEndian.Uint32(file[4:])))
+		if since := time.Since(at); since < 0 || since > time.Minute {
+			t.Errorf("a packet of %v", at)
+		}
+		n := int(binary.LittleEndian.Uint32(file[8:]))
+		packets = append(packets, file[16:16+n])
+		file = file[16+n:]
+	}
+	return packets
+}
