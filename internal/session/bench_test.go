@@ -6,56 +6,61 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 )
 
-// chunk is what the benchmarks write at once.
-const chunk = 256 << 10
-
-// BenchmarkThroughput compares bare TLS over loopback with one and with many streams of a session over the same.
-// Run it with -count to have them take turns.
+// BenchmarkThroughput sends over bare TLS on loopback, over one stream and over 100 streams of a session on the same kind
+// of carrier, in turns of 64 MiB, so that a busy machine slows all of them.
 func BenchmarkThroughput(b *testing.B) {
-	b.Run("tls", func(b *testing.B) {
-		from, to := tlsPair(b)
-		defer from.Close()
-		defer to.Close()
-		pump(b, []net.Conn{from}, []net.Conn{to})
-	})
-	for name, streams := range map[string]int{"stream": 1, "streams100": 100} {
-		b.Run(name, func(b *testing.B) {
-			from, to := tlsPair(b)
-			client, server := join(b, from, to, Config{})
-			var opened, accepted []net.Conn
-			for range streams {
-				o, a := connected(b, client, server)
-				opened, accepted = append(opened, o), append(accepted, a)
-			}
-			pump(b, opened, accepted)
-		})
+	const turn = 64 << 20
+	type lane struct {
+		name     string
+		from, to []net.Conn
+		spent    time.Duration
 	}
+	from, to := tlsPair(b)
+	defer from.Close()
+	defer to.Close()
+	lanes := []*lane{{name: "tls", from: []net.Conn{from}, to: []net.Conn{to}}, {name: "stream"}, {name: "100streams"}}
+	for i, streams := range []int{1, 100} {
+		from, to := tlsPair(b)
+		client, server := join(b, from, to, Config{})
+		for range streams {
+			opened, accepted := connected(b, client, server)
+			lanes[i+1].from, lanes[i+1].to = append(lanes[i+1].from, opened), append(lanes[i+1].to, accepted)
+		}
+	}
+	for b.Loop() {
+		for _, lane := range lanes {
+			start := time.Now()
+			pump(b, lane.from, lane.to, turn/len(lane.from))
+			lane.spent += time.Since(start)
+		}
+	}
+	for _, lane := range lanes {
+		sent := float64(b.N) * float64(turn/len(lane.from)*len(lane.from))
+		b.ReportMetric(sent/lane.spent.Seconds()/1e6, lane.name+"-MB/s")
+	}
+	b.ReportMetric(0, "ns/op") // of all turns together, which says nothing
 }
 
-// pump sends b.N chunks, spread over the connections.
-func pump(b *testing.B, from, to []net.Conn) {
-	b.SetBytes(chunk)
-	b.ReportAllocs()
-	b.ResetTimer()
+// pump sends so many bytes over each of the connections at once.
+func pump(b *testing.B, from, to []net.Conn, bytes int) {
 	var work sync.WaitGroup
 	for i := range from {
-		chunks := b.N / len(from)
-		if i < b.N%len(from) {
-			chunks++
-		}
 		work.Go(func() {
-			buffer := make([]byte, chunk)
-			for range chunks {
-				if _, err := from[i].Write(buffer); err != nil {
+			buffer := make([]byte, 256<<10)
+			for left := bytes; left > 0; {
+				n, err := from[i].Write(buffer[:min(left, len(buffer))])
+				if err != nil {
 					b.Error(err)
 					return
 				}
+				left -= n
 			}
 		})
 		work.Go(func() {
-			if _, err := io.CopyN(onlyWriter{}, to[i], int64(chunks)*chunk); err != nil {
+			if _, err := io.CopyBuffer(onlyWriter{}, io.LimitReader(to[i], int64(bytes)), make([]byte, 64<<10)); err != nil {
 				b.Error(err)
 			}
 		})
