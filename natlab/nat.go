@@ -15,19 +15,9 @@ type nat struct {
 	behavior Behavior
 	timeouts Timeouts
 	external []netip.Addr
-	rng      *rand.Rand
-
-	outgoing map[flowKey]*session     // by internal and remote endpoint
-	incoming map[flowKey]*session     // by external and remote endpoint
-	mappings map[flowKey]*mapping     // by internal endpoint and what Behavior.Mapping looks at
-	ports    map[endpoint]*mapping    // by external endpoint: the mapping that took it last
-	hosts    map[netip.Addr]*host     // by internal address
-	counters map[endpoint]uint16      // by external address: last port of PortSequential
-	blocks   map[netip.AddrPort]*host // by external address and first port: owner under PortBlock
-	swept    time.Time                // when expired sessions were last removed from the tables
-	held     heldSYNs                 // inbound SYNs waiting for their answer
-	paired   int                      // how many hosts were given an external address
-	out      verdict                  // the one returned last; its slices are used again
+	rng      *rand.Rand // for ports and addresses
+	tables
+	out verdict // the one returned last; its slices are used again
 }
 
 // verdict is what a NAT sends after a packet or timer: translated packets, and answers of its own.
@@ -39,22 +29,18 @@ type verdict struct {
 // newNAT returns a NAT with the given external addresses: none for PortUntranslated. It draws
 // random ports from rng.
 func newNAT(b Behavior, external []netip.Addr, rng *rand.Rand) *nat {
-	n := &nat{behavior: b, timeouts: b.Timeouts.withDefaults(), external: slices.Clone(external), rng: rng}
-	n.reboot()
-	return n
+	return &nat{
+		behavior: b,
+		timeouts: b.Timeouts.withDefaults(),
+		external: slices.Clone(external),
+		rng:      rng,
+		tables:   newTables(),
+	}
 }
 
 // reboot forgets everything, as a router does that loses power.
 func (n *nat) reboot() {
-	n.outgoing = make(map[flowKey]*session)
-	n.incoming = make(map[flowKey]*session)
-	n.mappings = make(map[flowKey]*mapping)
-	n.ports = make(map[endpoint]*mapping)
-	n.hosts = make(map[netip.Addr]*host)
-	n.counters = make(map[endpoint]uint16)
-	n.blocks = make(map[netip.AddrPort]*host)
-	n.held = heldSYNs{}
-	n.paired = 0
+	n.tables = newTables()
 }
 
 // setExternal changes the external addresses, as a provider does at night. Mappings on addresses

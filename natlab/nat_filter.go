@@ -10,20 +10,25 @@ func (n *nat) admit(now time.Time, p *packet) *session {
 	}
 	n.sweep(now)
 	m := n.ports[endpoint{p.protocol, p.to}]
-	if !n.reap(m, now) || !n.allows(m, p) || !n.hasRoom(m.host, now) {
+	if !n.reap(m, now) || !n.allows(m, p) {
 		return nil
 	}
-	internal := m.key.local
-	if n.live(n.outgoing[flowKey{p.protocol, internal, p.from}], now) != nil {
-		return nil // has another external endpoint for this remote one
+	s := &session{
+		protocol: p.protocol, internal: m.key.local, external: p.to, remote: p.from,
+		mapping: m, opened: now,
 	}
-	s := &session{protocol: p.protocol, internal: internal, external: p.to, remote: p.from, opened: now}
-	if n.follow(now, s, p, false) != segmentFollowed {
+	m.host.sessions++
+	if !n.hasRoom(m.host, now) || n.isTaken(s, now) || n.follow(now, s, p, false) != segmentFollowed {
+		n.release(m.host)
 		return nil
 	}
-	s.mapping = m
 	n.insert(s)
 	return s
+}
+
+// isTaken reports whether the internal endpoint already has another external one for the remote one.
+func (n *nat) isTaken(s *session, now time.Time) bool {
+	return n.live(n.outgoing[flowKey{s.protocol, s.internal, s.remote}], now) != nil
 }
 
 // allows reports whether the filter lets the sender of p use the mapping. A sender whose very

@@ -127,6 +127,9 @@ func checkTables(t *testing.T, n *nat) {
 	}
 	for _, h := range n.hosts {
 		sessions += h.sessions
+		if h.block.size > 0 && n.blocks[h.block.first] != h {
+			t.Fatal("a host has a block that is not its own")
+		}
 	}
 	if listed != len(n.outgoing) || sessions != len(n.outgoing) {
 		t.Fatalf("%d sessions, but mappings list %d and hosts count %d", len(n.outgoing), listed, sessions)

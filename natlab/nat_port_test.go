@@ -103,6 +103,21 @@ func TestPortBlockHoldsAllPortsOfAHostAndNoneOfAnother(t *testing.T) {
 	}
 }
 
+// The only session of a host expires while its port is taken again, between two sweeps of the tables.
+func TestHostKeepsItsBlockWhileItIsUsedAgain(t *testing.T) {
+	b := CarrierGrade()
+	b.BlockSize = 1
+	n := testNAT(b, "X")
+	playOn(t, n, `
+		A:1 > S:80 SYN -> X:p > S:80 SYN
+		+239500ms
+		B:1 > S:80 SYN -> X:q > S:80 SYN
+		+500ms
+		A:2 > S:80 SYN -> X:p > S:80 SYN
+	`)
+	checkTables(t, n)
+}
+
 func TestSequentialPortsWrapAround(t *testing.T) {
 	n := testNAT(SequentialSymmetric(), "X")
 	n.counters[endpoint{protoTCP, netip.AddrPortFrom(scriptHosts["X"], 0)}] = 65534

@@ -5,9 +5,6 @@ import (
 	"time"
 )
 
-// maxSessions bounds the table of one NAT. A Linux router of 256 MiB has room for about as many.
-const maxSessions = 65536
-
 // endpoint is an address and port of one protocol. The port of ICMP is the echo identifier.
 type endpoint struct {
 	protocol protocol
@@ -47,51 +44,12 @@ type mapping struct {
 	made   time.Time
 }
 
-// A host is an internal address.
+// A host is an internal address. It is forgotten with its last session.
 type host struct {
 	addr     netip.Addr
 	external netip.Addr // under paired pooling; the zero Addr until first needed
 	sessions int
 	block    portBlock
-}
-
-// live returns s unless it is nil or has expired, which removes it.
-func (n *nat) live(s *session, now time.Time) *session {
-	if s == nil || !n.hasExpired(s, now) {
-		return s
-	}
-	n.remove(s)
-	return nil
-}
-
-func (n *nat) hasExpired(s *session, now time.Time) bool {
-	lifetime := n.timeouts.Lifetime
-	return !now.Before(s.expires) || lifetime > 0 && now.Sub(s.mapping.made) >= lifetime
-}
-
-// reap removes the expired sessions of a mapping, and reports whether any are left. It may be
-// called with nil.
-func (n *nat) reap(m *mapping, now time.Time) bool {
-	if m == nil {
-		return false
-	}
-	for s := m.newest; s != nil; {
-		older := s.older
-		n.live(s, now)
-		s = older
-	}
-	return m.newest != nil
-}
-
-// sweep removes all expired sessions, now and then: lookups do not return them anyway.
-func (n *nat) sweep(now time.Time) {
-	if age := now.Sub(n.swept); age < time.Second && len(n.outgoing) < maxSessions || age == 0 {
-		return
-	}
-	n.swept = now
-	for _, s := range n.outgoing {
-		n.live(s, now)
-	}
 }
 
 // open makes a session for a packet from inside, nil if there can be none.
@@ -104,21 +62,27 @@ func (n *nat) open(now time.Time, p *packet) *session {
 	if n.follow(now, s, p, true) != segmentFollowed {
 		return nil
 	}
+	h := n.host(p.from.Addr())
+	h.sessions++ // from now on, so that h is not forgotten while expired sessions are removed
+	if !n.hasRoom(h, now) || !n.place(now, s, h, p) {
+		n.release(h)
+		return nil
+	}
+	n.insert(s)
+	return s
+}
+
+// place gives a session from inside its mapping and its external endpoint. It reports false if there
+// is none left.
+func (n *nat) place(now time.Time, s *session, h *host, p *packet) (ok bool) {
 	key := n.mappingKey(p)
 	m := n.mappings[key]
 	if !n.reap(m, now) {
-		m = &mapping{key: key, host: n.host(p.from.Addr()), made: now}
+		m = &mapping{key: key, host: h, made: now}
 	}
-	if !n.hasRoom(m.host, now) {
-		return nil
-	}
-	external, ok := n.allocate(now, m, p)
-	if !ok {
-		return nil
-	}
-	s.external, s.mapping = external, m
-	n.insert(s)
-	return s
+	s.mapping = m
+	s.external, ok = n.allocate(now, m, p)
+	return ok
 }
 
 // mayOpen reports whether a packet from inside may begin a session.
@@ -133,14 +97,14 @@ func (n *nat) mayOpen(p *packet) bool {
 	}
 }
 
-// hasRoom reports whether one more session is allowed.
+// hasRoom reports whether one more session is allowed, which h counts already.
 func (n *nat) hasRoom(h *host, now time.Time) bool {
 	limit := n.behavior.SessionsPerHost
-	if limit > 0 && h.sessions >= limit {
+	if limit > 0 && h.sessions > limit {
 		n.swept = time.Time{}
 		n.sweep(now)
 	}
-	return len(n.outgoing) < maxSessions && (limit <= 0 || h.sessions < limit)
+	return len(n.outgoing) < maxSessions && (limit <= 0 || h.sessions <= limit)
 }
 
 // host returns the record of an internal address. A new one enters the table with its first session.
@@ -149,62 +113,4 @@ func (n *nat) host(addr netip.Addr) *host {
 		return h
 	}
 	return &host{addr: addr}
-}
-
-// insert puts a session, and what it is the first of, into the tables.
-func (n *nat) insert(s *session) {
-	m := s.mapping
-	if s.older = m.newest; s.older != nil {
-		s.older.newer = s
-	}
-	m.newest = s
-	m.host.sessions++
-	n.hosts[m.host.addr] = m.host
-	n.mappings[m.key] = m
-	n.ports[endpoint{s.protocol, s.external}] = m
-	n.outgoing[flowKey{s.protocol, s.internal, s.remote}] = s
-	n.incoming[flowKey{s.protocol, s.external, s.remote}] = s
-}
-
-// remove takes a session, and what it is the last of, out of the tables.
-func (n *nat) remove(s *session) {
-	delete(n.outgoing, flowKey{s.protocol, s.internal, s.remote})
-	delete(n.incoming, flowKey{s.protocol, s.external, s.remote})
-	m := s.mapping
-	if s.older != nil {
-		s.older.newer = s.newer
-	}
-	if s.newer != nil {
-		s.newer.older = s.older
-	} else {
-		m.newest = s.older
-	}
-	port := endpoint{s.protocol, s.external}
-	if n.ports[port] == m && !m.uses(s.external) {
-		delete(n.ports, port)
-	}
-	if m.newest == nil {
-		delete(n.mappings, m.key)
-	}
-	if m.host.sessions--; m.host.sessions == 0 {
-		n.forget(m.host)
-	}
-}
-
-// uses reports whether a session of the mapping has this external endpoint.
-func (m *mapping) uses(external netip.AddrPort) bool {
-	for s := m.newest; s != nil; s = s.older {
-		if s.external == external {
-			return true
-		}
-	}
-	return false
-}
-
-// forget removes a host without sessions.
-func (n *nat) forget(h *host) {
-	delete(n.hosts, h.addr)
-	if h.block.size > 0 {
-		delete(n.blocks, h.block.first)
-	}
 }

@@ -25,7 +25,7 @@ func (n *nat) follow(now time.Time, s *session, p *packet, fromInside bool) outc
 	}
 	switch {
 	case isReset && n.removesAfterReset(wasAnswered):
-		n.removeIfKnown(s)
+		n.remove(s)
 	case wasOpening && !wasAnswered && p.isSYN():
 		// A repeated SYN does not prolong the hole, so that nobody keeps one open for ever (Linux).
 	default:
@@ -42,13 +42,6 @@ func (n *nat) removesAfterReset(wasAnswered bool) bool {
 		return !wasAnswered
 	}
 	return false
-}
-
-// removeIfKnown removes a session that has got into the tables.
-func (n *nat) removeIfKnown(s *session) {
-	if s.mapping != nil {
-		n.remove(s)
-	}
 }
 
 // tcpTimeout is how long a TCP session may be idle after a packet, which may be a reset, and before
