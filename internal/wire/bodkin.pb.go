@@ -2023,9 +2023,10 @@ func (*SnapshotEnd) Descriptor() ([]byte, []int) {
 }
 
 type Pong struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state             protoimpl.MessageState `protogen:"open.v1"`
+	ReconnectSpreadMs uint32                 `protobuf:"varint,1,opt,name=reconnect_spread_ms,json=reconnectSpreadMs,proto3" json:"reconnect_spread_ms,omitempty"` // as in Welcome, which was when fewer nodes were here; 0: none
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Pong) Reset() {
@@ -2056,6 +2057,13 @@ func (x *Pong) ProtoReflect() protoreflect.Message {
 // Deprecated: Use Pong.ProtoReflect.Descriptor instead.
 func (*Pong) Descriptor() ([]byte, []int) {
 	return file_bodkin_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Pong) GetReconnectSpreadMs() uint32 {
+	if x != nil {
+		return x.ReconnectSpreadMs
+	}
+	return 0
 }
 
 type HoleHello struct {
@@ -2374,8 +2382,9 @@ const file_bodkin_proto_rawDesc = "" +
 	"\tKIND_LEFT\x10\x02\x12\x10\n" +
 	"\fKIND_CHANGED\x10\x03\"\x0f\n" +
 	"\rSnapshotBegin\"\r\n" +
-	"\vSnapshotEnd\"\x06\n" +
-	"\x04Pong\"!\n" +
+	"\vSnapshotEnd\"6\n" +
+	"\x04Pong\x12.\n" +
+	"\x13reconnect_spread_ms\x18\x01 \x01(\rR\x11reconnectSpreadMs\"!\n" +
 	"\tHoleHello\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\fR\x05token\"$\n" +
 	"\bNominate\x12\x18\n" +
