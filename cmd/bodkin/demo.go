@@ -90,13 +90,8 @@ func playDemo(ctx context.Context, story *story, entered error, size int64) (res
 	if err := d.prepareFile(ctx, size); err != nil {
 		return result, err
 	}
-	if err := d.play(ctx); err != nil {
-		if ctx.Err() != nil {
-			err = context.Cause(ctx) // what was under way failed because of that
-		}
-		return result, err
-	}
-	return d.result, nil
+	err = d.play(ctx)
+	return d.result, err
 }
 
 // A stage is where the demo plays: what runs there and what can be seen.

@@ -22,7 +22,7 @@ Nodes of different rooms cannot see or reach each other.`,
   bodkin invite | ssh ben bodkin join -`,
 		Args: cobra.NoArgs,
 	}
-	room := c.Flags().String("room", defaultRoom, "`name` of the room")
+	room := c.Flags().String("room", server.DefaultRoom, "`name` of the room")
 	asJSON := jsonFlag(c, "a JSON object: {room, invite}")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		h, err := openHome(g)

@@ -26,7 +26,10 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 	root.SetOut(out)
 	root.SetErr(errs)
 	err := root.ExecuteContext(ctx)
-	if err != nil && !g.started {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		err = context.Cause(ctx) // what failed, failed because of the signal
+	case err != nil && !g.started:
 		err = usageError(err)
 	}
 	return report(errs, err)

@@ -57,7 +57,8 @@ const patience = 20 * time.Second
 //	await NAME REGEXP             waits until that one has printed it
 //	type NAME TEXT                writes a line to its stdin
 //	hangup NAME                   ends its stdin
-//	stop NAME SIGNAL CODE         sends a signal (INT, TERM, KILL; none: -), waits for the end, and checks the exit code
+//	halt NAME SIGNAL CODE         sends a signal (INT, TERM, KILL; none: -), waits for the end, and checks the exit code
+//	signal NAME SIGNAL            sends STOP or CONT
 //	serve ARGS...                 starts a server named "server" on free ports, and sets $INVITE and $MAIN
 //	damage FILE OFFSET            changes a byte
 func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
@@ -67,7 +68,8 @@ func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"await":  func(ts *testscript.TestScript, _ bool, args []string) { processOf(ts, args[0]).await(ts, args[1]) },
 		"type":   scriptType,
 		"hangup": func(ts *testscript.TestScript, _ bool, args []string) { ts.Check(processOf(ts, args[0]).stdin.Close()) },
-		"stop":   scriptStop,
+		"halt":   scriptHalt,
+		"signal": scriptSignal,
 		"serve":  scriptServe,
 		"damage": scriptDamage,
 	}
@@ -189,7 +191,7 @@ func scriptType(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 }
 
-func scriptStop(ts *testscript.TestScript, _ bool, args []string) {
+func scriptHalt(ts *testscript.TestScript, _ bool, args []string) {
 	p := processOf(ts, args[0])
 	switch args[1] {
 	case "INT":

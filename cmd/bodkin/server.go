@@ -15,9 +15,6 @@ import (
 	"github.com/bodkin-p2p/bodkin/server"
 )
 
-// defaultRoom is the room that a server makes by itself.
-const defaultRoom = "default"
-
 func newServer(g *globals) *cobra.Command {
 	var config server.Config
 	c := &cobra.Command{
@@ -40,8 +37,8 @@ connected to each other stay connected.`,
 		Args: cobra.NoArgs,
 	}
 	flags := c.Flags()
-	flags.StringArrayVar(&config.Main, "main", []string{":4000"}, "`address` of the main listener; may be repeated")
-	flags.StringArrayVar(&config.Hole, "hole", []string{":8000"}, "`address` of the hole listener; may be repeated")
+	flags.StringArrayVar(&config.Main, "main", []string{server.DefaultMain}, "`address` of the main listener; may be repeated")
+	flags.StringArrayVar(&config.Hole, "hole", []string{server.DefaultHole}, "`address` of the hole listener; may be repeated")
 	flags.StringArrayVar(&config.Advertise, "advertise", nil, "`host` to put into invites; may be repeated (default the addresses of this machine)")
 	flags.StringVar(&config.HTTP, "http", "", "`address` for /metrics and /healthz (default none)")
 	asJSON := jsonFlag(c, "one JSON object instead: {invite, main, hole, http}")
@@ -70,12 +67,13 @@ func runServer(c *cobra.Command, config server.Config, asJSON bool) error {
 	if err != nil {
 		return cannotServe(config, err)
 	}
-	invite, err := s.Invite(defaultRoom)
+	invite, err := s.Invite(server.DefaultRoom)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(c.Context())
 	defer cancel()
+	config.Log.Info("serving", "main", s.MainAddrs(), "hole", s.HoleAddrs())
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ctx) }()
 

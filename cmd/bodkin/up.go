@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/netip"
 	"sync"
 
@@ -56,43 +57,48 @@ to whom. Ctrl-C or SIGTERM ends the node.`,
 		}
 		defer unlock()
 		defer node.Close()
-		print := eventPrinter(c.ErrOrStderr(), false)
-		if *asJSON {
-			print = eventPrinter(c.OutOrStdout(), true)
-			if err := statusJSON(c.OutOrStdout(), node); err != nil {
-				return err
-			}
+		socket, err := control.Listen(h.dir)
+		if err != nil {
+			return err
 		}
-		tellStatus(c.ErrOrStderr(), node)
-		return runNode(c.Context(), c.ErrOrStderr(), h, node, services, print)
+		out := c.OutOrStdout()
+		if !*asJSON {
+			out = nil
+		}
+		return runNode(c.Context(), node, socket, services, out, c.ErrOrStderr())
 	}
 	return c
 }
 
-// runNode serves the control socket and the exposed services, and prints events, until ctx or the node ends.
-func runNode(ctx context.Context, errs io.Writer, h home, node *bodkin.Node, services []exposure, print func(bodkin.Event) error) error {
-	socket, err := control.Listen(h.dir)
-	if err != nil {
-		return err
-	}
+// runNode serves the control socket and the exposed services until ctx or the node ends. It tells what happens: people on
+// errs, or programs on out if that is not nil.
+func runNode(ctx context.Context, node *bodkin.Node, socket net.Listener, services []exposure, out, errs io.Writer) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	var tasks sync.WaitGroup
 	defer tasks.Wait()
 	defer cancel(nil)
 	own := control.Own(node)
-	log := slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: slog.LevelWarn})) // of targets that cannot be reached
 	tasks.Go(func() {
 		server := control.Server{Node: own, Port: node.Port()}
 		if err := server.Serve(ctx, socket); err != nil {
 			cancel(err)
 		}
 	})
+	log := slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: slog.LevelWarn})) // of targets that cannot be reached
 	for _, e := range services {
 		listener, err := node.Listen(e.service)
 		if err != nil {
 			return aboutStream("this machine", e.service, err)
 		}
 		tasks.Go(func() { forward.Expose(ctx, listener, e.address, log) })
+	}
+	tellStatus(errs, node)
+	print := eventPrinter(errs, false)
+	if out != nil {
+		print = eventPrinter(out, true)
+		if err := statusJSON(out, node); err != nil {
+			return err
+		}
 	}
 	return stopped(watchPeers(ctx, own, print), node)
 }

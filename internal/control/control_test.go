@@ -82,8 +82,8 @@ func TestAWatchTellsEventsAsTheyCome(t *testing.T) {
 	if want := []bodkin.EventKind{bodkin.Current, bodkin.Joined}; !reflect.DeepEqual(seen, want) {
 		t.Errorf("saw %v, want %v", seen, want)
 	}
-	if !errors.Is(last, net.ErrClosed) && !errors.Is(last, context.Canceled) {
-		t.Errorf("the watch ended with %v, want the end of the node", last)
+	if !errors.Is(last, ErrStopped) {
+		t.Errorf("the watch ended with %v, want ErrStopped", last)
 	}
 }
 

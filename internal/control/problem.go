@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 
 	"github.com/bodkin-p2p/bodkin"
@@ -75,5 +74,5 @@ var (
 
 	// ErrStopped tells that the node behind the socket went away while it was in use. It satisfies
 	// errors.Is(err, net.ErrClosed).
-	ErrStopped = fmt.Errorf("the running node (bodkin up) has stopped: %w", net.ErrClosed)
+	ErrStopped error = &remoteError{text: "the running node (bodkin up) has stopped", class: net.ErrClosed}
 )

@@ -123,6 +123,9 @@ func (h *handler) watch(w http.ResponseWriter, r *http.Request) {
 	flush.Flush()
 	for event, err := range h.Node.Watch(r.Context()) {
 		line := update{Event: &event}
+		if r.Context().Err() != nil { // the node stops, which the client tells from the missing end
+			return
+		}
 		if err != nil {
 			p, _ := describe(err)
 			line = update{Problem: &p}
