@@ -8,7 +8,7 @@ const (
 	// steadyAfter is how long a connection must have lasted for the count of failures to begin anew.
 	steadyAfter = 10 * time.Second
 	// spreadMax bounds what a server can ask for: no node stays away longer than it would after many failures.
-	spreadMax = 20 * time.Minute
+	spreadMax = time.Hour
 	// retryMax bounds a server's retry_after in the same way.
 	retryMax = 5 * time.Minute
 )

@@ -30,7 +30,7 @@ type session struct {
 	state  State // as of the registration
 
 	interval  time.Duration // between pings
-	spread    time.Duration
+	spread    time.Duration // of the return, should the connection be lost; used by the reader
 	holePorts []uint32
 	holeToken []byte
 	wake      chan struct{} // holds one; the writer has something to do
@@ -92,7 +92,7 @@ func (s *session) read() error {
 		}
 		switch body := m.Body.(type) {
 		case *wire.ServerMessage_Pong:
-			s.ponged()
+			s.ponged(body.Pong)
 		case *wire.ServerMessage_Introduction:
 			s.introduced(body.Introduction)
 		case *wire.ServerMessage_DialFailed:
@@ -176,7 +176,8 @@ func (s *session) ping() {
 
 // ponged takes the round trip. Of several, a lower one counts at once and a higher one by an eighth: what is
 // wanted is the path's delay, not that of a queue.
-func (s *session) ponged() {
+func (s *session) ponged(m *wire.Pong) {
+	s.spread = time.Duration(m.GetReconnectSpreadMs()) * time.Millisecond
 	s.mu.Lock()
 	if s.pinged.IsZero() {
 		s.mu.Unlock()

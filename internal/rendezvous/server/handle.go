@@ -17,7 +17,7 @@ func (s *Server) handle(c *conn, m *wire.ClientMessage) error {
 	switch body := m.Body.(type) {
 	case *wire.ClientMessage_Ping:
 		c.rtt.Store(body.Ping.GetRttUs())
-		c.send(s.pong)
+		c.send(*s.pong.Load())
 	case *wire.ClientMessage_Dial:
 		s.dial(c, body.Dial)
 	case *wire.ClientMessage_Report:
@@ -72,14 +72,24 @@ var displacedText = map[wire.Refused_Code]string{
 }
 
 func (s *Server) welcome(c *conn) {
-	spread := time.Duration(s.table.count()) * time.Second / time.Duration(s.limits.ReconnectsPerSecond)
 	c.sendMessage(&wire.ServerMessage{Body: &wire.ServerMessage_Welcome{Welcome: &wire.Welcome{
 		Observed:          wire.NewEndpoint(c.remote),
 		HolePorts:         s.holePorts,
 		HoleToken:         s.tokens.issue(c.number),
 		PingIntervalMs:    milliseconds(s.limits.PingInterval),
-		ReconnectSpreadMs: milliseconds(spread),
+		ReconnectSpreadMs: milliseconds(s.reconnectSpread()),
 	}}})
+}
+
+// reconnectSpread is over how long the nodes that are here would have to spread their return.
+func (s *Server) reconnectSpread() time.Duration {
+	return time.Duration(s.table.count()) * time.Second / time.Duration(s.limits.ReconnectsPerSecond)
+}
+
+// renewPong makes the frame that answers pings, which is the same for all nodes.
+func (s *Server) renewPong() {
+	pong := s.appendFrame(nil, &wire.ServerMessage{Body: &wire.ServerMessage_Pong{Pong: &wire.Pong{ReconnectSpreadMs: milliseconds(s.reconnectSpread())}}})
+	s.pong.Store(&pong)
 }
 
 func kindOf(m *wire.Register) string {

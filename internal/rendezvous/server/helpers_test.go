@@ -20,6 +20,7 @@ const patience = 20 * time.Second
 
 // A site is a server with its keys, which outlive it.
 type site struct {
+	id      identity.ServerID
 	key     identity.Key
 	tickets *identity.TicketKeys
 	main    string
@@ -33,7 +34,7 @@ func start(t testing.TB, config server.Config) *site {
 	t.Helper()
 	key := must(identity.NewKey())
 	tickets := must(identity.LoadOrCreateTicketKeys(filepath.Join(t.TempDir(), "tickets"), time.Now()))
-	s := &site{key: key, tickets: tickets, main: "127.0.0.1:0", hole: "127.0.0.1:0"}
+	s := &site{id: key.ServerID(), key: key, tickets: tickets, main: "127.0.0.1:0", hole: "127.0.0.1:0"}
 	s.restart(t, config)
 	return s
 }
@@ -43,11 +44,16 @@ func (s *site) restart(t testing.TB, config server.Config) {
 	t.Helper()
 	config.TLS = must(identity.ServerConfig(s.key, s.tickets))
 	s.server = must(server.New(config))
-	mainListener, holeListener := must(net.Listen("tcp", s.main)), must(net.Listen("tcp", s.hole))
-	s.main, s.hole = mainListener.Addr().String(), holeListener.Addr().String()
+	mainListener := must(net.Listen("tcp", s.main))
+	s.main = mainListener.Addr().String()
+	var holes []net.Listener
+	if s.hole != "" {
+		holes = append(holes, must(net.Listen("tcp", s.hole)))
+		s.hole = holes[0].Addr().String()
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- s.server.Serve(ctx, []net.Listener{mainListener}, []net.Listener{holeListener}) }()
+	go func() { done <- s.server.Serve(ctx, []net.Listener{mainListener}, holes) }()
 	stopped := false
 	s.stop = func() {
 		if stopped {
@@ -108,7 +114,7 @@ func (s *site) join(t testing.TB, p person) *node {
 	n.Client = rendezvous.NewClient(rendezvous.ClientConfig{
 		Servers: []string{s.main},
 		Dial:    p.dial,
-		TLS:     must(identity.NodeConfig(key, p.room, s.key.ServerID(), p.cache)),
+		TLS:     must(identity.NodeConfig(key, p.room, s.id, p.cache)),
 		Profile: func() rendezvous.Registration {
 			return rendezvous.Registration{Sealed: p.room.Seal(n.id, []byte(p.name)), NameTag: p.room.NameTag(p.name), Primary: !p.transient, Software: "test"}
 		},

@@ -63,7 +63,7 @@ type Server struct {
 	sweeper     *sweeper
 	tokens      *tokens
 
-	pong    []byte // the frame
+	pong    atomic.Pointer[[]byte] // the frame; see renewPong
 	buffers sync.Pool
 }
 
@@ -110,7 +110,7 @@ func New(config Config) (*Server, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.pong = s.appendFrame(nil, &wire.ServerMessage{Body: &wire.ServerMessage_Pong{Pong: &wire.Pong{}}})
+	s.renewPong()
 	s.attempts = newAttempts(s)
 	s.sweeper = newSweeper(s)
 	s.metrics, err = newMetrics(config.Metrics, s)

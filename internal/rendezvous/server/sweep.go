@@ -67,6 +67,7 @@ func (w *sweeper) run(ctx context.Context) {
 			w.reapDue()
 		case <-reapTicker.C:
 			w.reapDue()
+			w.server.renewPong()
 		case <-shardTicker.C:
 			clear(list)
 			list = w.server.table.part(shard, list[:0])
