@@ -122,10 +122,12 @@ func (a *Acceptor) identify(ctx context.Context, c net.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, identifyTimeout)
 	defer cancel()
 	interrupt := context.AfterFunc(ctx, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })
-	defer interrupt()
 	var b [wire.PrefaceLen]byte
 	if _, err := io.ReadFull(c, b[:]); err != nil {
-		return err
+		return err // and the caller closes c, whether or not the deadline is still to come
+	}
+	if !interrupt() {
+		return ctx.Err() // too late: the deadline is set, or will be
 	}
 	preface, err := wire.ParsePreface(b[:])
 	if err != nil {
@@ -140,9 +142,6 @@ func (a *Acceptor) identify(ctx context.Context, c net.Conn) error {
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-		}
-		if !interrupt() {
-			return ctx.Err() // the deadline is set, or will be
 		}
 		select {
 		case box.conns <- c:

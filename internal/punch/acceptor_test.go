@@ -139,6 +139,33 @@ func TestAConnectionThatComesBeforeItsIntroductionWaits(t *testing.T) {
 	})
 }
 
+// A preface that is complete in the very moment when its time is over gives a whole connection or none.
+func TestAConnectionIsHandedOverWithoutADeadline(t *testing.T) {
+	for range 100 {
+		synctest.Test(t, func(t *testing.T) {
+			d := openDoor(t, &Acceptor{})
+			accepted, forget := d.acceptor.Expect(wire.AttemptID{1})
+			defer forget()
+			outside, inside := d.net.pair(addr("x"), addr("a"), 0)
+			time.AfterFunc(identifyTimeout, func() { outside.Write(preface(1)) }) // before the acceptor's own timer
+			d.arrivals <- inside
+			select {
+			case c := <-accepted:
+				time.Sleep(time.Second)
+				io.WriteString(outside, "x")
+				if err := hear(c, 'x'); err != nil {
+					t.Errorf("read what was accepted: %v", err)
+				}
+			case <-time.After(identifyTimeout + time.Second):
+				if !d.isClosed(outside) {
+					t.Error("neither accepted nor closed")
+				}
+			}
+			d.shut()
+		})
+	}
+}
+
 func TestWhatNobodyTakesIsClosed(t *testing.T) {
 	t.Run("when the attempt is forgotten", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -160,7 +187,11 @@ func TestWhatNobodyTakesIsClosed(t *testing.T) {
 			_, forget := d.acceptor.Expect(wire.AttemptID{1})
 			defer forget()
 			waiting := []*memConn{d.knock("192.0.2.1", preface(1)), d.knock("192.0.2.1", preface(3)), d.knock("192.0.2.1", nil)}
+			began := time.Now()
 			d.shut()
+			if took := time.Since(began); took > 0 {
+				t.Errorf("the acceptor took %v to end", took)
+			}
 			for i, c := range waiting {
 				if !d.isClosed(c) {
 					t.Errorf("connection %d is open", i)
@@ -197,6 +228,7 @@ func TestUnidentifiedConnectionsAreBounded(t *testing.T) {
 			t.Error("there was room beyond the limit")
 		}
 		time.Sleep(identifyTimeout)
+		synctest.Wait()
 		d.knock("192.0.2.1", preface(1)) // there is room again
 		(<-accepted).Close()
 		synctest.Wait()

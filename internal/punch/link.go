@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"sync/atomic"
-	"time"
 
 	"github.com/bodkin-p2p/bodkin/internal/reuseport"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
@@ -40,17 +39,10 @@ var errOtherAttempt = errors.New("the preface names another attempt")
 func (l *link) verify(ctx context.Context, prove func(context.Context, net.Conn) (net.Conn, error)) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, verifyTimeout)
 	defer cancel()
-	if err := l.SetDeadline(time.Now().Add(verifyTimeout)); err != nil {
-		return nil, err
-	}
 	if _, err := l.Write(wire.Preface{Attempt: l.attempt}.Append(nil)); err != nil {
 		return nil, fmt.Errorf("send preface: %w", err)
 	}
-	conn, err := prove(ctx, l)
-	if err != nil {
-		return nil, err
-	}
-	return conn, l.SetDeadline(time.Time{})
+	return prove(ctx, l)
 }
 
 // Read reads what follows the preface. One goroutine at a time may read until the preface has come.
@@ -96,16 +88,9 @@ func (l *link) keep() { l.kept.Store(true) }
 // NetConn is the TCP connection, for socket options.
 func (l *link) NetConn() net.Conn { return l.Conn }
 
-// writeNomination tells the callee that conn is the one.
+// writeNomination tells the callee that conn is the one. It does not wait: the few bytes fit the send buffer.
 func writeNomination(conn net.Conn, attempt wire.AttemptID) error {
-	// A few bytes on a connection that has just been idle: they fit the send buffer or something is wrong with it.
-	if err := conn.SetWriteDeadline(time.Now().Add(verifyTimeout)); err != nil {
-		return err
-	}
-	if err := wire.Write(conn, &wire.Nominate{Attempt: attempt[:]}); err != nil {
-		return err
-	}
-	return conn.SetWriteDeadline(time.Time{})
+	return wire.Write(conn, &wire.Nominate{Attempt: attempt[:]})
 }
 
 // readNomination waits until the dialer nominates conn. It takes no byte more.

@@ -121,7 +121,7 @@ func (m *machine) accept(now time.Time, remote netip.AddrPort) (i int, do []acti
 	}
 	m.accepts++
 	m.tries = append(m.tries, try{
-		Try:    Try{Remote: m.candidateAt(remote), Accepted: true, Round: m.round, Started: now},
+		Try:    Try{Remote: m.candidateAt(remote), Accepted: true, Round: max(m.round, 1), Started: now}, // the peer may be earlier than our first round
 		stage:  verifying,
 		opened: now,
 	})
@@ -136,7 +136,10 @@ func (m *machine) checked(now time.Time, i int, err error) []action {
 	case m.over:
 		return m.tooLate(i, err)
 	case err != nil:
-		do := append([]action{{verb: abort, try: i}}, m.fail(now, i, NotThePeer, err, !t.Accepted)...)
+		outcome := checkOutcome(err)
+		// What came in is no remote that could be dialled again. What the dialer cuts off is one that it needs no more.
+		tell := !t.Accepted && (m.role == Dialer || outcome != CutOff)
+		do := append([]action{{verb: abort, try: i}}, m.fail(now, i, outcome, err, tell)...)
 		return append(do, m.giveUp(now)...)
 	}
 	t.stage, t.verified = proven, now

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"strings"
 	"syscall"
@@ -73,6 +74,8 @@ func play(m *machine, now time.Time, event string) string {
 		return inWords(m.checked(now, arg, nil))
 	case "stranger":
 		return inWords(m.checked(now, arg, errors.New("stranger")))
+	case "cut":
+		return inWords(m.checked(now, arg, io.ErrUnexpectedEOF))
 	case "nominated":
 		return inWords(m.nominated(now, arg, nil))
 	case "lost":
@@ -161,6 +164,16 @@ func TestTheMachineFollowsItsRules(t *testing.T) {
 			round 1 a  -> dial 0
 			accept x   -> verify 1
 			stranger 1 -> abort 1`},
+		{"the dialer reports a connection that is cut off", []Role{Dialer}, `
+			round 1 a b -> dial 0, dial 1
+			open 0      -> verify 0
+			cut 0       -> abort 0, report 0 unverified
+			round 2 a b -> dial 2`},
+		{"the callee does not: most likely the dialer has nominated another", []Role{Callee}, `
+			round 1 a b -> dial 0, dial 1
+			open 0      -> verify 0
+			cut 0       -> abort 0
+			round 2 a b -> dial 2`},
 		{"several connections are verified at once", both, `
 			round 1 a b -> dial 0, dial 1
 			open 0      -> verify 0

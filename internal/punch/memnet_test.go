@@ -146,21 +146,28 @@ func (l *lane) tryRead(b []byte) (n int, err error, wait func()) {
 	case !l.deadline.IsZero() && !l.deadline.After(now):
 		return 0, os.ErrDeadlineExceeded, nil
 	}
+	for len(l.segments) > 0 && n < len(b) && !l.segments[0].arrives.After(now) {
+		head := &l.segments[0]
+		if head.bytes == nil {
+			break
+		}
+		read := copy(b[n:], head.bytes)
+		n += read
+		if head.bytes = head.bytes[read:]; len(head.bytes) == 0 {
+			l.segments = l.segments[1:]
+		}
+	}
+	if n > 0 || len(b) == 0 {
+		return n, nil, nil
+	}
 	next := l.deadline
 	if len(l.segments) > 0 {
-		head := &l.segments[0]
-		if !head.arrives.After(now) {
-			if head.bytes == nil {
-				return 0, io.EOF, nil
-			}
-			n := copy(b, head.bytes)
-			if head.bytes = head.bytes[n:]; len(head.bytes) == 0 {
-				l.segments = l.segments[1:]
-			}
-			return n, nil, nil
+		arrives := l.segments[0].arrives
+		if !arrives.After(now) {
+			return 0, io.EOF, nil
 		}
-		if next.IsZero() || head.arrives.Before(next) {
-			next = head.arrives
+		if next.IsZero() || arrives.Before(next) {
+			next = arrives
 		}
 	}
 	changed := l.changed

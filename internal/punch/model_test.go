@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/netip"
 	"syscall"
@@ -94,6 +95,9 @@ func (w *world) answer() {
 	var err error
 	if w.rand.IntN(2) == 0 {
 		err = errors.New("failed")
+		if a.verb == verify && w.rand.IntN(2) == 0 {
+			err = io.EOF
+		}
 		if a.verb == dial {
 			err = []error{syscall.ECONNREFUSED, syscall.EADDRNOTAVAIL, context.Canceled}[w.rand.IntN(3)]
 		}
@@ -182,7 +186,7 @@ func (w *world) checkEnd() {
 	}
 	for i, t := range w.m.tries {
 		w.expect(t.stage == ended && !t.Ended.IsZero(), "try %d has not ended: %v", i, t)
-		wantTold := t.Outcome.kind() != 0 && !t.Accepted
+		wantTold := t.Outcome.kind() != 0 && !t.Accepted && !(t.Outcome == CutOff && w.m.role == Callee)
 		if t.Outcome != TupleBusy { // is told or not, by who holds it
 			w.expect(w.told[i] == wantTold, "try %d, %v: told %v", i, t, w.told[i])
 		}

@@ -94,26 +94,29 @@ func TestBytesThatFollowTheNominationAtOnceAreNotLost(t *testing.T) {
 func TestStrangersNeitherWinNorHoldUpThePeer(t *testing.T) {
 	otherAttempt := wire.Preface{Attempt: wire.AttemptID{9}}.Append(nil)
 	ourAttempt := wire.Preface{Attempt: testAttempt}.Append(nil)
-	strangers := map[string]func(c net.Conn){
-		"never speaks":                  func(c net.Conn) {},
-		"closes at once":                func(c net.Conn) { c.Close() },
-		"says garbage":                  func(c net.Conn) { io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n") },
-		"says half a preface":           func(c net.Conn) { c.Write(ourAttempt[:10]); c.Close() },
-		"names another attempt":         func(c net.Conn) { c.Write(otherAttempt) },
-		"has another key":               func(c net.Conn) { c.Write(append(ourAttempt, 99, 99, 99)) },
-		"repeats everything it is told": func(c net.Conn) { go io.Copy(c, c) },
-	}
-	for name, behave := range strangers {
+	for name, stranger := range map[string]struct {
+		behave         func(c net.Conn)
+		dialer, callee Outcome // what each makes of it
+	}{
+		"never speaks":                  {func(c net.Conn) {}, Unfinished, Unfinished},
+		"closes at once":                {func(c net.Conn) { c.Close() }, CutOff, CutOff},
+		"says garbage":                  {func(c net.Conn) { io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n") }, NotThePeer, NotThePeer},
+		"says half a preface":           {func(c net.Conn) { c.Write(ourAttempt[:10]); c.Close() }, CutOff, CutOff},
+		"names another attempt":         {func(c net.Conn) { c.Write(otherAttempt) }, NotThePeer, NotThePeer},
+		"has another key":               {func(c net.Conn) { c.Write(append(ourAttempt, 99, 99, 99)) }, NotThePeer, NotThePeer},
+		"repeats everything it is told": {func(c net.Conn) { go io.Copy(c, c) }, NotThePeer, Unfinished},
+	} {
 		for _, role := range []Role{Dialer, Callee} {
 			t.Run(role.String()+" meets one that "+name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { meetStranger(t, role, behave) })
+				want := map[Role]Outcome{Dialer: stranger.dialer, Callee: stranger.callee}[role]
+				synctest.Test(t, func(t *testing.T) { meetStranger(t, role, stranger.behave, want) })
 			})
 		}
 	}
 }
 
 // meetStranger has the side in role connect to a stranger at s at once, and to the peer a moment later.
-func meetStranger(t *testing.T, role Role, behave func(net.Conn)) {
+func meetStranger(t *testing.T, role Role, behave func(net.Conn), want Outcome) {
 	var n memNet
 	a, b, dials := meeting(&n)
 	mine, its := n.pair(addr("a"), addr("s"), time.Millisecond)
@@ -139,11 +142,12 @@ func meetStranger(t *testing.T, role Role, behave func(net.Conn)) {
 	}
 	exchange(t, atA.result.Conn, atB.result.Conn)
 	tries := map[Role][]Try{Dialer: atA.result.Tries, Callee: atB.result.Tries}[role]
-	switch got := tryAt(t, tries, "s").Outcome; {
-	case got == NotThePeer && len(reports) == 1 && reports[0] == Failure{1, addr("s"), wire.FailureKind_FAILURE_KIND_UNVERIFIED}:
-	case got == Unfinished && len(reports) == 0: // it was still silent at the end
-	default:
-		t.Errorf("the stranger: %v, reports %v", got, reports)
+	if got := tryAt(t, tries, "s").Outcome; got != want {
+		t.Errorf("the stranger: %v, want %v", got, want)
+	}
+	told := len(reports) == 1 && reports[0] == Failure{1, addr("s"), wire.FailureKind_FAILURE_KIND_UNVERIFIED}
+	if wantTold := want == NotThePeer || want == CutOff && role == Dialer; told != wantTold || !told && len(reports) > 0 {
+		t.Errorf("reports %v", reports)
 	}
 	its.Close()
 	if open := n.stillOpen(atA.result.Socket, atB.result.Socket); len(open) > 0 {
@@ -315,6 +319,57 @@ func TestCancellingEndsEverythingAtOnce(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Dials that end with the context may be seen before the context itself: the reason is the caller's all the same.
+func TestACancelledAttemptDoesNotClaimThatThereIsNoPath(t *testing.T) {
+	for range 100 {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			d := &dialer{answers: map[netip.AddrPort]func(context.Context) (net.Conn, error){
+				addr("r"): after(time.Millisecond, nil, syscall.ECONNREFUSED),
+			}}
+			rounds := make(chan Round)
+			close(rounds)
+			o := <-runAsync(ctx, roundOf(1, "r", "x"), Plan{
+				Attempt: testAttempt, Role: Dialer, Dial: d.dial, Verify: proveWith(Dialer, 7), Rounds: rounds,
+				Report: func(Failure) {
+					cancel()
+					time.Sleep(time.Millisecond) // the other dial has ended when Run looks again
+				},
+			})
+			if !errors.Is(o.err, context.Canceled) || errors.Is(o.err, ErrNoDirectPath) {
+				t.Errorf("got %v, want %v", o.err, context.Canceled)
+			}
+		})
+	}
+}
+
+func TestInboundConnectionsBeyondTheBoundAreClosedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var n memNet
+		accepted := make(chan net.Conn)
+		out := runAsync(t.Context(), roundOf(1), Plan{
+			Attempt: testAttempt, Role: Callee, Dial: (&dialer{}).dial, Verify: proveWith(Callee, 7), Accepted: accepted,
+		})
+		for i := range maxAccepted + 3 {
+			outside, inside := n.pair(addr("x"), addr("b"), 0)
+			defer outside.Close()
+			accepted <- inside
+			synctest.Wait()
+			if closed := inside.isClosed(); closed != (i >= maxAccepted) {
+				t.Errorf("connection %d: closed %v", i, closed)
+			}
+		}
+		if failure := failed(t, <-out); len(failure.Tries) != maxAccepted {
+			t.Errorf("%d tries, want %d", len(failure.Tries), maxAccepted)
+		}
+		for _, end := range n.stillOpen() {
+			if end.local == addr("b") {
+				t.Error("left open")
+			}
+		}
+	})
 }
 
 // TestTheOthersAreClosedAfterTheNomination: were they closed before, and the winner then died, nothing would be left.

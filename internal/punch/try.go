@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/bodkin-p2p/bodkin/internal/candidate"
@@ -32,6 +34,9 @@ const (
 	Failed
 	// NotThePeer is a connection that opened and did not prove to end at the peer.
 	NotThePeer
+	// CutOff is a connection that the other end closed before it was proven: a stranger, or, seen by the callee, the
+	// dialer that has nominated another one.
+	CutOff
 	// Unfinished is a connection that was open and not proven yet when the attempt was over.
 	Unfinished
 	// Lost is a connection that was proven and broke, or was closed by the dialer, before it was nominated.
@@ -57,6 +62,8 @@ func (o Outcome) String() string {
 		return "could not be dialled"
 	case NotThePeer:
 		return "connected, but not to the peer"
+	case CutOff:
+		return "connected, but closed by the other end before it was verified"
 	case Unfinished:
 		return "connected, but not verified in time"
 	case Lost:
@@ -135,6 +142,16 @@ func dialOutcome(err error) Outcome {
 	return Failed
 }
 
+// checkOutcome is the outcome of a connection that could not be verified for err.
+func checkOutcome(err error) Outcome {
+	isCut := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.EPIPE) ||
+		reuseport.Classify(err) == reuseport.Refused // reset
+	if isCut {
+		return CutOff
+	}
+	return NotThePeer
+}
+
 // kind is the outcome as the server is told it; unspecified for outcomes that are none of its business.
 func (o Outcome) kind() wire.FailureKind {
 	switch o {
@@ -146,7 +163,7 @@ func (o Outcome) kind() wire.FailureKind {
 		return wire.FailureKind_FAILURE_KIND_TUPLE_BUSY
 	case Failed:
 		return wire.FailureKind_FAILURE_KIND_OTHER
-	case NotThePeer:
+	case NotThePeer, CutOff:
 		return wire.FailureKind_FAILURE_KIND_UNVERIFIED
 	}
 	return wire.FailureKind_FAILURE_KIND_UNSPECIFIED

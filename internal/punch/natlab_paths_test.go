@@ -1,0 +1,149 @@
+package punch
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/reuseport"
+	"github.com/bodkin-p2p/bodkin/internal/wire"
+	"github.com/bodkin-p2p/bodkin/natlab"
+)
+
+// TestALoserInAnyStateHurtsNobody lets a second path, over IPv6, open at every moment around the nomination of the
+// first one: the socket that is closed is in SYN_SENT, in SYN_RECV, or open and being verified. The winner must work
+// on. The addresses and ports of the loser are free at once for the next attempt, but for one case.
+func TestALoserInAnyStateHurtsNobody(t *testing.T) {
+	lab := natlab.Test(t, natlab.Config{})
+	dual := func(name, four, six string, inside [2]string, own ...string) site {
+		nat := lab.NAT("nat-"+name, natlab.Linux(), natlab.At(four, six), natlab.Inside(inside[0], inside[1]))
+		return site{nat, nat.Host(name, natlab.At(own...))}
+	}
+	a := dual("a", "198.51.100.1", "2001:db8:ffff::1", [2]string{"10.1.0.0/24", "2001:db8:1::/64"}, "10.1.0.2", "2001:db8:1::2")
+	b := dual("b", "198.51.100.2", "2001:db8:ffff::2", [2]string{"10.2.0.0/24", "2001:db8:2::/64"}, "10.2.0.2", "2001:db8:2::2")
+	if err := lab.SetDelay(a.host, b.host, apart); err != nil {
+		t.Fatal(err)
+	}
+	// The dialer nominates at 4 x apart, the callee reads it at 5 x apart, and a dial takes 2 x apart.
+	busy := 0
+	for late := apart; late <= 6*apart; late += 2 * apart / 5 {
+		t.Run(late.String(), func(t *testing.T) {
+			p := newPair(t, lab, a, b)
+			six := [2]netip.AddrPort{
+				netip.AddrPortFrom(a.host.Addrs()[1], p.a.port.Number()),
+				netip.AddrPortFrom(b.host.Addrs()[1], p.b.port.Number()),
+			}
+			planA, planB := p.a.plan(Dialer, p.b, testAttempt), p.b.plan(Callee, p.a, testAttempt)
+			planA.Dial, planB.Dial = slowOver6(p.a.port, late), slowOver6(p.b.port, late)
+			atA, atB := runBoth(t.Context(), p.a, p.b, at(1, p.toB, six[1]), at(1, p.toA, six[0]), planA, planB)
+			if atA.err != nil || atB.err != nil {
+				t.Fatalf("dialer: %v, callee: %v", atA.err, atB.err)
+			}
+			t.Logf("losers: %v | %v", atA.result.Tries[1].Outcome, atB.result.Tries[1].Outcome)
+			if remote := atA.result.Remote.Addr; remote != p.toB {
+				t.Fatalf("the winner is %v, want the one that opened first, %v", remote, p.toB)
+			}
+			wait(t.Context(), 4*apart) // resets and answers to them have arrived
+			exchange(t, atA.result.Conn, atB.result.Conn)
+
+			next := wire.AttemptID{99}
+			planA, planB = p.a.plan(Dialer, p.b, next), p.b.plan(Callee, p.a, next)
+			planA.Timeout, planB.Timeout = time.Second, time.Millisecond
+			againA, againB := runBoth(t.Context(), p.a, p.b, at(1, six[1]), at(1, six[0]), planA, planB)
+			exchange(t, atA.result.Conn, atB.result.Conn)
+			if againA.err == nil && againB.err == nil {
+				exchange(t, againA.result.Conn, againB.result.Conn)
+				reuseport.Abort(againA.result.Conn)
+				reuseport.Abort(againB.result.Conn)
+			} else if got := againA.tries()[0].Outcome; got != TupleBusy || atA.result.Tries[1].Outcome != Unanswered {
+				t.Errorf("next attempt over the loser's path: %v, callee: %v", againA.tries(), againB.tries())
+			} else {
+				busy++
+			}
+			reuseport.Abort(atA.result.Conn)
+			reuseport.Abort(atB.result.Conn)
+		})
+	}
+	// The SYN of the callee that meets the dialer's closed socket gets to its listener, which answers with another
+	// sequence number, unheard; the half-open connection holds the addresses and ports until it expires.
+	t.Logf("the loser's addresses and ports were busy afterwards in %d cases", busy)
+	if busy > 4 {
+		t.Errorf("they were in %d of 13 cases, want those only in which the callee's SYN was under way", busy)
+	}
+}
+
+// slowOver6 is a port's Dial that starts later over IPv6.
+func slowOver6(port *reuseport.Port, late time.Duration) func(context.Context, netip.AddrPort) (net.Conn, error) {
+	return func(ctx context.Context, remote netip.AddrPort) (net.Conn, error) {
+		if remote.Addr().Is6() {
+			wait(ctx, late)
+		}
+		return port.Dial(ctx, remote)
+	}
+}
+
+// Two nodes behind one router that does not hairpin meet by their own addresses, though the one that the server saw is
+// refused.
+func TestNeighboursMeetInsideTheirNetwork(t *testing.T) {
+	for _, box := range boxes {
+		t.Run(box, func(t *testing.T) {
+			lab := natlab.Test(t, natlab.Config{})
+			a := newSite(t, lab, box, drops, "a")
+			b := site{a.nat, a.nat.Host("b")}
+			p := newPair(t, lab, a, b)
+			inside := func(h site, n *node) netip.AddrPort { return netip.AddrPortFrom(h.host.Addr(), n.port.Number()) }
+			atA, atB := runBoth(t.Context(), p.a, p.b, at(1, inside(b, p.b), p.toB), at(1, inside(a, p.a), p.toA),
+				p.a.plan(Dialer, p.b, testAttempt), p.b.plan(Callee, p.a, testAttempt))
+			if atA.err != nil || atB.err != nil {
+				t.Fatalf("dialer: %v, callee: %v", atA.err, atB.err)
+			}
+			defer reuseport.Abort(atA.result.Conn)
+			defer reuseport.Abort(atB.result.Conn)
+			exchange(t, atA.result.Conn, atB.result.Conn)
+			if got := atA.result.Remote.Addr; got != inside(b, p.b) {
+				t.Errorf("connected to %v, want %v", got, inside(b, p.b))
+			}
+			t.Logf("after %v: %v", atA.result.Nominated.Sub(atA.result.Started), atA.result.Tries)
+		})
+	}
+}
+
+// A peer that is behind a full cone, or has a public address, is reached without dialling itself.
+func TestAPeerWithoutFilteringNeedNotDial(t *testing.T) {
+	lab := natlab.Test(t, natlab.Config{})
+	open := lab.NAT("open", natlab.FullCone())
+	a, b := newSite(t, lab, "go", rejects, "a"), site{open, open.Host("b")}
+	if err := lab.SetDelay(a.host, b.host, apart); err != nil {
+		t.Fatal(err)
+	}
+	p := newPair(t, lab, a, b)
+	// The server's connection has opened the mapping.
+	s := lab.Host("s")
+	l, err := s.Listen("tcp", ":4000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	main, err := p.b.port.Dial(t.Context(), netip.AddrPortFrom(s.Addr(), 4000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer main.Close()
+	atA, atB := runBoth(t.Context(), p.a, p.b, at(1, p.toB), at(1),
+		p.a.plan(Dialer, p.b, testAttempt), p.b.plan(Callee, p.a, testAttempt))
+	if atA.err != nil || atB.err != nil {
+		t.Fatalf("dialer: %v, callee: %v", atA.err, atB.err)
+	}
+	defer reuseport.Abort(atA.result.Conn)
+	defer reuseport.Abort(atB.result.Conn)
+	exchange(t, atA.result.Conn, atB.result.Conn)
+	if r := atB.result; !r.Accepted || r.SYNs != 0 || r.Remote.Addr != p.toA {
+		t.Errorf("the callee's end: %+v", r)
+	}
+	// TCP is open after 2 x apart, TLS done after 4; one more round trip would make 6.
+	if took := atA.result.Nominated.Sub(atA.result.FirstSYN); took > 5*apart {
+		t.Errorf("took %v, want about %v", took, 4*apart)
+	}
+}
