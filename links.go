@@ -7,6 +7,7 @@ import (
 
 	"github.com/bodkin-p2p/bodkin/internal/punch"
 	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
+	"github.com/bodkin-p2p/bodkin/internal/reuseport"
 	"github.com/bodkin-p2p/bodkin/internal/session"
 )
 
@@ -93,9 +94,11 @@ func (t *links) close() {
 		open = append(open, all...)
 	}
 	t.mu.Unlock()
+	var closing sync.WaitGroup // at once: each may wait for a peer that is gone
 	for _, l := range open {
-		l.session.Close()
+		closing.Go(func() { l.session.Close() })
 	}
+	closing.Wait()
 }
 
 func (l *link) alive() bool {
@@ -111,6 +114,7 @@ func (l *link) alive() bool {
 func (n *Node) establish(a *attempt, peer profile, result *punch.Result) (*link, error) {
 	dialer := a.role == rendezvous.Dialer
 	resetAtEnd(result.Socket)
+	n.distrustRoundTrip(result)
 	s, err := session.New(result.Conn, dialer, session.Config{})
 	if err != nil {
 		result.Conn.Close()
@@ -136,6 +140,15 @@ func (n *Node) establish(a *attempt, peer profile, result *punch.Result) (*link,
 	n.dials.fulfil(l)
 	n.tasks.Go(func() { n.serve(l) })
 	return l, nil
+}
+
+// distrustRoundTrip keeps the kernel's false first measurement of a simultaneous open from slowing the carrier. A TLS
+// handshake takes one round trip and some computing.
+func (n *Node) distrustRoundTrip(result *punch.Result) {
+	changed, err := reuseport.DistrustRoundTrip(result.Socket, result.Verified.Sub(result.Connected))
+	if err != nil || changed != "" {
+		n.log.Debug("false first round trip", "changed_to", changed, "err", err)
+	}
 }
 
 // serve gives a link's streams to the node's services, until the link ends.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -247,6 +248,42 @@ func TestSessionsOutliveTheServer(t *testing.T) {
 	_, err = a.Dial(t.Context(), "eve", "echo")
 	if !errors.Is(err, bodkin.ErrServerUnreachable) {
 		t.Errorf("dial of somebody new: %v, want ErrServerUnreachable", err)
+	}
+}
+
+// TestATransferIsFastFromTheStart guards against what a simultaneous open can do to congestion control
+// (docs/decisions/0029): both directions, since it hits the side whose SYN left first.
+func TestATransferIsFastFromTheStart(t *testing.T) {
+	const size, most = 16 << 20, 5 * time.Second
+	w := newWorld(t)
+	near := behind(w.lab.NAT("near", natlab.PortRestrictedCone()), "a")
+	far := behind(w.lab.NAT("far", natlab.PortRestrictedCone()), "b")
+	w.delays(near, far, delayAS, delayBS, delayAB)
+	a := w.join(t, near, bodkin.Config{Name: "ada"})
+	b := w.join(t, far, bodkin.Config{Name: "ben"})
+	listener, err := b.Listen("both ways")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := a.Dial(t.Context(), "ben", "both ways")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, ends := range map[string][2]net.Conn{"dialer to callee": {out, in}, "callee to dialer": {in, out}} {
+		start := time.Now()
+		go io.Copy(ends[0], io.LimitReader(zeros{}, size))
+		if n, err := io.CopyN(io.Discard, ends[1], size); err != nil {
+			t.Fatalf("%s: %d bytes, then %v", name, n, err)
+		}
+		took := time.Since(start)
+		t.Logf("%s: %d MiB in %v at a round trip of %v", name, size>>20, took.Round(time.Millisecond), 2*delayAB)
+		if took > most {
+			t.Errorf("%s: %d MiB took %v, want at most %v", name, size>>20, took, most)
+		}
 	}
 }
 

@@ -2,49 +2,15 @@ package reuseport
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"testing"
 	"time"
 
 	"github.com/bodkin-p2p/bodkin/natlab"
-	"golang.org/x/sys/unix"
 )
 
-func TestMain(m *testing.M) { natlab.Main(withLoopback{m}) }
-
-// withLoopback runs the tests after raising the loopback interface, which is down in
-// the namespace that natlab.Main enters, and which most tests of this package use.
-type withLoopback struct{ *testing.M }
-
-func (w withLoopback) Run() int {
-	if err := raiseLoopback(); err != nil {
-		fmt.Fprintln(os.Stderr, "raise the loopback interface:", err)
-	}
-	return w.M.Run()
-}
-
-func raiseLoopback() error {
-	if l, err := net.Listen("tcp4", "127.0.0.1:0"); err == nil {
-		defer l.Close()
-		if c, err := net.Dial("tcp4", l.Addr().String()); err == nil {
-			return c.Close() // it is up
-		}
-	}
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	lo, err := unix.NewIfreq("lo")
-	if err != nil {
-		return err
-	}
-	lo.SetUint16(unix.IFF_UP)
-	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, lo)
-}
+func TestMain(m *testing.M) { natlab.Main(m) }
 
 // oneWay is the delay between the two hosts of these tests.
 const oneWay = 50 * time.Millisecond
