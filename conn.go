@@ -2,19 +2,58 @@ package bodkin
 
 import (
 	"net"
+	"time"
 
 	"github.com/bodkin-p2p/bodkin/internal/session"
 )
 
-// A Conn is one stream between two nodes. It is a net.Conn that can also be closed for writing alone. Any number of
-// them share a session, and so a path.
+// A Conn is one stream between two nodes: a net.Conn that can also be closed for writing alone. Any number of them share
+// a session, and so a path. Its methods are safe for concurrent use. Whoever dialled or accepted it must close it.
 type Conn struct {
-	*session.Stream
-	link *link
+	stream *session.Stream
+	link   *link
 }
+
+var _ net.Conn = (*Conn)(nil)
+
+// Read reads what the peer wrote, and returns io.EOF behind the last byte once the peer has closed for writing. On a
+// dialled Conn whose service nobody listens on it returns [ErrServiceUnknown]; if the listener refused or is full, an
+// error with its words.
+func (c *Conn) Read(p []byte) (int, error) { return c.stream.Read(p) }
+
+// Write writes to the peer. It may succeed before the peer has accepted the stream; a refusal comes with a later Write,
+// or with Read.
+func (c *Conn) Write(p []byte) (int, error) { return c.stream.Write(p) }
+
+// CloseWrite tells the peer that nothing more comes. Reading goes on.
+func (c *Conn) CloseWrite() error { return c.stream.CloseWrite() }
+
+// Close ends both directions. What was written still reaches the peer. It may be called twice, and interrupts Read and
+// Write.
+func (c *Conn) Close() error { return c.stream.Close() }
+
+// Abort ends both directions at once, as a TCP reset does: what was not yet read is lost, and the peer sees an error
+// instead of an end.
+func (c *Conn) Abort() error { return c.stream.Abort() }
+
+// Refuse closes a stream that was accepted, and gives the dialler reason as the error of its Read.
+func (c *Conn) Refuse(reason string) error { return c.stream.Refuse(session.ErrRefused, reason) }
+
+// SetDeadline sets until when Read and Write may wait, those at work too. The zero time means for ever. Past it they
+// return os.ErrDeadlineExceeded.
+func (c *Conn) SetDeadline(t time.Time) error { return c.stream.SetDeadline(t) }
+
+// SetReadDeadline is SetDeadline for Read alone.
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.stream.SetReadDeadline(t) }
+
+// SetWriteDeadline is SetDeadline for Write alone.
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.stream.SetWriteDeadline(t) }
 
 // Path returns the way the stream's bytes travel now.
 func (c *Conn) Path() Path { return c.link.path }
+
+// Service returns the name that was dialled.
+func (c *Conn) Service() string { return c.stream.Service() }
 
 // Peer returns the id of the node at the other end, which has proven it.
 func (c *Conn) Peer() NodeID { return c.link.peer }
@@ -22,7 +61,10 @@ func (c *Conn) Peer() NodeID { return c.link.peer }
 // PeerName returns the name of the node at the other end.
 func (c *Conn) PeerName() string { return c.link.name }
 
-// RemoteAddr returns an [Addr]; Path tells the transport address.
+// LocalAddr returns an [Addr] of this node; Path tells the transport address.
+func (c *Conn) LocalAddr() net.Addr { return c.link.local }
+
+// RemoteAddr returns an [Addr] of the peer; Path tells the transport address.
 func (c *Conn) RemoteAddr() net.Addr {
 	return Addr{Node: c.link.peer, Name: c.link.name, Service: c.Service()}
 }
@@ -31,11 +73,16 @@ func (c *Conn) RemoteAddr() net.Addr {
 type Addr struct {
 	Node    NodeID
 	Name    string
-	Service string // empty at the dialling end
+	Service string // empty at this node's end
 }
 
 // Network returns "bodkin".
 func (a Addr) Network() string { return "bodkin" }
 
-// String returns "name:service".
-func (a Addr) String() string { return a.Name + ":" + a.Service }
+// String returns "name:service", or the name alone.
+func (a Addr) String() string {
+	if a.Service == "" {
+		return a.Name
+	}
+	return a.Name + ":" + a.Service
+}

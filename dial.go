@@ -59,7 +59,7 @@ func (n *Node) Dial(ctx context.Context, peer, service string) (*Conn, error) {
 		}
 		stream, err := l.session.Open(ctx, service)
 		if err == nil {
-			return &Conn{Stream: stream, link: l}, nil
+			return &Conn{stream: stream, link: l}, nil
 		}
 		if l.alive() { // the session is well, so the fault is in what was asked for
 			return nil, err

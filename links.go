@@ -17,6 +17,7 @@ type link struct {
 	name     string
 	dialOnly bool // the peer's end takes no calls
 	session  *session.Session
+	local    Addr // this node's end
 	path     Path
 	marks    marks
 	opened   time.Time
@@ -125,6 +126,7 @@ func (n *Node) establish(a *attempt, peer profile, result *punch.Result) (*link,
 		name:     peer.name,
 		dialOnly: peer.dialOnly,
 		session:  s,
+		local:    Addr{Node: n.id, Name: n.config.Name},
 		path:     pathOf(result),
 		marks:    marksOf(a, result),
 		opened:   time.Now(),

@@ -56,7 +56,7 @@ func (n *Node) Listen(service string) (*Listener, error) {
 
 // deliver gives a stream to the listener of its service, or refuses it.
 func (t *services) deliver(l *link, stream *session.Stream) {
-	if refusal := t.offer(&Conn{Stream: stream, link: l}); refusal != nil {
+	if refusal := t.offer(&Conn{stream: stream, link: l}); refusal != nil {
 		stream.Refuse(refusal, "") // fails only with the session
 	}
 }
@@ -120,7 +120,7 @@ func (l *Listener) Close() error {
 		for {
 			select {
 			case conn := <-l.streams:
-				conn.Refuse(session.ErrNoService, "")
+				conn.stream.Refuse(session.ErrNoService, "")
 			default:
 				return
 			}
