@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An alarm wakes one goroutine at a time set by others. It is a timerfd because the timers of package time wait in whole
-// milliseconds when the process has nothing else to do.
+// An alarm wakes one goroutine at a time set by others. It is a timerfd because the timers of
+// package time wait in whole milliseconds when the process has nothing else to do.
 type alarm struct {
 	file *os.File
 	fd   int

@@ -17,11 +17,13 @@ const (
 	sockBytes = 16 << 20
 )
 
-// A device is the lab's end of a host's interface: what the host sends is read here, what is written here the host receives.
+// A device is the lab's end of a host's interface: what the host sends is read here, what is
+// written here the host receives.
 //
-// It is a TUN device, or an AF_PACKET socket on the far end of a veth pair. Both carry a virtio-net header, so the
-// kernel may hand over many TCP segments as one packet, as it does to a network card (segmentation offload): this is what lets
-// one Go process carry gigabits. Segments have the same size on every link, only the system calls are fewer.
+// It is a TUN device, or an AF_PACKET socket on the far end of a veth pair. Both carry a virtio-net
+// header, so the kernel may hand over many TCP segments as one packet, as it does to a network card
+// (segmentation offload): this is what lets one Go process carry gigabits. Segments have the same
+// size on every link, only the system calls are fewer.
 type device struct {
 	file    *os.File
 	ether   []byte // Ethernet header of what is written, without the type; empty for TUN
@@ -29,8 +31,8 @@ type device struct {
 	pool    *frames
 }
 
-// openDevice gives the namespace an interface and returns the lab's end of it. wires is where the lab's ends of veth pairs are;
-// nil means a TUN device.
+// openDevice gives the namespace an interface and returns the lab's end of it. wires is where the
+// lab's ends of veth pairs are; nil means a TUN device.
 func openDevice(s *space, wires *space, name string, pool *frames) (*device, error) {
 	d := &device{pool: pool, scratch: make([]byte, virtioLen+etherLen+65600)}
 	var err error
@@ -76,7 +78,8 @@ func (d *device) openVeth(s, wires *space, name string) error {
 		attrs := netlink.NewLinkAttrs()
 		attrs.Name, attrs.MTU, attrs.TxQLen = name, mtu, 1000
 		pair := netlink.NewVeth(attrs)
-		pair.PeerName, pair.PeerNamespace = fmt.Sprintf("wire%d", wires.ends.Add(1)), netlink.NsFd(wires.fd)
+		pair.PeerName = fmt.Sprintf("wire%d", wires.ends.Add(1))
+		pair.PeerNamespace = netlink.NsFd(wires.fd)
 		if err := netlink.LinkAdd(pair); err != nil {
 			return fmt.Errorf("make veth pair: %w", err)
 		}
@@ -92,8 +95,9 @@ func (d *device) openVeth(s, wires *space, name string) error {
 	return wires.do(func() error { return d.openFarEnd(near) })
 }
 
-// openFarEnd opens the socket on the peer of near. The host resolves no addresses (its end has ARP off), so it sends to its own
-// address, which keeps the kernel that has the far end from taking the packets for its own.
+// openFarEnd opens the socket on the peer of near. The host resolves no addresses (its end has ARP
+// off), so it sends to its own address, which keeps the kernel that has the far end from taking the
+// packets for its own.
 func (d *device) openFarEnd(near netlink.Link) error {
 	far, err := netlink.LinkByIndex(near.Attrs().ParentIndex)
 	if err != nil {
@@ -110,7 +114,8 @@ func (d *device) openFarEnd(near netlink.Link) error {
 	for _, option := range []struct{ level, name, value int }{
 		{unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1},
 		{unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1},
-		// The kernel gives a queue to an interface some time after it comes up, and loses what is sent before.
+		// The kernel gives a queue to an interface some time after it comes up, and loses what is
+		// sent before.
 		{unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1},
 		{unix.SOL_SOCKET, unix.SO_RCVBUF, sockBytes}, // an ordinary user gets net.core.rmem_max
 		{unix.SOL_SOCKET, unix.SO_SNDBUF, sockBytes},
@@ -122,7 +127,8 @@ func (d *device) openFarEnd(near netlink.Link) error {
 	}
 	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, sockBytes) // only for real root
 	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, sockBytes)
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: far.Attrs().Index}); err != nil {
+	address := &unix.SockaddrLinklayer{Protocol: all, Ifindex: far.Attrs().Index}
+	if err := unix.Bind(fd, address); err != nil {
 		unix.Close(fd)
 		return fmt.Errorf("bind packet socket: %w", err)
 	}

@@ -9,24 +9,26 @@ import (
 	"strings"
 )
 
-// ErrUnavailable is returned by Enter and New where this machine does not let the process make network namespaces.
-// The error that wraps it says what to change.
+// ErrUnavailable is returned by Enter and New where this machine does not let the process make
+// network namespaces. The error that wraps it says what to change.
 var ErrUnavailable = errors.New("natlab is not available here")
 
-// Enter takes the process to where labs can be built. Call it first in main, before anything is printed or read:
-// outside, it runs the same program with the same arguments again, in a mount and a network namespace of its own, and in a
-// user namespace where the caller is not root, passes standard input and output and signals through, and ends with its
-// exit code. So it returns only inside, with nil, or with an error that wraps ErrUnavailable.
+// Enter takes the process to where labs can be built. Call it first in main, before anything is
+// printed or read: outside, it runs the same program with the same arguments again, in a mount and
+// a network namespace of its own, and in a user namespace where the caller is not root, passes
+// standard input and output and signals through, and ends with its exit code. So it returns only
+// inside, with nil, or with an error that wraps ErrUnavailable.
 //
-// Calling it again inside does nothing. The programs started inside are outside again, and may Enter themselves.
+// Calling it again inside does nothing. The programs started inside are outside again, and may
+// Enter themselves.
 func Enter() error { return enter() }
 
 // Main is for TestMain: it enters, runs the tests and ends the process.
 //
 //	func TestMain(m *testing.M) { natlab.Main(m) }
 //
-// Where no lab can be built, the tests run all the same and Test skips those that need one. With NATLAB=require in the
-// environment that is a failure instead, and so is a missing nft.
+// Where no lab can be built, the tests run all the same and Test skips those that need one. With
+// NATLAB=require in the environment that is a failure instead, and so is a missing nft.
 func Main(m interface{ Run() int }) {
 	if isFuzzWorker() {
 		os.Exit(m.Run())
@@ -44,8 +46,8 @@ func Main(m interface{ Run() int }) {
 	os.Exit(m.Run())
 }
 
-// isFuzzWorker reports whether this process was started by a go test -fuzz, with which it talks over
-// inherited descriptors. They would not get inside with it.
+// isFuzzWorker reports whether this process was started by a go test -fuzz, with which it talks
+// over inherited descriptors. They would not get inside with it.
 func isFuzzWorker() bool {
 	return slices.ContainsFunc(os.Args, func(arg string) bool {
 		return strings.HasPrefix(strings.TrimLeft(arg, "-"), "test.fuzzworker")
@@ -62,8 +64,9 @@ type TB interface {
 	Failed() bool
 }
 
-// Test makes a lab that is closed when the test ends. Any mistake in building it ends the test. A failed test tells the seed.
-// Where no lab can be built it skips the test, or fails it with NATLAB=require in the environment.
+// Test makes a lab that is closed when the test ends. Any mistake in building it ends the test. A
+// failed test tells the seed. Where no lab can be built it skips the test, or fails it with
+// NATLAB=require in the environment.
 func Test(t TB, c Config) *Lab {
 	t.Helper()
 	lab, err := New(c)

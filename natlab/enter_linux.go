@@ -15,11 +15,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// enteredEnv tells the re-executed process that it is the one inside. Its value names the parent, so that the programs
-// which that process starts in turn do not take themselves for it.
+// enteredEnv tells the re-executed process that it is the one inside. Its value names the parent,
+// so that the programs which that process starts in turn do not take themselves for it.
 const enteredEnv = "NATLAB_ENTERED"
 
-// reportFD is where the re-executed process tells its parent, once, why it cannot build labs. Saying nothing means it can.
+// reportFD is where the re-executed process tells its parent, once, why it cannot build labs.
+// Saying nothing means it can.
 const reportFD = 3
 
 func enter() error {
@@ -35,7 +36,8 @@ func enter() error {
 	return reexecute()
 }
 
-// arrive checks, as the process inside, that labs can be built, and ends the process where they cannot.
+// arrive checks, as the process inside, that labs can be built, and ends the process where they
+// cannot.
 func arrive() {
 	report := os.NewFile(reportFD, "natlab report")
 	defer report.Close()
@@ -60,18 +62,20 @@ func prepare() error {
 	return probe.close()
 }
 
-// reexecute runs this program again in fresh namespaces and ends this process the way the other one ended.
-// It returns only if there is no way inside.
+// reexecute runs this program again in fresh namespaces and ends this process the way the other one
+// ended. It returns only if there is no way inside.
 func reexecute() error {
 	inside, err := startInside()
 	if err != nil {
 		return err
 	}
-	// The parent-death signal comes when the thread that started the process ends, not the process: stay on it.
+	// The parent-death signal comes when the thread that started the process ends, not the process:
+	// stay on it.
 	defer runtime.UnlockOSThread()
 
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2)
+	signal.Notify(signals, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1,
+		unix.SIGUSR2)
 	go forward(signals, inside.cmd.Process)
 
 	trouble, _ := io.ReadAll(inside.report)
@@ -91,12 +95,14 @@ type insider struct {
 	report *os.File
 }
 
-// startInside starts this program again and leaves the calling goroutine locked to its thread if that worked.
+// startInside starts this program again and leaves the calling goroutine locked to its thread if
+// that worked.
 func startInside() (insider, error) {
 	namespaces := uintptr(unix.CLONE_NEWNS | unix.CLONE_NEWNET)
 	tries := []uintptr{namespaces | unix.CLONE_NEWUSER}
 	if os.Geteuid() == 0 {
-		// Real root needs no user namespace, and keeps /dev/net/tun without it. Root in a container may not be real.
+		// Real root needs no user namespace, and keeps /dev/net/tun without it. Root in a container
+		// may not be real.
 		tries = []uintptr{namespaces, namespaces | unix.CLONE_NEWUSER}
 	}
 	runtime.LockOSThread()
@@ -134,7 +140,8 @@ func startWith(flags uintptr) (insider, error) {
 	return insider{cmd, r}, nil
 }
 
-// forward passes signals on until the channel is closed. What the terminal sends, it has sent to both already.
+// forward passes signals on until the channel is closed. What the terminal sends, it has sent to
+// both already.
 func forward(signals <-chan os.Signal, to *os.Process) {
 	for s := range signals {
 		if (s == unix.SIGINT || s == unix.SIGQUIT) && inForeground() {

@@ -37,8 +37,8 @@ func (n *NAT) Reboot() error {
 	return n.box.reboot()
 }
 
-// Age does to mappings and connections what that much time without a packet would do: those that time out in it are gone.
-// Those of a kernel NAT that stay are not shortened.
+// Age does to mappings and connections what that much time without a packet would do: those that
+// time out in it are gone. Those of a kernel NAT that stay are not shortened.
 func (n *NAT) Age(d time.Duration) error {
 	if n.err != nil {
 		return n.err
@@ -46,7 +46,8 @@ func (n *NAT) Age(d time.Duration) error {
 	return n.box.age(d)
 }
 
-// SetAddr changes the NAT's addresses on the outside, as a provider does. Mappings with an old address are gone.
+// SetAddr changes the NAT's addresses on the outside, as a provider does. Mappings with an old
+// address are gone.
 func (n *NAT) SetAddr(addrs ...string) error {
 	if n.err != nil {
 		return n.err
@@ -70,14 +71,16 @@ func (n *NAT) SetAddr(addrs ...string) error {
 	return n.box.setExternal(chosen)
 }
 
-// A Network is what hosts and NATs are attached to: a *Lab, which is the internet, or the inside of a *NAT.
+// A Network is what hosts and NATs are attached to: a *Lab, which is the internet, or the inside of
+// a *NAT.
 type Network interface{ network() *network }
 
 func (l *Lab) network() *network { return l.core }
 func (n *NAT) network() *network { return n.inside }
 
-// Move attaches the host to another network, with another address: At's, or a free one. Without Via or Delay it keeps its link.
-// Sockets that are bound to the old address stay open, and nothing gets through to them.
+// Move attaches the host to another network, with another address: At's, or a free one. Without Via
+// or Delay it keeps its link. Sockets that are bound to the old address stay open, and nothing gets
+// through to them.
 func (h *Host) Move(to Network, list ...Option) error {
 	if h.err != nil {
 		return h.err
@@ -104,8 +107,9 @@ func (h *Host) Move(to Network, list ...Option) error {
 	return n.attach(h.port, addrs, nil)
 }
 
-// Reset sends dst a TCP reset in the name of src, as some boxes on the way do. The internet must have seen a segment from src
-// to dst; the reset is in sequence if nothing sent after that one is on its way. dst's NAT sees it too.
+// Reset sends dst a TCP reset in the name of src, as some boxes on the way do. The internet must
+// have seen a segment from src to dst; the reset is in sequence if nothing sent after that one is
+// on its way. dst's NAT sees it too.
 func (l *Lab) Reset(src, dst netip.AddrPort) error {
 	next, ok := l.trace.sequence(l.core, src, dst)
 	if !ok {

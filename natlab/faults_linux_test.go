@@ -41,11 +41,12 @@ func TestANewExternalAddressReplacesTheOldOne(t *testing.T) {
 			if got := x.dial(x.a, 41000, x.endpoint(x.s, 4000)); got != "connected" {
 				t.Errorf("a new connection: %s", got)
 			}
-			if got, want := x.external(x.endpoint(x.s, 4000)).Addr(), netip.MustParseAddr("198.51.100.77"); got != want {
+			want := netip.MustParseAddr("198.51.100.77")
+			if got := x.external(x.endpoint(x.s, 4000)).Addr(); got != want {
 				t.Errorf("it came from %v, want %v", got, want)
 			}
-			if got := x.nat.Addr().String(); got != "198.51.100.77" {
-				t.Errorf("Addr is %v", got)
+			if got := x.nat.Addr(); got != want {
+				t.Errorf("Addr is %v, want %v", got, want)
 			}
 		})
 	}

@@ -78,8 +78,8 @@ func (l *Lab) Payload(a, b netip.Addr) int64 {
 	return sum
 }
 
-// SYNs returns how many SYNs, retransmissions included, the internet saw from each source address to
-// each endpoint. Those to nobody are included.
+// SYNs returns how many SYNs, retransmissions included, the internet saw from each source address
+// to each endpoint. Those to nobody are included.
 func (l *Lab) SYNs() map[netip.Addr]map[netip.AddrPort]int64 {
 	syns := make(map[netip.Addr]map[netip.AddrPort]int64)
 	for _, f := range l.Flows() {

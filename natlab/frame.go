@@ -3,16 +3,17 @@ package natlab
 import "sync"
 
 const (
-	headroom   = 32               // before every packet: virtio-net and Ethernet headers are put there without copying
+	headroom   = 32               // before every packet, for virtio-net and Ethernet headers
 	smallStore = headroom + 2016  // an ordinary packet, MTU 1500
 	largeStore = headroom + 65600 // what a kernel hands over as one segmentation-offload packet
 )
 
-// A frame is one IP packet on its way through the lab. Whoever is handed one passes it on or frees it.
+// A frame is one IP packet on its way through the lab. Whoever is handed one passes it on or frees
+// it.
 type frame struct {
 	store []byte      // headroom, then the packet
 	data  []byte      // the packet
-	gso   int         // payload bytes of each segment where data is several TCP segments in one; else zero
+	gso   int         // payload of each segment, if it is several TCP segments in one; else zero
 	flow  *tracedFlow // where the network it is in has counted it
 	home  *sync.Pool
 }

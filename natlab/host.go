@@ -107,11 +107,13 @@ func (h *Host) Addrs() []netip.Addr {
 	return slices.Clone(h.addrs)
 }
 
-// Do runs fn on this goroutine, locked to a thread that is in the host's namespace, and returns fn's error.
+// Do runs fn on this goroutine, locked to a thread that is in the host's namespace, and returns
+// fn's error.
 //
-// Sockets that fn opens are the host's, and stay so when used elsewhere later. Goroutines that fn starts are not in the namespace:
-// so fn must dial literal addresses, one at a time, because package net looks up names and races addresses on other
-// goroutines. Listening, and whatever is accepted by the listener later, is safe.
+// Sockets that fn opens are the host's, and stay so when used elsewhere later. Goroutines that fn
+// starts are not in the namespace: so fn must dial literal addresses, one at a time, because
+// package net looks up names and races addresses on other goroutines. Listening, and whatever is
+// accepted by the listener later, is safe.
 func (h *Host) Do(fn func() error) error {
 	if h.err != nil {
 		return h.err

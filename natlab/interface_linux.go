@@ -136,7 +136,8 @@ func address(link netlink.Link, c ifconfig) error {
 		}
 	}
 	for _, router := range c.routers {
-		if err := netlink.RouteReplace(defaultRoute(link, router)); err != nil && !errors.Is(err, unix.EEXIST) {
+		err := netlink.RouteReplace(defaultRoute(link, router))
+		if err != nil && !errors.Is(err, unix.EEXIST) {
 			return fmt.Errorf("add route by %v: %w", router, err)
 		}
 	}

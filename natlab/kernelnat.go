@@ -36,7 +36,8 @@ const (
 // String is the option of nft's masquerade statement.
 func (m Masquerade) String() string { return [...]string{"", "random", "fully-random"}[m] }
 
-// Kernel tells how a kernel NAT is set up. The zero value is masquerading behind a firewall that drops.
+// Kernel tells how a kernel NAT is set up. The zero value is masquerading behind a firewall that
+// drops.
 type Kernel struct {
 	Firewall   Firewall
 	Masquerade Masquerade
@@ -44,7 +45,8 @@ type Kernel struct {
 	Liberal bool
 }
 
-// KernelNAT attaches a NAT to the internet that is a namespace in which the Linux kernel masquerades. It needs the nft program.
+// KernelNAT attaches a NAT to the internet that is a namespace in which the Linux kernel
+// masquerades. It needs the nft program.
 func (l *Lab) KernelNAT(name string, k Kernel, list ...Option) *NAT {
 	return l.core.newNAT(name, list, func(n *NAT) (box, error) { return newKernelBox(n, l.core, k) })
 }

@@ -19,7 +19,8 @@ const (
 	DeviceAuto Device = iota
 	// DeviceTUN is a TUN device in each host.
 	DeviceTUN
-	// DevicePacket is a veth pair for each host, with an AF_PACKET socket on the far end. It needs no device file.
+	// DevicePacket is a veth pair for each host, with an AF_PACKET socket on the far end. It needs
+	// no device file.
 	DevicePacket
 )
 
@@ -31,10 +32,11 @@ type Config struct {
 	Device Device
 }
 
-// A Lab is a small internet in this process: hosts and NATs made by its methods, which are alive at once. Their names are
-// theirs alone. The methods are safe for concurrent use.
+// A Lab is a small internet in this process: hosts and NATs made by its methods, which are alive at
+// once. Their names are theirs alone. The methods are safe for concurrent use.
 //
-// A method that makes something never returns nil. If it fails, Err tells, and what it returns answers every call with that error.
+// A method that makes something never returns nil. If it fails, Err tells, and what it returns
+// answers every call with that error.
 type Lab struct {
 	seed     uint64
 	began    time.Time
@@ -57,8 +59,8 @@ type Lab struct {
 	closed bool
 }
 
-// New makes a lab with nobody in it. The error wraps ErrUnavailable where the process may not make network namespaces, most
-// often because it has not called Enter. The caller must Close the lab.
+// New makes a lab with nobody in it. The error wraps ErrUnavailable where the process may not make
+// network namespaces, most often because it has not called Enter. The caller must Close the lab.
 func New(c Config) (*Lab, error) {
 	l := &Lab{seed: c.Seed, began: time.Now(), names: make(map[string]bool)}
 	for l.seed == 0 {
@@ -83,8 +85,9 @@ func (l *Lab) Err() error {
 	return l.err
 }
 
-// Close kills the processes that hosts have started, takes everything down and waits until it is gone. Sockets that were opened
-// in a host live on without a network, until they are closed. Only the first call does something.
+// Close kills the processes that hosts have started, takes everything down and waits until it is
+// gone. Sockets that were opened in a host live on without a network, until they are closed. Only
+// the first call does something.
 func (l *Lab) Close() error {
 	l.mu.Lock()
 	stops := l.stops
@@ -159,8 +162,9 @@ type Attachment interface {
 	attachment() *port
 }
 
-// SetDelay sets the one-way delay between two attachments of one network, in both directions, in place of the sum of their
-// links' delays. For what is behind NATs, it is the delay between the outermost attachments that are in one network.
+// SetDelay sets the one-way delay between two attachments of one network, in both directions, in
+// place of the sum of their links' delays. For what is behind NATs, it is the delay between the
+// outermost attachments that are in one network.
 func (l *Lab) SetDelay(x, y Attachment, d time.Duration) error {
 	p, q, n := meet(x.attachment(), y.attachment())
 	if n == nil {

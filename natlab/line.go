@@ -24,8 +24,9 @@ type line struct {
 	closed bool
 }
 
-// push takes over f, to let it arrive at due. A packet that has yet to pay goes through toll then, which tells when it
-// really arrives, or that it is lost. push reports false, and does not take f, if the line is full or closed.
+// push takes over f, to let it arrive at due. A packet that has yet to pay goes through toll then,
+// which tells when it really arrives, or that it is lost. push reports false, and does not take f,
+// if the line is full or closed.
 func (l *line) push(f *frame, due time.Duration, paid bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

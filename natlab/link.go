@@ -6,19 +6,23 @@ import (
 	"time"
 )
 
-// A Link is how an attachment is connected to its network, the same in both directions. The zero value carries everything at once.
+// A Link is how an attachment is connected to its network, the same in both directions. The zero
+// value carries everything at once.
 type Link struct {
-	// Delay is the one-way delay. A packet between two attachments is delayed by both links, unless SetDelay says otherwise.
+	// Delay is the one-way delay. A packet between two attachments is delayed by both links, unless
+	// SetDelay says otherwise.
 	Delay time.Duration
-	// Jitter is the most by which a packet is delayed on top of that, equally distributed. It does not change the order of packets
-	// between two attachments, unless Reorder is set.
+	// Jitter is the most by which a packet is delayed on top of that, equally distributed. It does
+	// not change the order of packets between two attachments, unless Reorder is set.
 	Jitter  time.Duration
 	Reorder bool
 	// Loss is the probability that a packet is lost, 0 to 1, in each direction.
 	Loss float64
-	// Rate is in bits per second in each direction, headers counted from IP on; zero means no limit.
+	// Rate is in bits per second in each direction, headers counted from IP on; zero means no
+	// limit.
 	Rate int64
-	// Queue is how many bytes may wait for Rate before packets are dropped; zero means what Rate carries in 100 ms, at least 32 KiB.
+	// Queue is how many bytes may wait for Rate before packets are dropped; zero means what Rate
+	// carries in 100 ms, at least 32 KiB.
 	Queue int
 }
 
@@ -39,8 +43,8 @@ type wire struct {
 	busy time.Duration // when the last packet accepted will have been sent
 }
 
-// pass returns when a packet of n bytes that comes at now is through the link's loss, rate and jitter, but not its delay.
-// It reports false for a packet that is lost.
+// pass returns when a packet of n bytes that comes at now is through the link's loss, rate and
+// jitter, but not its delay. It reports false for a packet that is lost.
 func (w *wire) pass(l *Link, n int, now time.Duration) (time.Duration, bool) {
 	if l.plain() && l.Jitter == 0 {
 		return now, true

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// probe sends small UDP packets from one host to another, some time apart, and returns how long each
-// was on its way, in the order of arrival, with what it was the how-many-th to be sent.
+// probe sends small UDP packets from one host to another, some time apart, and returns how long
+// each was on its way, in the order of arrival, with what it was the how-many-th to be sent.
 func probe(t *testing.T, from, to *Host, n int, apart time.Duration) (delays []time.Duration, order []int) {
 	t.Helper()
 	sent := make([]time.Time, n)

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Log writes one line, in the manner of tcpdump, for every packet that a network of the lab gets from
-// now on, until stop is called. Times are milliseconds since the lab began. It slows the lab down to
-// what w takes. w is written to by one goroutine at a time.
+// Log writes one line, in the manner of tcpdump, for every packet that a network of the lab gets
+// from now on, until stop is called. Times are milliseconds since the lab began. It slows the lab
+// down to what w takes. w is written to by one goroutine at a time.
 func (l *Lab) Log(w io.Writer) (stop func()) {
 	return l.trace.watch(&logTap{w, l.began})
 }

@@ -5,7 +5,8 @@ import (
 	"math/bits"
 )
 
-// Fields of struct virtio_net_hdr (virtio 1.2, section 5.1.6), which precedes every packet to and from the kernel.
+// Fields of struct virtio_net_hdr (virtio 1.2, section 5.1.6), which precedes every packet to and
+// from the kernel.
 const (
 	vnetNeedsChecksum = 1 // flags
 	vnetTCP4          = 1 // gso_type
@@ -14,8 +15,8 @@ const (
 	vnetECN           = 0x80
 )
 
-// acceptOffload finishes what the kernel left to its network card: it computes the checksum and notes the segment size.
-// It reports false for a kind of packet that the lab does not carry.
+// acceptOffload finishes what the kernel left to its network card: it computes the checksum and
+// notes the segment size. It reports false for a kind of packet that the lab does not carry.
 func acceptOffload(f *frame, vnet []byte, link int) bool {
 	if vnet[0]&vnetNeedsChecksum != 0 {
 		start := int(binary.NativeEndian.Uint16(vnet[6:])) - link
@@ -39,8 +40,9 @@ func acceptOffload(f *frame, vnet []byte, link int) bool {
 	return false
 }
 
-// requestOffload writes the header that makes the kernel take f as what it is. Only a packet of several segments leaves
-// its checksum to the kernel, so that a NAT that spoils checksums is noticed from the first SYN.
+// requestOffload writes the header that makes the kernel take f as what it is. Only a packet of
+// several segments leaves its checksum to the kernel, so that a NAT that spoils checksums is
+// noticed from the first SYN.
 func requestOffload(f *frame, vnet []byte, link int) {
 	clear(vnet)
 	if f.gso == 0 {

@@ -25,9 +25,9 @@ func parseOptions(list []Option) (options, error) {
 	return o, nil
 }
 
-// At gives the addresses in the network that the host or NAT is attached to, at most... one or more of IPv4 and IPv6.
-// Without it there is one IPv4 address: from 203.0.113.10 for hosts and from 198.51.100.1 for NATs on the internet, the next
-// free one inside a NAT.
+// At gives the addresses in the network that the host or NAT is attached to, at most... one or more
+// of IPv4 and IPv6. Without it there is one IPv4 address: from 203.0.113.10 for hosts and from
+// 198.51.100.1 for NATs on the internet, the next free one inside a NAT.
 func At(addrs ...string) Option {
 	return func(o *options) error {
 		for _, s := range addrs {
@@ -41,8 +41,8 @@ func At(addrs ...string) Option {
 	}
 }
 
-// Inside gives a NAT its inside prefixes, at most one of IPv4 and one of IPv6. Without it, it is 10.N.0.0/24 for the N-th NAT.
-// The NAT itself has the first address of each.
+// Inside gives a NAT its inside prefixes, at most one of IPv4 and one of IPv6. Without it, it is
+// 10.N.0.0/24 for the N-th NAT. The NAT itself has the first address of each.
 //
 // An IPv6 prefix is not translated: it is routed to the NAT, which is a stateful firewall for it.
 func Inside(prefixes ...string) Option {

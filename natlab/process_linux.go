@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A launcher starts processes from one thread that lives as long as the lab, because the kernel kills them when the thread that
-// started them ends.
+// A launcher starts processes from one thread that lives as long as the lab, because the kernel
+// kills them when the thread that started them ends.
 type launcher struct {
 	jobs chan job
 	done chan struct{}

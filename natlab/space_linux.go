@@ -15,7 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A space is a network namespace without a name: it vanishes with its last process, thread, socket and descriptor.
+// A space is a network namespace without a name: it vanishes with its last process, thread, socket
+// and descriptor.
 type space struct {
 	ends atomic.Uint32 // far ends of veth pairs that were put here, for their names
 
@@ -57,7 +58,8 @@ func loopbackUp() error {
 	return netlink.LinkSetUp(lo)
 }
 
-// do runs fn with the calling goroutine locked to a thread that is in the namespace, and returns fn's error.
+// do runs fn with the calling goroutine locked to a thread that is in the namespace, and returns
+// fn's error.
 func (s *space) do(fn func() error) error {
 	runtime.LockOSThread()
 	home, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
@@ -100,7 +102,8 @@ func (s *space) close() error {
 	return unix.Close(fd)
 }
 
-// sysctl sets a kernel parameter of the calling thread's namespace, such as net.ipv4.tcp_syn_retries.
+// sysctl sets a kernel parameter of the calling thread's namespace, such as
+// net.ipv4.tcp_syn_retries.
 func sysctl(name, value string) error {
 	path := "/proc/sys/" + strings.ReplaceAll(name, ".", "/")
 	return os.WriteFile(path, []byte(value), 0)

@@ -54,8 +54,11 @@ type opened struct {
 	err   error
 }
 
-// openSimultaneously lets both sides connect to the other's endpoint from port, b later than a by skew.
-func openSimultaneously(t *testing.T, a, b *Host, toA, toB netip.AddrPort, skew time.Duration) (onA, onB opened) {
+// openSimultaneously lets both sides connect to the other's endpoint from port, b later than a by
+// skew.
+func openSimultaneously(
+	t *testing.T, a, b *Host, toA, toB netip.AddrPort, skew time.Duration,
+) (onA, onB opened) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
@@ -79,9 +82,10 @@ func openSimultaneously(t *testing.T, a, b *Host, toA, toB netip.AddrPort, skew 
 	return <-fromA, <-fromB
 }
 
-// The model of a simultaneous open with silently dropping NATs, for one-way delay c: with SYNs that leave at 0 and at skew, the
-// sides are established at max(0+c, skew)+c and max(skew+c, 0)+c if the SYNs cross. If the second leaves after the first
-// has been dropped, it opens by an ordinary handshake.
+// The model of a simultaneous open with silently dropping NATs, for one-way delay c: with SYNs that
+// leave at 0 and at skew, the sides are established at max(0+c, skew)+c and max(skew+c, 0)+c if the
+// SYNs cross. If the second leaves after the first has been dropped, it opens by an ordinary
+// handshake.
 func establishedAt(skew, c time.Duration) (a, b time.Duration) {
 	if skew > c {
 		return skew + 3*c, skew + 2*c
@@ -92,7 +96,8 @@ func establishedAt(skew, c time.Duration) (a, b time.Duration) {
 func TestSimultaneousOpenTakesAsLongAsTheModelSays(t *testing.T) {
 	const c = 25 * time.Millisecond
 	for _, kind := range []string{"go", "kernel"} {
-		for i, skew := range []time.Duration{0, 20 * time.Millisecond, 30 * time.Millisecond, 100 * time.Millisecond} {
+		for i, skew := range []time.Duration{0, 20, 30, 100} {
+			skew *= time.Millisecond
 			t.Run(fmt.Sprintf("%s/%v", kind, skew), func(t *testing.T) {
 				lab := Test(t, Config{})
 				natA, natB := dropping(t, lab, kind, "na"), dropping(t, lab, kind, "nb")
@@ -101,7 +106,9 @@ func TestSimultaneousOpenTakesAsLongAsTheModelSays(t *testing.T) {
 					t.Fatal(err)
 				}
 				port := uint16(40000 + i)
-				onA, onB := openSimultaneously(t, a, b, netip.AddrPortFrom(natA.Addr(), port), netip.AddrPortFrom(natB.Addr(), port), skew)
+				toA := netip.AddrPortFrom(natA.Addr(), port)
+				toB := netip.AddrPortFrom(natB.Addr(), port)
+				onA, onB := openSimultaneously(t, a, b, toA, toB, skew)
 				wantA, wantB := establishedAt(skew, c)
 				t.Logf("established at %v and %v, model %v and %v", onA.after, onB.after, wantA, wantB)
 				for _, side := range []struct {
