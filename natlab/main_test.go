@@ -1,5 +1,0 @@
-package natlab
-
-import "testing"
-
-func TestMain(m *testing.M) { Main(m) }
