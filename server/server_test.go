@@ -1,0 +1,157 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func open(t *testing.T, home string) *Server {
+	t.Helper()
+	s, err := Open(Config{Home: home, Main: []string{"127.0.0.1:0"}, Hole: []string{"127.0.0.1:0"}, HTTP: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.closeListeners)
+	return s
+}
+
+func TestASecondStartKeepsKeyAndRoom(t *testing.T) {
+	home := t.TempDir()
+	first, err := open(t, home).Invite(DefaultRoom)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := open(t, home).Invite(DefaultRoom)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first.Server != second.Server || first.Room.ID() != second.Room.ID() {
+		t.Errorf("first %v of %v, second %v of %v", first.Room, first.Server, second.Room, second.Server)
+	}
+}
+
+func TestARunningServerTakesUpANewRoom(t *testing.T) {
+	home := t.TempDir()
+	s := open(t, home)
+	invite, err := Invite(home, "guests")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.rooms.read = time.Time{} // as if the last look at the folder were long ago
+	if !s.rooms.served(invite.Room.ID()) {
+		t.Error("the room that was just made is not served")
+	}
+	again, err := s.Invite("guests")
+	if err != nil || again.Room.ID() != invite.Room.ID() || !slices.Equal(again.Servers, invite.Servers) || again.Server != invite.Server {
+		t.Errorf("got %v (%v), want %v", again, err, invite)
+	}
+}
+
+func TestUnknownRoomsDoNotMakeTheServerReadItsDiskEachTime(t *testing.T) {
+	s := open(t, t.TempDir())
+	invite, err := Invite(s.config.Home, "late")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.rooms.read = time.Now()
+	if s.rooms.served(invite.Room.ID()) {
+		t.Error("the folder was read again within a second")
+	}
+}
+
+func TestAHomeWithoutServerGivesNoInvite(t *testing.T) {
+	if _, err := Invite(t.TempDir(), DefaultRoom); !errors.Is(err, ErrNeverStarted) {
+		t.Errorf("got %v, want ErrNeverStarted", err)
+	}
+}
+
+func TestBadRoomNamesAndFilesAreNamed(t *testing.T) {
+	home := t.TempDir()
+	s := open(t, home)
+	for _, name := range []string{"", "Upper", "../escape", "a b", strings.Repeat("a", 64)} {
+		if _, err := s.Invite(name); err == nil {
+			t.Errorf("room %q was made", name)
+		}
+	}
+	path := filepath.Join(home, roomsFolder, "default")
+	if err := os.WriteFile(path, []byte("not hexadecimal"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(Config{Home: home, Main: []string{"127.0.0.1:0"}, Hole: []string{"127.0.0.1:0"}})
+	if err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("damaged room: %v, want an error that names the file", err)
+	}
+}
+
+func TestAPortInUseIsToldAsOne(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for _, c := range []Config{
+		{Main: []string{taken.Addr().String()}, Hole: []string{"127.0.0.1:0"}},
+		{Main: []string{"127.0.0.1:0"}, Hole: []string{taken.Addr().String()}},
+	} {
+		c.Home = t.TempDir()
+		_, err := Open(c)
+		var op *net.OpError
+		if !errors.As(err, &op) || op.Addr.String() != taken.Addr().String() {
+			t.Errorf("got %v, want a net.OpError about %v", err, taken.Addr())
+		}
+	}
+}
+
+func TestMetricsAndHealthAnswerWhileServing(t *testing.T) {
+	s := open(t, t.TempDir())
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx) }()
+	for path, want := range map[string]string{"/metrics": "bodkin_server_", "/healthz": "ok"} {
+		response, err := http.Get("http://" + s.HTTPAddr().String() + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		if err != nil || !strings.Contains(string(body), want) {
+			t.Errorf("%s: %v, want %q in %.200s", path, err, want, body)
+		}
+	}
+	cancel()
+	if err := <-served; err != nil {
+		t.Errorf("Serve: %v", err)
+	}
+}
+
+func TestInvitesNameWhatTheyWereToldOrWhatIsBound(t *testing.T) {
+	s := open(t, t.TempDir())
+	main := s.MainAddrs()
+	for _, c := range []struct {
+		hosts []string
+		want  []string
+	}{
+		{[]string{"example.org"}, []string{"example.org:" + portOf(main[0].String())}},
+		{[]string{"example.org:443", "2001:db8::1"}, []string{"example.org:443", "[2001:db8::1]:" + portOf(main[0].String())}},
+		{nil, []string{main[0].String()}},
+	} {
+		got, err := advertised(c.hosts, main)
+		if err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%v: got %v (%v), want %v", c.hosts, got, err, c.want)
+		}
+	}
+}
+
+func portOf(addr string) string {
+	_, port, _ := net.SplitHostPort(addr)
+	return port
+}
