@@ -127,7 +127,7 @@ func (l *lane) setDeadline(t time.Time) { l.change(func() { l.deadline = t }) }
 
 func (l *lane) read(b []byte) (int, error) {
 	for {
-		n, err, retry := l.tryRead(b)
+		n, retry, err := l.tryRead(b)
 		if retry == nil {
 			return n, err
 		}
@@ -136,15 +136,15 @@ func (l *lane) read(b []byte) (int, error) {
 }
 
 // tryRead reads what has arrived; else it returns what to wait with.
-func (l *lane) tryRead(b []byte) (n int, err error, wait func()) {
+func (l *lane) tryRead(b []byte) (n int, wait func(), err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
 	switch {
 	case l.readerGone:
-		return 0, net.ErrClosed, nil
+		return 0, nil, net.ErrClosed
 	case !l.deadline.IsZero() && !l.deadline.After(now):
-		return 0, os.ErrDeadlineExceeded, nil
+		return 0, nil, os.ErrDeadlineExceeded
 	}
 	for len(l.segments) > 0 && n < len(b) && !l.segments[0].arrives.After(now) {
 		head := &l.segments[0]
@@ -164,14 +164,14 @@ func (l *lane) tryRead(b []byte) (n int, err error, wait func()) {
 	if len(l.segments) > 0 {
 		arrives := l.segments[0].arrives
 		if !arrives.After(now) {
-			return 0, io.EOF, nil
+			return 0, nil, io.EOF
 		}
 		if next.IsZero() || arrives.Before(next) {
 			next = arrives
 		}
 	}
 	changed := l.changed
-	return 0, nil, func() {
+	return 0, func() {
 		var timer <-chan time.Time
 		if !next.IsZero() {
 			timer = time.After(time.Until(next))
@@ -180,5 +180,5 @@ func (l *lane) tryRead(b []byte) (n int, err error, wait func()) {
 		case <-changed:
 		case <-timer:
 		}
-	}
+	}, nil
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/netip"
-	"syscall"
 	"testing"
 	"time"
 
@@ -99,7 +98,7 @@ func (w *world) answer() {
 			err = io.EOF
 		}
 		if a.verb == dial {
-			err = []error{syscall.ECONNREFUSED, syscall.EADDRNOTAVAIL, context.Canceled}[w.rand.IntN(3)]
+			err = []error{errnoRefused, errnoTupleBusy, context.Canceled}[w.rand.IntN(3)]
 		}
 	}
 	if err != nil {

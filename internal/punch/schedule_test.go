@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"sync"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -207,7 +206,7 @@ func (s *schedule) dial(ctx context.Context, side int, remote netip.AddrPort) (n
 	case p.kind == "meets", p.kind == "refuses at first" && n > 0:
 		return s.meet(ctx, m, side, opens)
 	case p.kind == "refuses", p.kind == "refuses at first":
-		return after(opens, nil, syscall.ECONNREFUSED)(ctx)
+		return after(opens, nil, errnoRefused)(ctx)
 	case p.kind == "accepts" && side == p.index%2:
 		return s.arrive(ctx, side, remote, opens)
 	case p.kind == "is silent", p.kind == "accepts":
