@@ -216,11 +216,7 @@ func receive(channel *Channel, raw net.Conn, data func([]byte) error) error {
 	if err != nil {
 		return err
 	}
-	asked, err := channel.In.Receive(buf[:n], data)
-	if asked {
-		raw.Write(must(channel.Out.UpdateKeys(nil)))
-	}
-	return err
+	return channel.In.Receive(buf[:n], data, func() { raw.Write(must(channel.Out.UpdateKeys(nil))) })
 }
 
 func loopback(t *testing.T) (net.Conn, net.Conn) {

@@ -24,54 +24,56 @@ func (e AlertError) Error() string {
 	return fmt.Sprintf("record: other end sent TLS alert %d", uint8(e))
 }
 
-// Receive takes the next bytes from the network and calls data with the content of each record that they complete.
-// It overwrites b; what data gets is good until data returns.
+// Receive takes the next bytes from the network. It calls data with the content of each record that they complete, and updateAsked
+// when the other end asks for new keys in the other direction: [Sender.UpdateKeys] has to come before anything else is sent (RFC
+// 8446, section 4.6.3). It overwrites b; what data gets is good until data returns.
 //
-// It tells whether the other end asked for new keys in the other direction ([Sender.UpdateKeys] answers). It stops at the first
-// error: io.EOF when the other end closed in order, an AlertError when it gave up, ErrBroken when these are no
-// records of this connection, or data's own. After any error the connection cannot go on.
-func (r *Receiver) Receive(b []byte, data func([]byte) error) (updateAsked bool, err error) {
+// It stops at the first error: io.EOF when the other end closed in order, an AlertError when it gave up, ErrBroken when these
+// are no records of this connection, or data's own. After any error the connection cannot go on.
+func (r *Receiver) Receive(b []byte, data func([]byte) error, updateAsked func()) error {
 	var aead cipher.AEAD
 	for {
 		record, rest, err := r.next(b)
 		if record == nil || err != nil {
-			return updateAsked, err
+			return err
 		}
 		b = rest
 		if aead == nil {
 			if aead, err = r.keys.aead(); err != nil {
-				return updateAsked, err
+				return err
 			}
 		}
 		kind, payload, err := r.keys.open(aead, record)
 		if err != nil {
-			return updateAsked, err
+			return err
 		}
 		if kind == typeApplication && len(payload) > 0 {
 			r.idle = 0
 			if err := data(payload); err != nil {
-				return updateAsked, err
+				return err
 			}
 			continue
 		}
 		if r.idle++; r.idle > maxIdleRecords {
-			return updateAsked, broken("%d records without data", r.idle)
+			return broken("%d records without data", r.idle)
 		}
 		switch kind {
 		case typeApplication:
 		case typeHandshake:
 			asked, err := r.handshake(payload)
 			if err != nil {
-				return updateAsked, err
+				return err
 			}
-			updateAsked = updateAsked || asked
+			if asked {
+				updateAsked()
+			}
 			aead = nil // the key is another now
 		case typeAlert:
 			if err := alert(payload); err != nil {
-				return updateAsked, err
+				return err
 			}
 		default:
-			return updateAsked, broken("content type %d", kind)
+			return broken("content type %d", kind)
 		}
 	}
 }
@@ -115,7 +117,7 @@ func (r *Receiver) next(b []byte) (record, rest []byte, err error) {
 
 // handshake takes the only message that is due after the handshake, a key update. It ends its record, since what follows
 // it has another key (RFC 8446, section 5.1), and comes in one piece from every implementation, being 5 bytes.
-func (r *Receiver) handshake(payload []byte) (updateAsked bool, err error) {
+func (r *Receiver) handshake(payload []byte) (asked bool, err error) {
 	if len(payload) != len(keyUpdate) || string(payload[:4]) != keyUpdate[:4] || payload[4] > 1 {
 		return false, broken("handshake message % .8x after the handshake", payload)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"unsafe"
 )
@@ -57,7 +58,7 @@ func TestRecordsMayBeSplitAnywhere(t *testing.T) {
 				if step == 0 {
 					n = min(1+rand.IntN(20000), len(stream))
 				}
-				_, err = receiver.Receive(stream[:n], func(b []byte) error { got = append(got, b...); return nil })
+				err = receiver.Receive(stream[:n], func(b []byte) error { got = append(got, b...); return nil }, never)
 				stream = stream[n:]
 			}
 			if err != io.EOF || len(stream) != 0 {
@@ -73,8 +74,8 @@ func TestRecordsMayBeSplitAnywhere(t *testing.T) {
 func TestBetweenRecordsNothingIsBuffered(t *testing.T) {
 	sender, receiver := pair(t, tls.TLS_AES_128_GCM_SHA256)
 	stream := must(sender.Seal(nil, make([]byte, 1000)))
-	receiver.Receive(stream[:700], discard)
-	receiver.Receive(stream[700:], discard)
+	receiver.Receive(stream[:700], discard, never)
+	receiver.Receive(stream[700:], discard, never)
 	if receiver.partial != nil {
 		t.Errorf("%d bytes kept", cap(receiver.partial))
 	}
@@ -88,7 +89,7 @@ func TestSenderChangesKeysBeforeTheyWearOut(t *testing.T) {
 	sender.keys.sequence, receiver.keys.sequence = rekeyAfter-1, rekeyAfter-1
 	var got []byte
 	for _, text := range []string{"last", "first"} {
-		if _, err := receiver.Receive(must(sender.Seal(nil, []byte(text))), func(b []byte) error { got = append(got, b...); return nil }); err != nil {
+		if err := receiver.Receive(must(sender.Seal(nil, []byte(text))), func(b []byte) error { got = append(got, b...); return nil }, never); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -140,7 +141,7 @@ func TestBrokenRecordsEndTheConnection(t *testing.T) {
 			var err error
 			for err == nil && len(b) > 0 {
 				n := min(step, len(b))
-				_, err = receiver.Receive(b[:n], discard)
+				err = receiver.Receive(b[:n], discard, never)
 				b = b[n:]
 			}
 			if !errors.Is(err, ErrBroken) {
@@ -152,7 +153,7 @@ func TestBrokenRecordsEndTheConnection(t *testing.T) {
 
 func TestAlertsAreErrorsOfTheirOwn(t *testing.T) {
 	sender, receiver := pair(t, tls.TLS_AES_128_GCM_SHA256)
-	_, err := receiver.Receive(must(sender.control(nil, typeAlert, []byte{2, 80})), discard)
+	err := receiver.Receive(must(sender.control(nil, typeAlert, []byte{2, 80})), discard, never)
 	if err != AlertError(80) {
 		t.Errorf("error is %v, want alert 80", err)
 	}
@@ -163,8 +164,23 @@ func TestDataErrorStopsTheReceiver(t *testing.T) {
 	b := must(sender.Seal(nil, []byte("one")))
 	b = must(sender.Seal(b, []byte("two")))
 	enough, calls := errors.New("enough"), 0
-	if _, err := receiver.Receive(b, func([]byte) error { calls++; return enough }); err != enough || calls != 1 {
+	if err := receiver.Receive(b, func([]byte) error { calls++; return enough }, never); err != enough || calls != 1 {
 		t.Errorf("error is %v after %d calls, want %v after 1", err, calls, enough)
+	}
+}
+
+func TestNewKeysAreAskedForInTheirPlace(t *testing.T) {
+	sender, receiver := pair(t, tls.TLS_AES_128_GCM_SHA256)
+	b := must(sender.Seal(nil, []byte("one")))
+	b = must(sender.control(b, typeHandshake, []byte(keyUpdate[:4]+"\x01")))
+	if err := sender.keys.update(); err != nil {
+		t.Fatal(err)
+	}
+	b = must(sender.Seal(b, []byte("two")))
+	var got []string
+	err := receiver.Receive(b, func(p []byte) error { got = append(got, string(p)); return nil }, func() { got = append(got, "asked") })
+	if want := []string{"one", "asked", "two"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %q, %v; want %q", got, err, want)
 	}
 }
 
@@ -180,7 +196,7 @@ func FuzzReceiver(f *testing.F) {
 		var err error
 		for err == nil && len(b) > 0 {
 			n := min(int(step)+1, len(b))
-			_, err = receiver.Receive(b[:n], func(p []byte) error { got = append(got, p...); return nil })
+			err = receiver.Receive(b[:n], func(p []byte) error { got = append(got, p...); return nil }, never)
 			b = b[n:]
 		}
 		if string(got) != "good" {
@@ -207,7 +223,7 @@ func BenchmarkPingSizedRecord(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				if _, err := receiver.Receive(sealed, discard); err != nil {
+				if err := receiver.Receive(sealed, discard, never); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -251,3 +267,6 @@ func unhex(t *testing.T, text string) []byte {
 }
 
 func discard([]byte) error { return nil }
+
+// never is for streams in which nobody asks for new keys.
+func never() { panic("asked for new keys") }

@@ -53,10 +53,10 @@ var errRefused = errors.New("refused")
 
 // Receive takes bytes from the network.
 func (c *conn) Receive(b []byte) {
-	updateAsked, err := c.in.Receive(b, c.read)
-	if updateAsked {
-		c.updateKeys()
+	if c.isClosing() {
+		return // read on, so that the node gets the Refused before the end
 	}
+	err := c.in.Receive(b, c.read, c.updateKeys)
 	switch {
 	case err == nil, errors.Is(err, errRefused):
 	case err == io.EOF:
@@ -69,11 +69,15 @@ func (c *conn) Receive(b []byte) {
 
 // read takes what one TLS record held: frames, or parts of them.
 func (c *conn) read(data []byte) error {
-	if len(c.partial) > 0 {
+	if err := c.spend(); err != nil { // a record without a whole message costs as much as one with
+		return err
+	}
+	isPartial := len(c.partial) > 0
+	if isPartial {
 		c.partial = append(c.partial, data...)
 		data = c.partial
 	}
-	for len(data) > 0 {
+	for first := true; len(data) > 0; first = false {
 		var m wire.ClientMessage
 		n, err := wire.Decode(data, &m)
 		if err == wire.ErrShort {
@@ -83,30 +87,36 @@ func (c *conn) read(data []byte) error {
 			return c.refuse(wire.Refused_CODE_BAD_MESSAGE, err.Error(), 0)
 		}
 		data = data[n:]
-		if err := c.take(&m); err != nil {
+		if !first {
+			if err := c.spend(); err != nil {
+				return err
+			}
+		}
+		c.heard.Store(int64(c.server.now()))
+		if err := c.server.handle(c, &m); err != nil {
 			return err
 		}
 	}
-	if len(data) == 0 {
+	switch {
+	case len(data) == 0:
 		c.partial = nil
-	} else {
+	case isPartial && len(data) == len(c.partial): // still the same frame
+	default:
 		c.partial = append([]byte(nil), data...)
 	}
 	return nil
 }
 
-// take counts a message and has it handled.
-func (c *conn) take(m *wire.ClientMessage) error {
+// spend takes one message from what the connection may send.
+func (c *conn) spend() error {
 	if c.isClosing() {
 		return errRefused
 	}
-	now := c.server.now()
 	rate := float64(c.server.limits.MessagesPerSecond)
-	if wait, ok := c.messages.take(now, rate, messageBurst*rate); !ok {
+	if wait, ok := c.messages.take(c.server.now(), rate, messageBurst*rate); !ok {
 		return c.refuse(wire.Refused_CODE_BUSY, "too many messages", wait)
 	}
-	c.heard.Store(int64(now))
-	return c.server.handle(c, m)
+	return nil
 }
 
 // Drained is called when a slow node has taken what was kept for it.

@@ -72,7 +72,7 @@ func (f *fakeSocket) Send(b []byte) error {
 			data = data[n:]
 		}
 		return nil
-	})
+	}, func() {})
 	return nil
 }
 

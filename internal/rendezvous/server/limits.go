@@ -14,7 +14,7 @@ type Limits struct {
 	HandshakeTimeout     time.Duration // 5 s, as for a round trip of 300 ms with two SYNs lost
 	RegisterTimeout      time.Duration // from the handshake to the first message. 5 s: nodes send it at once
 
-	MessagesPerSecond int // of one connection, in the long run. 20: a node in a busy mesh sends 5
+	MessagesPerSecond int // of one connection, in the long run. 100: ten attempts a second with all that can fail in them
 	DialsPerSecond    int // of one node. 10
 	DialsPerMinute    int // 60
 	AttemptsPerNode   int // running at once on one connection, dialled or called. 64
@@ -50,7 +50,7 @@ func (l Limits) withDefaults() Limits {
 	number(&l.HandshakesPerAddress, 64)
 	duration(&l.HandshakeTimeout, 5*time.Second)
 	duration(&l.RegisterTimeout, 5*time.Second)
-	number(&l.MessagesPerSecond, 20)
+	number(&l.MessagesPerSecond, 100)
 	number(&l.DialsPerSecond, 10)
 	number(&l.DialsPerMinute, 60)
 	number(&l.AttemptsPerNode, 64)
