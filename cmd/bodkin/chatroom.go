@@ -85,8 +85,13 @@ func (r *chatRoom) run(ctx context.Context, l control.Listener) error {
 			}
 			return nil
 		}
-		if event.Kind == bodkin.Joined || event.Kind == bodkin.Linked {
+		switch event.Kind {
+		case bodkin.Joined, bodkin.Linked:
 			r.call(ctx, person{event.Peer.ID, event.Peer.Name})
+		case bodkin.ServerLost:
+			r.screen.notice("the server is gone; those who are here still read this")
+		case bodkin.ServerBack:
+			r.screen.notice("the server is back")
 		}
 	}
 	return nil

@@ -121,7 +121,7 @@ type loopback struct{}
 func (loopback) name() string { return "loopback" }
 
 func (loopback) describe(s *story) {
-	s.paragraph("Over loopback: a server, ada and ben on 127.0.0.1, with no NAT between them.")
+	s.paragraph("The same over loopback: a server, ada and ben on 127.0.0.1, and no NAT in between.")
 }
 
 func (loopback) start(_ context.Context, _ string, cmd *exec.Cmd) error { return cmd.Start() }

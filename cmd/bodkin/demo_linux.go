@@ -47,15 +47,16 @@ func (s *labStage) name() string { return "natlab" }
 
 func (s *labStage) describe(story *story) {
 	story.picture(`
-                      server  203.0.113.10
-               20 ms /      \ 30 ms
-        198.51.100.1 -25 ms- 198.51.100.77
-         ada's NAT            ben's NAT
-             |                    |
-     ada 192.168.1.20       ben 10.0.0.5
+                     server  203.0.113.10
+                      /             \
+               20 ms /               \ 30 ms
+                    /                 \
+ 198.51.100.1   ada's NAT --25 ms-- ben's NAT   198.51.100.77
+                    |                 |
+ 192.168.1.20      ada               ben        10.0.0.5
 `)
 	story.paragraph("Every host is a network namespace of this machine, and every NAT a program that\n" +
-		"translates its packets. Delays are one-way.\n" +
+		"translates its packets. The delays are one-way.\n" +
 		"  ada's NAT: a port-restricted cone. Mapping endpoint-independent, filtering\n" +
 		"             address-and-port-dependent: only who was written to may answer.\n" +
 		"  ben's NAT: a Linux router. As strict, and it checks TCP's windows as well.")

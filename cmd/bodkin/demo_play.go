@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -74,12 +75,12 @@ func (d *demo) startServer(ctx context.Context) (*actor, string, error) {
 	}
 	var up struct {
 		Invite     string
-		Main, Hole []string
+		Main, Hole []netip.AddrPort
 	}
 	if err := server.line(&up); err != nil {
 		return nil, "", err
 	}
-	d.story.step("the server is up (process %d): main port %s, hole port %s", server.cmd.Process.Pid, strings.Join(up.Main, ", "), strings.Join(up.Hole, ", "))
+	d.story.step("the server is up at %s: main port %d, hole port %d (pid %d)", addr, up.Main[0].Port(), up.Hole[0].Port(), server.cmd.Process.Pid)
 	return server, up.Invite, nil
 }
 
@@ -101,13 +102,13 @@ func (d *demo) startNode(ctx context.Context, who, invite string) error {
 		return err
 	}
 	go io.Copy(io.Discard, node.stdout) // later events; ends with the process
-	d.story.step("%s is up (process %d): registered, and the server sees her port %d at %s", who, node.cmd.Process.Pid, up.Port, up.Reflexive)
+	d.story.step("%s is up: port %d, seen by the server at %s (pid %d)", who, up.Port, up.Reflexive, node.cmd.Process.Pid)
 	return nil
 }
 
 // dial has ada connect to ben, and tells the times.
 func (d *demo) dial(ctx context.Context) error {
-	d.story.step("ada asks for ben")
+	d.story.step("ada asks the server for ben")
 	ping, err := d.start(ctx, "ada", "ping", "ben", "--json", "--direct-only")
 	if err != nil {
 		return err
@@ -119,23 +120,24 @@ func (d *demo) dial(ctx context.Context) error {
 		return err
 	}
 	p := d.result.Dial
-	d.story.mark(p.Introduced, "the server has introduced the two, to both in the same tick")
-	d.story.mark(p.FirstSYN, "first SYN; %s in %s", plural(p.SYNs, "SYN"), plural(p.Rounds, "round"))
+	d.story.mark(p.Introduced, "introduced: both are told in the same tick where the other is")
+	d.story.mark(p.FirstSYN, "ada's first SYN leaves (%s in %s)", plural(p.SYNs, "SYN"), plural(p.Rounds, "round"))
 	d.story.mark(p.Connected, "TCP is up, %s to %s", p.Path, p.Remote)
-	d.story.mark(p.FirstByte, "both have proven their keys: the first protected byte can go")
+	d.story.mark(p.FirstByte, "keys are proven: the first protected byte can go")
 	if floor := d.stage.floor(); floor > 0 {
 		ms := millis(floor)
 		d.result.FloorMillis = &ms
-		d.story.note("light and TCP allow %.0f ms with these delays; round trip ada-ben %.1f ms", ms, p.RTT)
+		d.story.note("These delays allow no less than %.0f ms. Round trip ada-ben: %.1f ms.", ms, p.RTT)
 	} else {
-		d.story.note("round trip ada-ben %.1f ms", p.RTT)
+		d.story.note("Round trip ada-ben: %.1f ms.", p.RTT)
 	}
 	return nil
 }
 
 // send has ada send ben the file, and kills the server when half of it has arrived.
 func (d *demo) send(ctx context.Context, server *actor) error {
-	d.story.step("ada sends ben %s (%s, repeated): bodkin connect ben file | bodkin listen file", byteCount(uint64(d.result.Bytes)), d.result.File)
+	d.story.step("ada sends ben a file of %s: %s, repeated", byteCount(uint64(d.result.Bytes)), d.result.File)
+	d.story.note("ben$ bodkin listen file > received      ada$ bodkin connect ben file < file")
 	ben, err := d.start(ctx, "ben", "listen", "file")
 	if err != nil {
 		return err
@@ -167,8 +169,8 @@ func (d *demo) send(ctx context.Context, server *actor) error {
 	if d.result.Verified = sent == received; !d.result.Verified {
 		return fail("please report this", "what ben got is not what ada sent: SHA-256 %s, want %s", received, sent)
 	}
-	d.story.step("ben has all of it, in %.1f s (%s/s)", d.result.Seconds, byteCount(uint64(float64(d.result.Bytes)/d.result.Seconds)))
-	d.story.note("SHA-256 %s... is the same at both ends", received[:16])
+	d.story.step("ben has all of it, after %.1f s (%s/s)", d.result.Seconds, byteCount(uint64(float64(d.result.Bytes)/d.result.Seconds)))
+	d.story.note("SHA-256 at both ends: %s...", received[:32])
 	return nil
 }
 
@@ -183,19 +185,20 @@ func (d *demo) receive(from io.Reader, server *actor) (hash string, err error) {
 		sum.Write(buffer[:n])
 		bar.update(total)
 		if d.result.KilledAt == 0 && total >= d.result.Bytes/2 {
-			bar.clear()
+			bar.rest(total)
 			if err := server.kill(); err != nil {
 				return "", err
 			}
 			d.result.KilledAt = total
-			d.story.step("the server is killed (SIGKILL), with %s of %s at ben's", byteCount(uint64(total)), byteCount(uint64(d.result.Bytes)))
+			d.story.step("the server is killed (SIGKILL), half-way")
+		}
+		if err != nil {
+			bar.rest(total)
 		}
 		if err == io.EOF {
-			bar.clear()
 			return hex.EncodeToString(sum.Sum(nil)), nil
 		}
 		if err != nil {
-			bar.clear()
 			return "", err
 		}
 	}
@@ -211,11 +214,12 @@ func (d *demo) after(ctx context.Context) error {
 	if err := errors.Join(ping.line(&still), ping.wait()); err != nil {
 		return err
 	}
-	d.story.step("and with no server, ada still reaches ben: %s, round trip %.1f ms", still.Path, still.RTT)
+	d.story.step("with no server, ada still reaches ben: %s, round trip %.1f ms", still.Path, still.RTT)
 	if t := d.stage.traffic(); t != nil {
 		d.result.BytesDirect, d.result.BytesServer = &t.direct, &t.viaServer
-		d.story.note("seen on the wires of the lab: %s between the two NATs, %s between them and the server",
-			byteCount(uint64(t.direct)), byteCount(uint64(t.viaServer)))
+		d.story.note("Seen on the wires of the lab, in both directions:")
+		d.story.note("  between the two NATs         %8s", byteCount(uint64(t.direct)))
+		d.story.note("  between them and the server  %8s", byteCount(uint64(t.viaServer)))
 	}
 	return nil
 }

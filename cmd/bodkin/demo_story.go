@@ -1,9 +1,9 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"time"
 
@@ -26,14 +26,10 @@ func (s *story) title() {
 	fmt.Fprintf(s.out, "%s\n\n", s.style.bold("bodkin demo: a file between two machines behind NATs, the server killed half-way"))
 }
 
-// noLab says why there are no NATs, and what to do about it.
+// noLab says why there are no NATs.
 func (s *story) noLab(err error) {
 	reason := strings.TrimPrefix(plain(err), natlab.ErrUnavailable.Error()+": ")
-	if errors.Is(err, natlab.ErrUnavailable) {
-		s.paragraph(s.style.bad("No NATs can be played here: ") + reason)
-		return
-	}
-	s.paragraph(s.style.bad("The lab could not be built: ") + reason)
+	s.paragraph(s.style.bad("No NATs can be played here: ") + printable(reason))
 }
 
 func (s *story) paragraph(text string) { fmt.Fprintf(s.out, "%s\n\n", text) }
@@ -50,7 +46,7 @@ func (s *story) step(format string, args ...any) {
 
 // mark tells when a part of a step happened, in milliseconds from the start of the step.
 func (s *story) mark(ms float64, format string, args ...any) {
-	fmt.Fprintf(s.out, "           %s %s\n", s.style.bold(fmt.Sprintf("+%5.1f ms", ms)), fmt.Sprintf(format, args...))
+	fmt.Fprintf(s.out, "           %s  %s\n", s.style.bold(fmt.Sprintf("%+7.1f ms", ms)), fmt.Sprintf(format, args...))
 }
 
 // note adds something to a step.
@@ -59,17 +55,26 @@ func (s *story) note(format string, args ...any) {
 }
 
 func (s *story) end(r demoResult) {
-	fmt.Fprintf(s.out, "\n%s %s of %s arrived unharmed, half of it with the server dead.\n",
-		s.style.good("Done:"), byteCount(uint64(r.Bytes)), "it")
+	how := "half of it with no server"
+	if r.BytesServer != nil {
+		how = "directly, and half of it with no server"
+	}
+	fmt.Fprintf(s.out, "\n%s the file has arrived, %s.\n", s.style.good("Done:"), how)
 }
 
 // A progress is a bar that is drawn over itself on a terminal, and a line for each quarter elsewhere.
 type progress struct {
 	story   *story
 	total   int64
-	began   time.Time
+	samples []sample // the newest last; those of the last second and one before
 	drawn   time.Time
 	quarter int64 // last one told
+}
+
+// A sample is how much was done when.
+type sample struct {
+	at   time.Time
+	done int64
 }
 
 const (
@@ -78,38 +83,52 @@ const (
 )
 
 func (s *story) progress(total int64) *progress {
-	return &progress{story: s, total: total, began: time.Now()}
+	return &progress{story: s, total: total, samples: []sample{{at: time.Now()}}}
 }
 
 // update draws, unless it has drawn a moment ago.
 func (p *progress) update(done int64) {
-	if !p.story.live {
-		if quarter := 4 * done / p.total; quarter > p.quarter {
-			p.quarter = quarter
-			p.story.note("%s", p.line(done))
+	now := time.Now()
+	if p.story.live {
+		if now.Sub(p.drawn) >= barInterval || done == p.total {
+			p.drawn = now
+			p.draw(now, done)
 		}
 		return
 	}
-	if now := time.Now(); now.Sub(p.drawn) >= barInterval || done == p.total {
-		p.drawn = now
-		full := int(barWidth * done / p.total)
-		fmt.Fprintf(p.story.out, "\r           %s%s %s\x1b[K", strings.Repeat("█", full), p.story.style.faint(strings.Repeat("░", barWidth-full)), p.line(done))
+	if quarter := 4 * done / p.total; quarter > p.quarter {
+		p.quarter = quarter
+		p.story.note("%s", p.line(now, done))
 	}
 }
 
-// line is "52 %  33.3 MB  28.1 MB/s  1 s left".
-func (p *progress) line(done int64) string {
-	seconds := time.Since(p.began).Seconds()
+func (p *progress) draw(now time.Time, done int64) {
+	full := int(barWidth * done / p.total)
+	bar := strings.Repeat("█", full) + p.story.style.faint(strings.Repeat("░", barWidth-full))
+	fmt.Fprintf(p.story.out, "\r           %s %s\x1b[K", bar, p.line(now, done))
+}
+
+// line is "52 %  33.3 MB  28.1 MB/s  1 s left", where the rate is that of the last second.
+func (p *progress) line(now time.Time, done int64) string {
 	line := fmt.Sprintf("%3d %%  %s", 100*done/p.total, byteCount(uint64(done)))
-	if rate := float64(done) / seconds; seconds > 0 && done > 0 {
-		line += fmt.Sprintf("  %s/s  %.0f s left", byteCount(uint64(rate)), float64(p.total-done)/rate)
+	since := p.samples[0]
+	if rate := float64(done-since.done) / now.Sub(since.at).Seconds(); done > since.done && now.After(since.at) {
+		line += fmt.Sprintf("  %s/s", byteCount(uint64(rate)))
+		if left := float64(p.total-done) / rate; left > 0 {
+			line += fmt.Sprintf("  %.0f s left", math.Ceil(left))
+		}
+	}
+	p.samples = append(p.samples, sample{now, done})
+	for len(p.samples) > 1 && now.Sub(p.samples[1].at) >= time.Second {
+		p.samples = p.samples[1:]
 	}
 	return line
 }
 
-// clear takes the bar off the terminal.
-func (p *progress) clear() {
+// rest leaves the bar as it is, for something else to be told.
+func (p *progress) rest(done int64) {
 	if p.story.live {
-		fmt.Fprint(p.story.out, "\r\x1b[K")
+		p.draw(time.Now(), done)
+		fmt.Fprintln(p.story.out)
 	}
 }

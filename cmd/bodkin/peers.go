@@ -95,7 +95,7 @@ func eventPrinter(out io.Writer, asJSON bool) func(bodkin.Event) error {
 	if asJSON {
 		lines := json.NewEncoder(out)
 		return func(event bodkin.Event) error {
-			if event.Kind == bodkin.Current {
+			if event.Peer.ID.IsZero() {
 				return lines.Encode(map[string]string{"event": event.Kind.String()})
 			}
 			return lines.Encode(struct {
@@ -118,6 +118,10 @@ func eventPrinter(out io.Writer, asJSON bool) func(bodkin.Event) error {
 func eventLine(style style, event bodkin.Event) string {
 	name := style.bold(printable(event.Peer.Name))
 	switch event.Kind {
+	case bodkin.ServerLost:
+		return style.bad("server lost") + ", trying again; links go on without it"
+	case bodkin.ServerBack:
+		return style.good("server back")
 	case bodkin.Joined:
 		return fmt.Sprintf("%s joined (%s)", name, event.Peer.ID.Short())
 	case bodkin.Left:

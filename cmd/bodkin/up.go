@@ -35,10 +35,10 @@ to whom. Ctrl-C or SIGTERM ends the node.`,
 	}
 	mesh := c.Flags().Bool("mesh", false, "link to every node of the room as it comes, so that all can talk on without the server")
 	wait := c.Flags().Bool("wait", false, "wait for a server that cannot be reached, instead of exiting with 5")
-	exposed := c.Flags().StringArray("expose", nil, "let the room connect to a TCP service, as `NAME=HOST:PORT`; may be repeated")
+	expose := c.Flags().StringArray("expose", nil, "let the room connect to a TCP service, as `NAME=HOST:PORT`; may be repeated")
 	asJSON := jsonFlag(c, "events to stdout, an object a line: first {event: up, name, id, port, server, reflexive, mapping}, then those of peers --watch --json")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		services, err := parseExposures(*exposed)
+		services, err := parseExposures(*expose)
 		if err != nil {
 			return err
 		}
