@@ -66,3 +66,14 @@ func transfer(b *testing.B, from, to *Host) {
 		b.Fatalf("received %d bytes of %d", got, n*chunk)
 	}
 }
+
+// BenchmarkLab makes and closes a lab of a server and two hosts behind NATs.
+func BenchmarkLab(b *testing.B) {
+	for b.Loop() {
+		lab := Test(b, Config{})
+		lab.Host("s")
+		lab.NAT("na", Linux()).Host("a")
+		lab.NAT("nb", Linux()).Host("b")
+		lab.Close()
+	}
+}
