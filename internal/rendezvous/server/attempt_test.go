@@ -60,12 +60,12 @@ func dialled(t *testing.T, s *Server) (a, b *fakeNode, toA, toB *wire.Introducti
 func TestRoundsFollowReports(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newTestServer(t, Limits{})
-		a, b, toA, toB := dialled(t, s)
+		a, b, toA, _ := dialled(t, s)
 		a.say(refusedBy(toA))
 		a.quiet(t)
 		time.Sleep(gatherMin + 20*time.Millisecond) // b is 20 ms farther away
 		synctest.Wait()
-		toA, toB = a.introduced(t), b.introduced(t)
+		toA, toB := a.introduced(t), b.introduced(t)
 		if toA.Round != 2 || toB.Round != 2 || string(toA.Attempt) != string(toB.Attempt) {
 			t.Fatalf("after one report: rounds %d and %d, want 2", toA.Round, toB.Round)
 		}

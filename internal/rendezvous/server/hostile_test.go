@@ -236,7 +236,9 @@ func TestThousandHostileConnections(t *testing.T) {
 // introduceFor has the first of each pair dial the second, again and again, for the time of d.
 func introduceFor(t *testing.T, pairs [][2]*node, d time.Duration) (took []time.Duration) {
 	t.Helper()
-	for end := time.Now().Add(d); time.Now().Before(end); {
+	pause := time.NewTicker(10 * time.Millisecond)
+	defer pause.Stop()
+	for end := time.Now().Add(d); time.Now().Before(end); <-pause.C {
 		for _, p := range pairs {
 			began := time.Now()
 			i, err := p[0].Introduce(deadline(t), rendezvous.ByNode(p[1].id))
@@ -249,9 +251,6 @@ func introduceFor(t *testing.T, pairs [][2]*node, d time.Duration) (took []time.
 			took = append(took, time.Since(began))
 			receive(t, p[0].introduced)
 			p[0].Finished(i.Attempt, 1, true)
-		}
-		select {
-		case <-time.After(10 * time.Millisecond):
 		}
 	}
 	return took

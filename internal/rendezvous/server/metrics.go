@@ -20,9 +20,9 @@ func newMetrics(registerer prometheus.Registerer, s *Server) (*metrics, error) {
 	counter := func(name, help, label string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "bodkin", Subsystem: "server", Name: name, Help: help}, []string{label})
 	}
-	gauge := func(name, help string, value func(Stats) int) prometheus.Collector {
+	gauge := func(name, help string, value func() int) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "bodkin", Subsystem: "server", Name: name, Help: help},
-			func() float64 { return float64(value(s.Stats())) })
+			func() float64 { return float64(value()) })
 	}
 	m := &metrics{
 		accepts:       counter("accepts_total", "Main connections accepted or turned away.", "outcome"),
@@ -42,10 +42,10 @@ func newMetrics(registerer prometheus.Registerer, s *Server) (*metrics, error) {
 	}
 	for _, c := range []prometheus.Collector{
 		m.accepts, m.handshakes, m.registrations, m.portReuse, m.dials, m.rounds, m.attempts, m.holes, m.closed, m.skew,
-		gauge("connections", "Main connections open.", func(s Stats) int { return s.Connections }),
-		gauge("nodes", "Reachable nodes registered.", func(s Stats) int { return s.Nodes }),
-		gauge("rooms", "Rooms with a connection.", func(s Stats) int { return s.Rooms }),
-		gauge("attempts_running", "Attempts under way.", func(s Stats) int { return s.Attempts }),
+		gauge("connections", "Main connections open.", s.table.count),
+		gauge("nodes", "Reachable nodes registered.", func() int { _, nodes := s.registry.count(); return nodes }),
+		gauge("rooms", "Rooms with a connection.", func() int { rooms, _ := s.registry.count(); return rooms }),
+		gauge("attempts_running", "Attempts under way.", s.attempts.count),
 	} {
 		if err := registerer.Register(c); err != nil {
 			return nil, err
