@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	mtu       = 1500 // of every interface, so that TCP's MSS is 1460 (RFC 9293, section 3.7.1)
-	virtioLen = 10   // struct virtio_net_hdr
+	mtu = 1500 // of every interface, so that TCP's MSS is 1460 (RFC 9293, section 3.7.1)
+
 	etherLen  = 14
 	sockBytes = 16 << 20
 )

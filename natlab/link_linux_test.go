@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // probe sends small UDP packets from one host to another, some time apart, and returns how long
@@ -171,19 +173,42 @@ func sendBytes(t *testing.T, from, to *Host, n int) time.Duration {
 	return time.Since(start)
 }
 
-// forEachDevice runs a test once with TUN devices, where they can be had, and once with veth pairs.
-func forEachDevice(t *testing.T, f func(*testing.T, *Lab)) {
-	for _, device := range []Device{DeviceTUN, DevicePacket} {
-		t.Run(device.String(), func(t *testing.T) {
-			if lab, err := New(Config{Device: device}); err != nil {
-				if device == DevicePacket && required() {
-					t.Fatal(err)
-				}
-				t.Skip(err) // an ordinary user may have no /dev/net/tun
-			} else {
-				lab.Close()
-			}
-			f(t, Test(t, Config{Device: device}))
+func TestSegmentsOfUDPArriveAsDatagrams(t *testing.T) {
+	forEachDevice(t, func(t *testing.T, lab *Lab) {
+		a, b := lab.Host("a"), lab.NAT("nat", FullCone()).Host("b")
+		in, out := udpPair(t, b, a)
+		defer in.Close()
+		defer out.Close()
+		raw, err := out.(*net.UDPConn).SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw.Control(func(fd uintptr) {
+			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_SEGMENT, 1000)
 		})
+		if err != nil {
+			t.Skip(err)
+		}
+		if _, err := out.Write(make([]byte, 2500)); err != nil {
+			t.Fatal(err)
+		}
+		buf := make([]byte, 3000)
+		for _, want := range []int{1000, 1000, 500} {
+			in.SetReadDeadline(time.Now().Add(time.Second))
+			if n, err := in.Read(buf); n != want {
+				t.Errorf("read %d bytes, %v, want %d", n, err, want)
+			}
+		}
+	})
+}
+
+// forEachDevice runs a test with veth pairs, and with TUN devices where they can be had.
+func forEachDevice(t *testing.T, f func(*testing.T, *Lab)) {
+	t.Run("packet", func(t *testing.T) { f(t, Test(t, Config{Device: DevicePacket})) })
+	if lab, err := New(Config{Device: DeviceTUN}); err != nil {
+		t.Log("without TUN devices, as it may be for an ordinary user:", err)
+	} else {
+		lab.Close()
+		t.Run("tun", func(t *testing.T) { f(t, Test(t, Config{Device: DeviceTUN})) })
 	}
 }

@@ -42,13 +42,18 @@ func (n *network) carry(from *port, f *frame) {
 			n.answer(from, icmpTimeExceeded(&p, n.address(&p)))
 		}
 		f.free()
-	case f.gso > 0 && !(from.link.Load().plain() && to.link.Load().plain()):
+	case f.gso > 0 && !mayStayOne(&p, from, to):
 		for _, segment := range f.split(&n.lab.frames) {
 			n.transmit(t, from, to, segment)
 		}
 	default:
 		n.transmit(t, from, to, f)
 	}
+}
+
+// mayStayOne reports whether it makes no difference that several segments are one packet.
+func mayStayOne(p *packet, from, to *port) bool {
+	return p.protocol == protoTCP && from.link.Load().plain() && to.link.Load().plain()
 }
 
 // fate decides what becomes of a packet before chance has a say.

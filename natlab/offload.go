@@ -8,10 +8,12 @@ import (
 // Fields of struct virtio_net_hdr (virtio 1.2, section 5.1.6), which precedes every packet to and
 // from the kernel.
 const (
+	virtioLen = 10
+
 	vnetNeedsChecksum = 1 // flags
 	vnetTCP4          = 1 // gso_type
 	vnetTCP6          = 4
-	vnetUDP           = 5
+	vnetUDP           = 5 // VIRTIO_NET_HDR_GSO_UDP_L4
 	vnetECN           = 0x80
 )
 
@@ -33,7 +35,7 @@ func acceptOffload(f *frame, vnet []byte, link int) bool {
 	switch vnet[1] &^ vnetECN {
 	case 0:
 		return true
-	case vnetTCP4, vnetTCP6:
+	case vnetTCP4, vnetTCP6, vnetUDP:
 		f.gso = int(binary.NativeEndian.Uint16(vnet[4:]))
 		return f.gso > 0
 	}
@@ -61,13 +63,12 @@ func requestOffload(f *frame, vnet []byte, link int) {
 	binary.NativeEndian.PutUint16(vnet[8:], 16)
 }
 
-// segments returns how many TCP segments f is.
+// segments returns how many packets f stands for.
 func (f *frame) segments() int {
 	if f.gso == 0 {
 		return 1
 	}
-	ip := ipHeaderLen(f.data)
-	payload := len(f.data) - ip - int(f.data[ip+12]>>4)*4
+	payload := len(f.data) - headersLen(f.data)
 	return max(1, (payload+f.gso-1)/f.gso)
 }
 
@@ -77,15 +78,14 @@ func (f *frame) split(pool *frames) []*frame {
 		f.gso = 0
 		return []*frame{f}
 	}
-	ip := ipHeaderLen(f.data)
-	head := ip + int(f.data[ip+12]>>4)*4
+	head := headersLen(f.data)
 	var out []*frame
 	for offset := head; offset < len(f.data); offset += f.gso {
 		end := min(offset+f.gso, len(f.data))
 		seg := pool.get(head + end - offset)
 		copy(seg.data, f.data[:head])
 		copy(seg.data[head:], f.data[offset:end])
-		seg.becomeSegment(ip, offset-head, end == len(f.data), len(out))
+		seg.becomeSegment(len(out), offset-head, end == len(f.data))
 		out = append(out, seg)
 	}
 	f.free()
@@ -93,7 +93,27 @@ func (f *frame) split(pool *frames) []*frame {
 }
 
 // becomeSegment corrects the headers copied from the packet of many segments.
-func (f *frame) becomeSegment(ip, offset int, last bool, index int) {
+func (f *frame) becomeSegment(index, offset int, last bool) {
+	ip := ipHeaderLen(f.data)
+	if f.data[0]>>4 == 4 {
+		binary.BigEndian.PutUint16(f.data[2:], uint16(len(f.data)))
+		binary.BigEndian.PutUint16(f.data[4:], binary.BigEndian.Uint16(f.data[4:])+uint16(index))
+		f.data[10], f.data[11] = 0, 0
+		binary.BigEndian.PutUint16(f.data[10:], ^onesSum(f.data[:ip], 0))
+	} else {
+		binary.BigEndian.PutUint16(f.data[4:], uint16(len(f.data)-ip))
+	}
+	if isUDP(f.data) {
+		udp := f.data[ip:]
+		binary.BigEndian.PutUint16(udp[4:], uint16(len(udp)))
+		udp[6], udp[7] = 0, 0
+		sum := ^onesSum(udp, pseudoSum(f.data, ip))
+		if sum == 0 {
+			sum = 0xffff
+		}
+		binary.BigEndian.PutUint16(udp[6:], sum)
+		return
+	}
 	const fin, psh, cwr = 1, 8, 0x80
 	tcp := f.data[ip:]
 	binary.BigEndian.PutUint32(tcp[4:], binary.BigEndian.Uint32(tcp[4:])+uint32(offset))
@@ -103,32 +123,40 @@ func (f *frame) becomeSegment(ip, offset int, last bool, index int) {
 	if index > 0 {
 		tcp[13] &^= cwr
 	}
-	if f.data[0]>>4 == 4 {
-		binary.BigEndian.PutUint16(f.data[2:], uint16(len(f.data)))
-		binary.BigEndian.PutUint16(f.data[4:], binary.BigEndian.Uint16(f.data[4:])+uint16(index))
-		f.data[10], f.data[11] = 0, 0
-		binary.BigEndian.PutUint16(f.data[10:], ^onesSum(f.data[:ip], 0))
-	} else {
-		binary.BigEndian.PutUint16(f.data[4:], uint16(len(f.data)-ip))
-	}
 	tcp[16], tcp[17] = 0, 0
 	binary.BigEndian.PutUint16(tcp[16:], ^onesSum(tcp, pseudoSum(f.data, ip)))
 }
 
+// headersLen is the length of the IP and the TCP or UDP header of a packet of many segments.
+func headersLen(packet []byte) int {
+	ip := ipHeaderLen(packet)
+	if isUDP(packet) {
+		return ip + 8
+	}
+	return ip + int(packet[ip+12]>>4)*4
+}
+
+func isUDP(packet []byte) bool {
+	if packet[0]>>4 == 6 {
+		return protocol(packet[6]) == protoUDP
+	}
+	return protocol(packet[9]) == protoUDP
+}
+
 func ipHeaderLen(packet []byte) int {
 	if packet[0]>>4 == 6 {
-		return 40 // the lab's kernels put no extension headers before TCP
+		return 40 // kernels put no extension headers before TCP and UDP
 	}
 	return int(packet[0]&15) * 4
 }
 
-// pseudoSum is the sum of a TCP packet's pseudo-header (RFC 9293, section 3.1).
+// pseudoSum is the sum of the pseudo-header of TCP or UDP (RFC 9293, section 3.1).
 func pseudoSum(packet []byte, ip int) uint64 {
-	addresses := packet[12:20]
+	addresses, number := packet[12:20], packet[9]
 	if packet[0]>>4 == 6 {
-		addresses = packet[8:40]
+		addresses, number = packet[8:40], packet[6]
 	}
-	return uint64(onesSum(addresses, 0)) + 6 + uint64(len(packet)-ip)
+	return uint64(onesSum(addresses, 0)) + uint64(number) + uint64(len(packet)-ip)
 }
 
 // onesSum is the ones' complement sum of b and initial (RFC 1071), not inverted.

@@ -187,3 +187,36 @@ func readPcap(t *testing.T, file []byte) (packets [][]byte) {
 	}
 	return packets
 }
+
+func TestHostsBehindOneNATMeetAtItsExternalAddress(t *testing.T) {
+	x := newScene(t, func(l *Lab) *NAT { return l.NAT("nat", FullCone()) })
+	if got := x.dial(x.a, 40000, x.endpoint(x.s, 4000)); got != "connected" {
+		t.Fatal(got)
+	}
+	go echo(x.listen(x.a, 40000))
+	if got := x.dial(x.b, 40001, x.mapped(40000)); got != "connected" {
+		t.Errorf("it hairpins: %s, want connected", got)
+	}
+	if n := x.lab.SYNs()[x.nat.Addr()][x.mapped(40000)]; n != 0 {
+		t.Errorf("the internet saw %d of its SYNs", n)
+	}
+}
+
+func TestAHeldSYNIsAnsweredInTime(t *testing.T) {
+	x := newScene(t, func(l *Lab) *NAT { return l.NAT("nat", CarrierGrade()) })
+	if got := x.dial(x.a, 40000, x.endpoint(x.s, 4000)); got != "connected" {
+		t.Fatal(got)
+	}
+	mapped := x.external(x.endpoint(x.s, 4000))
+	answer := make(chan string, 1)
+	go func() { answer <- x.dial(x.r, 4444, mapped) }()
+	// The SYN is held for 6 s (RFC 5382, REQ-4), which pass as soon as it is there.
+	for x.lab.SYNs()[x.r.Addr()][mapped] == 0 {
+		x.must(waitUntil(time.Now().Add(time.Millisecond)))
+	}
+	x.must(waitUntil(time.Now().Add(20 * time.Millisecond)))
+	x.must(x.nat.Age(6 * time.Second))
+	if got := <-answer; got != "refused" {
+		t.Errorf("the dial ended in %s, want refused", got)
+	}
+}
