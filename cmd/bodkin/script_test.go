@@ -1,30 +1,43 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"flag"
-	"io"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/bodkin-p2p/bodkin/natlab"
 )
 
 // After a change of the help: go test ./cmd/bodkin -run Scripts/help -update
 var update = flag.Bool("update", false, "rewrite the output that the scripts expect")
 
+// TestMain runs the tests where labs can be built, if possible, and the program where it was started by one of them.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"bodkin": main})
+	if name := filepath.Base(os.Args[0]); strings.TrimSuffix(name, ".exe") == "bodkin" {
+		program{m}.Run()
+	}
+	natlab.Main(program{m})
+}
+
+// program is the tests with bodkin in the PATH, or bodkin itself where this process was started under that name.
+type program struct{ tests *testing.M }
+
+// Run does not return.
+func (p program) Run() int {
+	testscript.Main(p.tests, map[string]func(){"bodkin": main})
+	return 0
 }
 
 // TestScripts runs the scripts of testdata, each in a directory of its own and with the real program over loopback. What
@@ -34,9 +47,16 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		UpdateScripts:       *update,
-		Cmds:                scriptCommands(),
+		Condition: func(condition string) (bool, error) {
+			if condition != "natlab" {
+				return false, fmt.Errorf("unknown condition %q", condition)
+			}
+			return os.Getenv("NATLAB") == "require", nil
+		},
+		Cmds: scriptCommands(),
 		Setup: func(env *testscript.Env) error {
 			env.Values[processesKey{}] = map[string]*process{}
+			env.Setenv("TMPDIR", os.TempDir())
 			env.Setenv("BODKIN_HOME", "")
 			env.Setenv("BODKIN_INVITE", "")
 			env.Setenv("NO_COLOR", "1")
@@ -46,9 +66,6 @@ func TestScripts(t *testing.T) {
 		},
 	})
 }
-
-// patience is how long a script waits for what must come.
-const patience = 20 * time.Second
 
 // scriptCommands are:
 //
@@ -63,9 +80,11 @@ const patience = 20 * time.Second
 //	damage FILE OFFSET            changes a byte
 func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
-		"exits":  scriptExits,
-		"start":  func(ts *testscript.TestScript, _ bool, args []string) { startProcess(ts, args[0], args[1], args[2:]) },
-		"await":  func(ts *testscript.TestScript, _ bool, args []string) { processOf(ts, args[0]).await(ts, args[1]) },
+		"exits": scriptExits,
+		"start": func(ts *testscript.TestScript, _ bool, args []string) { startProcess(ts, args[0], args[1], args[2:]) },
+		"await": func(ts *testscript.TestScript, _ bool, args []string) {
+			ts.Check(processOf(ts, args[0]).await(args[1]))
+		},
 		"type":   scriptType,
 		"hangup": func(ts *testscript.TestScript, _ bool, args []string) { ts.Check(processOf(ts, args[0]).stdin.Close()) },
 		"halt":   scriptHalt,
@@ -91,36 +110,6 @@ func scriptExits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// A process runs in the background of a script.
-type process struct {
-	cmd    *exec.Cmd
-	stdin  io.WriteCloser
-	output output
-	ended  chan struct{} // closed at its end
-}
-
-// output is what a process has printed.
-type output struct {
-	mu      sync.Mutex
-	text    bytes.Buffer
-	changed chan struct{}
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.text.Write(p)
-	close(o.changed)
-	o.changed = make(chan struct{})
-	return len(p), nil
-}
-
-func (o *output) now() (string, <-chan struct{}) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String(), o.changed
-}
-
 type processesKey struct{}
 
 func processes(ts *testscript.TestScript) map[string]*process {
@@ -136,54 +125,20 @@ func processOf(ts *testscript.TestScript, name string) *process {
 }
 
 func startProcess(ts *testscript.TestScript, name, pattern string, args []string) *process {
-	p := &process{cmd: exec.Command("bodkin", args...), ended: make(chan struct{})}
-	p.output.changed = make(chan struct{})
-	p.cmd.Dir = ts.MkAbs(".")
-	p.cmd.Env = []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME"), "XDG_CONFIG_HOME=" + ts.Getenv("XDG_CONFIG_HOME"),
+	cmd := exec.Command("bodkin", args...)
+	cmd.Dir = ts.MkAbs(".")
+	cmd.Env = []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME"), "XDG_CONFIG_HOME=" + ts.Getenv("XDG_CONFIG_HOME"),
 		"TMPDIR=" + os.TempDir(), "NO_COLOR=1", "GOCOVERDIR=" + os.Getenv("GOCOVERDIR")}
-	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
-	stdin, err := p.cmd.StdinPipe()
+	p, err := newProcess(cmd, cmd.Start)
 	ts.Check(err)
-	p.stdin = stdin
-	ts.Check(p.cmd.Start())
-	go func() {
-		defer close(p.ended)
-		p.cmd.Wait()
-	}()
 	ts.Defer(func() {
-		p.cmd.Process.Kill()
-		<-p.ended
-		if text, _ := p.output.now(); text != "" {
+		if text := p.end(); text != "" {
 			ts.Logf("[%s]\n%s", name, text)
 		}
 	})
 	processes(ts)[name] = p
-	p.await(ts, pattern)
+	ts.Check(p.await(pattern))
 	return p
-}
-
-// await waits until the process has printed something that matches.
-func (p *process) await(ts *testscript.TestScript, pattern string) {
-	re, err := regexp.Compile("(?m)" + pattern)
-	ts.Check(err)
-	deadline := time.NewTimer(patience)
-	defer deadline.Stop()
-	for {
-		text, changed := p.output.now()
-		if re.MatchString(text) {
-			return
-		}
-		select {
-		case <-changed:
-		case <-p.ended:
-			if text, _ := p.output.now(); !re.MatchString(text) {
-				ts.Fatalf("the process ended without printing %q", pattern)
-			}
-			return
-		case <-deadline.C:
-			ts.Fatalf("nothing like %q after %v", pattern, patience)
-		}
-	}
 }
 
 func scriptType(ts *testscript.TestScript, _ bool, args []string) {
