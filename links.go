@@ -75,17 +75,6 @@ func (t *links) to(who target) *link {
 	return newest
 }
 
-// all returns one link for each linked peer, the newest.
-func (t *links) all() []*link {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var newest []*link
-	for _, all := range t.byPeer {
-		newest = append(newest, all[len(all)-1])
-	}
-	return newest
-}
-
 // close ends all sessions and takes no more.
 func (t *links) close() {
 	t.mu.Lock()
