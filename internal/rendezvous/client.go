@@ -54,6 +54,7 @@ type Client struct {
 	session    *session // nil: not registered
 	state      State
 	outcome    *outcome // of the connection attempt that is under way or comes next
+	untold     error    // of the last attempt, if it failed and Registered has not told it yet
 	request    uint64
 	registered bool           // some time
 	preferred  netip.AddrPort // served last, is tried first
@@ -147,6 +148,7 @@ func (c *Client) finishOutcome(state State, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.outcome.state, c.outcome.err = state, err
+	c.untold = err
 	close(c.outcome.done)
 	c.outcome = newOutcome()
 }
@@ -159,29 +161,31 @@ func (c *Client) tellState() {
 	}
 }
 
-// Registered returns at once if the node is registered. Else it waits for the end of the connection attempt that is under way, or of the next
-// one, and returns its error: an *UnreachableError, after which Run keeps trying, or a *RefusedError. It returns
-// ctx's error when ctx ends, and net.ErrClosed after Run has returned.
+// Registered returns at once if the node is registered. Else it tells how the connection attempt ends that is under way, or the last one
+// if that failed and nobody was told, or the next: with an *UnreachableError, after which Run keeps trying, or a
+// *RefusedError. It returns ctx's error when ctx ends, and net.ErrClosed after Run has returned.
 func (c *Client) Registered(ctx context.Context) (State, error) {
 	c.mu.Lock()
-	o, state, isRegistered := c.outcome, c.state, c.session != nil
+	o, state, isRegistered, untold := c.outcome, c.state, c.session != nil, c.untold
+	c.untold = nil
 	c.mu.Unlock()
-	if isRegistered {
+	switch {
+	case isRegistered:
 		return state, nil
+	case untold != nil:
+		return State{}, untold
 	}
 	select {
 	case <-o.done:
-		return o.state, o.err
 	case <-ctx.Done():
 		return State{}, ctx.Err()
 	case <-c.ended:
-		select {
-		case <-o.done: // Run's last attempt tells more
-			return o.state, o.err
-		default:
-			return State{}, net.ErrClosed
-		}
+		return State{}, net.ErrClosed
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.untold = nil
+	return o.state, o.err
 }
 
 // State returns what is known now.

@@ -129,6 +129,22 @@ func TestEveryAddressIsTriedAndTold(t *testing.T) {
 	})
 }
 
+func TestFailureIsToldToWhoAsksLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, nil)
+		s.refuse.Store(true)
+		s.run()
+		synctest.Wait() // the first attempt has failed, and Run waits
+		start := time.Now()
+		if _, err := s.client.Registered(t.Context()); !errors.Is(err, errNoRoute) || time.Since(start) != 0 {
+			t.Errorf("told %v after %v, want the failure at once", err, time.Since(start))
+		}
+		if _, err := s.client.Registered(t.Context()); !errors.Is(err, errNoRoute) || time.Since(start) == 0 {
+			t.Errorf("asked again: told %v after %v, want the next failure", err, time.Since(start))
+		}
+	})
+}
+
 func TestDeadAddressCostsAQuarterOfASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, func(c *ClientConfig) {
