@@ -13,8 +13,8 @@ import (
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
-// A link is one open connection on its way to be the winner. Until then its Close is a reset, whoever calls it (the TLS
-// handshake does when its context ends): an orderly end would hold the 4-tuple for a minute (TIME_WAIT), and the
+// A link is one open connection on its way to be the winner. Until it is kept its Close is a reset, whoever calls it (the
+// TLS handshake does when its context ends): an orderly end would hold the 4-tuple for a minute (TIME_WAIT), and the
 // next round would find it busy.
 //
 // It checks and takes away the preface of the other end before the first byte is read, so that a client's TLS need not
@@ -82,7 +82,7 @@ func (l *link) Close() error {
 	return reuseport.Abort(l.Conn)
 }
 
-// keep makes l the connection that both sides keep.
+// keep makes Close an orderly one.
 func (l *link) keep() { l.kept.Store(true) }
 
 // NetConn is the TCP connection, for socket options.

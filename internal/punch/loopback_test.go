@@ -33,10 +33,8 @@ func TestTwoPortsMeetAHundredTimes(t *testing.T) {
 			if r.Accepted {
 				accepted++
 			}
-			if err := reuseport.Abort(r.Conn); err != nil { // an orderly end would keep the 4-tuple for a minute
-				t.Error(err)
-			}
 		}
+		hangUp(atA, atB)
 	}
 	t.Logf("of 200 ends, %d were accepted and %d dialled", accepted, 200-accepted)
 }
@@ -176,8 +174,7 @@ func TestRealStrangersNeitherWinNorHoldUpThePeer(t *testing.T) {
 			if atA.err != nil || atB.err != nil {
 				t.Fatalf("dialer: %v, callee: %v", atA.err, atB.err)
 			}
-			defer reuseport.Abort(atA.result.Conn)
-			defer reuseport.Abort(atB.result.Conn)
+			defer hangUp(atA, atB)
 			if took := time.Since(began); took > verifyTimeout {
 				t.Errorf("took %v: the stranger held the peer up", took)
 			}

@@ -58,7 +58,8 @@ const (
 	dial     verb = iota // open a connection to the remote; answered by opened or failed
 	verify               // run prefaces and TLS; answered by proven or disproven
 	nominate             // dialer: write the nomination; callee: wait for it. Answered by nominated or lost
-	abort                // close the connection at once, with a reset
+	abort                // close the connection with a reset
+	retire               // close the connection in order
 	report               // tell the failure to the server
 )
 
@@ -231,7 +232,7 @@ func (m *machine) finish(now time.Time, cause error) []action {
 			continue
 		}
 		if t.stage != dialling {
-			do = append(do, action{verb: abort, try: i})
+			do = append(do, m.drop(i))
 		}
 		switch t.stage {
 		case dialling:
@@ -254,7 +255,18 @@ func (m *machine) tooLate(i int, err error) []action {
 	if err != nil {
 		return nil
 	}
-	return []action{{verb: abort, try: i}}
+	return []action{m.drop(i)}
+}
+
+// drop closes a connection that is not needed any more. The dialer resets it, so that its addresses and ports are free
+// at once. The callee must not, when it has a winner: it would do so a moment after the dialer, and if two resets cross, Linux routers on
+// both sides keep the dead connection in mind and let no new one through for minutes (docs/decisions/0054). The
+// dialer's reset ends what the callee closes in order.
+func (m *machine) drop(i int) action {
+	if m.role == Callee && m.cause == nil {
+		return action{verb: retire, try: i}
+	}
+	return action{verb: abort, try: i}
 }
 
 // isAlive tells whether there is a try to or from remote that has not failed.

@@ -105,7 +105,8 @@ func (e systemError) Unwrap() error { return e.errno }
 func inWords(do []action) string {
 	var words []string
 	for _, a := range do {
-		name := map[verb]string{dial: "dial", verify: "verify", nominate: "nominate", abort: "abort", report: "report"}[a.verb]
+		name := map[verb]string{dial: "dial", verify: "verify", nominate: "nominate", abort: "abort",
+			retire: "retire", report: "report"}[a.verb]
 		word := fmt.Sprintf("%s %d", name, a.try)
 		if a.verb == report {
 			kind := strings.TrimPrefix(a.failure.Kind.String(), "FAILURE_KIND_")
@@ -223,10 +224,15 @@ func TestTheMachineFollowsItsRules(t *testing.T) {
 			open 1        -> verify 1
 			proven 0      -> nominate 0
 			proven 1      -> nominate 1
-			nominated 1   -> abort 0
+			nominated 1   -> retire 0
 			lost 0        ->
-			nominated 0   -> abort 0
-			open 2        -> abort 2`},
+			nominated 0   -> retire 0
+			open 2        -> retire 2`},
+		{"a callee without a winner resets", []Role{Callee}, `
+			round 1 a b -> dial 0, dial 1
+			open 0      -> verify 0
+			cancel      -> abort 0
+			open 1      -> abort 1`},
 		{"the callee goes on when a verified connection dies, and does not bother the server with it", []Role{Callee}, `
 			round 1 a b -> dial 0, dial 1
 			open 0      -> verify 0

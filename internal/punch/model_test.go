@@ -134,7 +134,8 @@ func (w *world) do(event string, actions []action) {
 		case nominate:
 			w.checkNominate(i)
 			w.pending = append(w.pending, a)
-		case abort:
+		case abort, retire:
+			w.expect(a.verb == abort || w.m.role == Callee && w.m.over && w.m.cause == nil, "%d is not reset", i)
 			w.expect(w.failed[i] || w.m.over, "closes %d, which has not failed, before the end", i)
 			w.expect(!w.won(i), "closes %d, the winner", i)
 			w.open[i] = false

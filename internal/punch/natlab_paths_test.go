@@ -55,15 +55,13 @@ func TestALoserInAnyStateHurtsNobody(t *testing.T) {
 			exchange(t, atA.result.Conn, atB.result.Conn)
 			if againA.err == nil && againB.err == nil {
 				exchange(t, againA.result.Conn, againB.result.Conn)
-				reuseport.Abort(againA.result.Conn)
-				reuseport.Abort(againB.result.Conn)
+				hangUp(againA, againB)
 			} else if got := againA.tries()[0].Outcome; got != TupleBusy || atA.result.Tries[1].Outcome != Unanswered {
 				t.Errorf("next attempt over the loser's path: %v, callee: %v", againA.tries(), againB.tries())
 			} else {
 				busy++
 			}
-			reuseport.Abort(atA.result.Conn)
-			reuseport.Abort(atB.result.Conn)
+			hangUp(atA, atB)
 		})
 	}
 	// The SYN of the callee that meets the dialer's closed socket gets to its listener, which answers with another
@@ -99,8 +97,7 @@ func TestNeighboursMeetInsideTheirNetwork(t *testing.T) {
 			if atA.err != nil || atB.err != nil {
 				t.Fatalf("dialer: %v, callee: %v", atA.err, atB.err)
 			}
-			defer reuseport.Abort(atA.result.Conn)
-			defer reuseport.Abort(atB.result.Conn)
+			defer hangUp(atA, atB)
 			exchange(t, atA.result.Conn, atB.result.Conn)
 			if got := atA.result.Remote.Addr; got != inside(b, p.b) {
 				t.Errorf("connected to %v, want %v", got, inside(b, p.b))
@@ -136,8 +133,7 @@ func TestAPeerWithoutFilteringNeedNotDial(t *testing.T) {
 	if atA.err != nil || atB.err != nil {
 		t.Fatalf("dialer: %v, callee: %v", atA.err, atB.err)
 	}
-	defer reuseport.Abort(atA.result.Conn)
-	defer reuseport.Abort(atB.result.Conn)
+	defer hangUp(atA, atB)
 	exchange(t, atA.result.Conn, atB.result.Conn)
 	if r := atB.result; !r.Accepted || r.SYNs != 0 || r.Remote.Addr != p.toA {
 		t.Errorf("the callee's end: %+v", r)

@@ -142,13 +142,7 @@ func (p pair) punch(ctx context.Context, skew, timeout time.Duration, s *server)
 	} else {
 		firstA.Delay = -skew
 	}
-	atA, atB = runBoth(ctx, p.a, p.b, firstA, firstB, planA, planB)
-	for _, o := range []outcome{atA, atB} {
-		if o.err == nil {
-			defer reuseport.Abort(o.result.Conn)
-		}
-	}
-	return atA, atB
+	return runBoth(ctx, p.a, p.b, firstA, firstB, planA, planB)
 }
 
 // tries is what an attempt tried on one side, however it ended.
@@ -195,6 +189,7 @@ func TestOneRoundConnectsWheneverTheTableSays(t *testing.T) {
 					timeout = 500 * time.Millisecond
 				}
 				atA, atB := p.punch(t.Context(), skew, timeout, nil)
+				defer hangUp(atA, atB)
 				real := atB.tries()[0].Started.Sub(atA.tries()[0].Started) // a busy machine is late
 				want := connects(real)
 				if got := atA.err == nil && atB.err == nil; got != want {
@@ -225,6 +220,7 @@ func TestRoundsConnectEveryPairOfFirewalls(t *testing.T) {
 			t.Run(skew.String(), func(t *testing.T) {
 				p := newPair(t, lab, a, b)
 				atA, atB := p.punch(t.Context(), skew, 0, newServer(p, 2*apart))
+				defer hangUp(atA, atB)
 				if atA.err != nil || atB.err != nil {
 					t.Fatalf("dialer: %v, callee: %v", atA.err, atB.err)
 				}

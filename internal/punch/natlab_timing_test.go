@@ -78,6 +78,7 @@ func measureAgainstModel(t *testing.T, lab *natlab.Lab, a, b site, skew time.Dur
 		if atA.err != nil || atB.err != nil {
 			t.Fatalf("dialer: %v, callee: %v", atA.err, atB.err)
 		}
+		hangUp(atA, atB)
 		start := atA.result.FirstSYN
 		real := atB.result.FirstSYN.Sub(start) // timers are late by a little
 		openA, openB := establishedAt(real, apart)

@@ -95,6 +95,16 @@ func runBoth(ctx context.Context, a, b *node, firstA, firstB Round, planA, planB
 	return atA, atB
 }
 
+// hangUp ends what an attempt gave, so that the same ports can meet again.
+func hangUp(atA, atB outcome) {
+	if atA.err == nil {
+		reuseport.Abort(atA.result.Socket)
+	}
+	if atB.err == nil {
+		atB.result.Socket.Close() // were it reset, too, the resets would cross
+	}
+}
+
 // at is a round with these remotes.
 func at(number int, remotes ...netip.AddrPort) Round {
 	r := Round{Number: number}

@@ -113,6 +113,9 @@ func (a *attempt) act(ctx context.Context, do []action) {
 			a.start(i, nominate, func() (net.Conn, error) { return nil, a.settle(conn) })
 		case abort:
 			_ = a.links[i].Close() // nothing can be done about an error, nor does it matter to anybody
+		case retire:
+			a.links[i].keep()
+			_ = a.links[i].Close()
 		case report:
 			if a.plan.Report != nil {
 				a.plan.Report(action.failure)
