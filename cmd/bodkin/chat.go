@@ -28,7 +28,8 @@ nobody is in the chat, lines wait; those of a program for ten seconds.`,
 		Example: `  bodkin chat
   bodkin chat ben
   uptime | bodkin chat ben`,
-		Args: cobra.MaximumNArgs(1),
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: completePeer(g),
 	}
 	asJSON := jsonFlag(c, "received lines as a JSON object each: {from, id, text}")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -106,5 +107,5 @@ func (r *chatRoom) audience() string {
 	if r.only != nil {
 		return fmt.Sprintf("only %s reads this", printable(r.only.name))
 	}
-	return "all of the room who are in the chat read this"
+	return "everybody in the chat reads this"
 }

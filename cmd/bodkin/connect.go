@@ -19,7 +19,8 @@ serves.`,
 
   With ssh, to a node that runs "bodkin up --expose ssh=localhost:22":
     ssh -o ProxyCommand='bodkin connect ben ssh' ben`,
-		Args: exactly(2, "PEER and SERVICE"),
+		Args:              exactly(2, "PEER and SERVICE"),
+		ValidArgsFunction: completePeer(g),
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		peer, service := args[0], args[1]

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -121,13 +122,13 @@ func about(peer string, err error) error {
 	return f
 }
 
-// plain is an error's text without the names of packages.
+// plain is an error's text without the names of packages and system calls.
 func plain(err error) string {
 	text := err.Error()
-	for _, name := range []string{"bodkin: ", "session: ", "server: ", "identity: "} {
-		text = strings.ReplaceAll(text, name, "")
+	for _, noise := range []string{"bodkin: ", "session: ", "server: ", "identity: ", "forward: ", "rendezvous server unreachable: "} {
+		text = strings.ReplaceAll(text, noise, "")
 	}
-	return text
+	return regexp.MustCompile(`dial tcp [^ ]*: (connect: )?`).ReplaceAllString(text, "")
 }
 
 // addressInUse finds out whether err is about a listening address that something else has, and which.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"sync"
@@ -193,16 +192,14 @@ func aboutStream(peer, service string, err error) error {
 	f := explain(err)
 	peer = printable(peer)
 	switch {
-	case errors.Is(err, context.Canceled), f.err == nil:
-		return err
 	case errors.Is(err, bodkin.ErrServiceUnknown):
 		f.text = fmt.Sprintf("%s does not listen on %q", peer, service)
 		f.hint = fmt.Sprintf("on %s: `bodkin listen %s`, or `bodkin up --expose %s=HOST:PORT`", peer, service, service)
 	case errors.Is(err, bodkin.ErrServiceTaken):
 		f.text = fmt.Sprintf("another command of this machine listens on %q", service)
 		f.hint = "choose another name, or end that command"
-	case errors.Is(err, net.ErrClosed), errors.Is(err, io.ErrUnexpectedEOF):
-		f.text = fmt.Sprintf("the stream to %s was cut: %s", peer, f.text)
+	case f.code == exitFailed && f.hint == "":
+		f.text = fmt.Sprintf("the stream with %s broke: %s", peer, f.text)
 	}
 	return f
 }

@@ -28,7 +28,8 @@ first protected byte could be sent; in how many rounds and with how many SYNs.`,
 		Example: `  bodkin ping ben
   bodkin ping ben --count 5
   bodkin ping ben --direct-only --json`,
-		Args: exactly(1, "PEER"),
+		Args:              exactly(1, "PEER"),
+		ValidArgsFunction: completePeer(g),
 	}
 	count := c.Flags().Int("count", 1, "how many times, a second apart; 0: until Ctrl-C")
 	directOnly := c.Flags().Bool("direct-only", false, "exit with 3 if there is no direct path")

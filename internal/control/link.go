@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/bodkin-p2p/bodkin"
@@ -34,6 +35,9 @@ const (
 
 // errSpoken tells that the other end of the socket does not speak this protocol.
 var errSpoken = errors.New("control socket: what came is not of the protocol")
+
+// errTaken is what Write returns when the other side takes no more.
+var errTaken = errors.New("the other side has closed the stream")
 
 // streamInfo is what a 101 tells of a stream, in the header Bodkin-Stream.
 type streamInfo struct {
@@ -192,8 +196,8 @@ func (l *link) sendLocked(kind byte, data []byte) error {
 	header := binary.BigEndian.AppendUint32(nil, uint32(kind)<<24|uint32(len(data)))
 	record := net.Buffers{header, data}
 	if _, err := record.WriteTo(l.Conn); err != nil {
-		if !errors.Is(err, net.ErrClosed) {
-			err = fmt.Errorf("stream was closed by the other side: %w", err)
+		if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+			err = errTaken
 		}
 		l.werr = err
 		return err
