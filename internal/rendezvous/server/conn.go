@@ -29,7 +29,6 @@ type conn struct {
 	node   identity.NodeID
 	remote netip.AddrPort // the node's reflexive address
 	number uint64         // in the table of connections, and in the token for hole connections
-	opened time.Duration  // since the server started
 
 	registration // guarded by room.mu
 

@@ -103,9 +103,9 @@ func (f *fakeNode) take() []*wire.ServerMessage { return f.far.take() }
 // connect adds a connection of node n of the room, which has not registered yet.
 func connect(s *Server, room byte, n uint64) *fakeNode {
 	f := &fakeNode{far: &fakeSocket{}}
-	f.conn = &conn{server: s, socket: f.far, node: nodeID(n), opened: s.now(),
+	f.conn = &conn{server: s, socket: f.far, node: nodeID(n),
 		remote: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(n)}), 40000+uint16(n%20000))}
-	f.heard.Store(int64(f.opened))
+	f.heard.Store(int64(s.now()))
 	s.connections.enter(f.remote.Addr())
 	f.room = s.registry.enter(identity.RoomID{room})
 	s.table.add(f.conn)

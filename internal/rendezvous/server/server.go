@@ -210,8 +210,8 @@ func (s *Server) handshake(ctx context.Context, nc net.Conn) (*conn, error) {
 	if tcp, ok := nc.(*net.TCPConn); ok {
 		tcp.SetKeepAlive(false) // nodes ping
 	}
-	c := &conn{server: s, node: node, remote: addrPort(nc.RemoteAddr()), opened: s.now(), in: channel.In, out: channel.Out}
-	c.heard.Store(int64(c.opened))
+	c := &conn{server: s, node: node, remote: addrPort(nc.RemoteAddr()), in: channel.In, out: channel.Out}
+	c.heard.Store(int64(s.now()))
 	if c.socket, err = s.loop.Add(nc, c); err != nil {
 		return nil, err
 	}
