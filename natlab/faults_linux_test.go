@@ -100,12 +100,16 @@ func TestADelayChangesUnderAConnection(t *testing.T) {
 		delay *= time.Millisecond
 		settle(t, lab) // what is on its way is not overtaken
 		lab.SetLink(b, Link{Delay: delay})
-		start := time.Now()
-		if got := exchange(c); got != "ok" {
-			t.Fatal(got)
+		best := time.Hour
+		for range 5 {
+			start := time.Now()
+			if got := exchange(c); got != "ok" {
+				t.Fatal(got)
+			}
+			best = min(best, time.Since(start))
 		}
-		if rtt := time.Since(start); rtt < 2*delay || rtt > 2*delay+tolerance {
-			t.Errorf("round trip took %v, want %v", rtt, 2*delay)
+		if best < 2*delay || best > 2*delay+10*time.Millisecond {
+			t.Errorf("the best round trip took %v, want %v", best, 2*delay)
 		}
 	}
 }

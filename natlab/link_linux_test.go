@@ -63,26 +63,34 @@ func median(d []time.Duration) time.Duration {
 	return slices.Sorted(slices.Values(d))[len(d)/2]
 }
 
+// On a busy machine anything may come late, so the best of some attempts counts. Nothing may ever
+// come early.
 func TestDelayIsExactToAFractionOfAMillisecond(t *testing.T) {
+	const attempts, packets, tolerance = 5, 100, 500 * time.Microsecond
 	forEachDevice(t, func(t *testing.T, lab *Lab) {
 		a, b := lab.Host("a", Delay(7*time.Millisecond)), lab.Host("b", Delay(12*time.Millisecond))
-		for _, step := range []struct {
-			set  time.Duration // of the pair; zero leaves it to the links
-			want time.Duration
-		}{{0, 19 * time.Millisecond}, {30 * time.Millisecond, 30 * time.Millisecond}} {
-			if step.set > 0 {
-				if err := lab.SetDelay(a, b, step.set); err != nil {
+		want := 19 * time.Millisecond
+		for _, pair := range []time.Duration{0, 30 * time.Millisecond} {
+			if pair > 0 {
+				want = pair
+				if err := lab.SetDelay(a, b, pair); err != nil {
 					t.Fatal(err)
 				}
 			}
-			delays, order := probe(t, a, b, 100, time.Millisecond)
-			late := median(delays) - step.want
-			t.Logf("median is %v late, last %v", late, slices.Max(delays)-step.want)
-			if len(delays) != 100 || !slices.IsSorted(order) {
-				t.Errorf("got %d packets, sorted %v, want 100 in order", len(delays), slices.IsSorted(order))
+			best := time.Hour
+			for n := 0; n < attempts && best > tolerance; n++ {
+				delays, order := probe(t, a, b, packets, time.Millisecond)
+				if len(delays) != packets || !slices.IsSorted(order) {
+					t.Fatalf("got %d packets of %d, numbers %v", len(delays), packets, order)
+				}
+				if first := slices.Min(delays); first < want {
+					t.Fatalf("a packet took %v, want %v", first, want)
+				}
+				best = min(best, median(delays)-want)
+				t.Logf("late by %v in the median, %v at most", median(delays)-want, slices.Max(delays)-want)
 			}
-			if late < 0 || late > 2*time.Millisecond {
-				t.Errorf("median delay is %v, want %v", median(delays), step.want)
+			if best > tolerance {
+				t.Errorf("late by %v in the median, want %v at most", best, tolerance)
 			}
 		}
 	})
@@ -99,7 +107,8 @@ func TestJitterKeepsTheOrderUnlessAskedNotTo(t *testing.T) {
 		if len(delays) != 100 || slices.IsSorted(order) == reorder {
 			t.Errorf("reorder %v: got %d packets, in order %v", reorder, len(delays), slices.IsSorted(order))
 		}
-		if spread := slices.Max(delays) - slices.Min(delays); spread < 10*time.Millisecond {
+		// In order, most packets wait for one before them that was late.
+		if spread := slices.Max(delays) - slices.Min(delays); spread < 2*time.Millisecond {
 			t.Errorf("reorder %v: delays differ by %v only", reorder, spread)
 		}
 	}

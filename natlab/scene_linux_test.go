@@ -73,7 +73,7 @@ func (x *scene) listen(h *Host, port uint16) (l net.Listener) {
 
 // patience is how long a dial may take before it counts as silence. It ends before the first SYN is
 // sent again, after 1 s.
-const patience = 500 * time.Millisecond
+const patience = 800 * time.Millisecond
 
 // dial tells in a word how an attempt to connect ends.
 func (x *scene) dial(h *Host, port uint16, to netip.AddrPort) string {
