@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"sync"
 	"time"
@@ -47,15 +45,6 @@ type chatRoom struct {
 	changed chan struct{}         // closed and replaced when voices change
 	first   time.Time             // when the first voice was there
 	leaving bool
-}
-
-// A voice is the stream for this side's lines to one person, or the attempt to have one.
-type voice struct {
-	person
-	queue  chan string
-	heard  bool          // the other side has greeted
-	again  bool          // the other side dialled while this attempt was failing
-	closed chan struct{} // the stream is over
 }
 
 func newChatRoom(node control.Node) *chatRoom {
@@ -117,46 +106,6 @@ func (r *chatRoom) accept(ctx context.Context, l control.Listener) {
 	}
 }
 
-// hear prints the lines of one stream.
-func (r *chatRoom) hear(ctx context.Context, who person, stream control.Stream) {
-	defer r.hears(who, -1)
-	defer stream.Close()
-	stop := context.AfterFunc(ctx, func() { stream.Close() })
-	defer stop()
-	if _, err := io.WriteString(stream, chatGreeting); err != nil {
-		return
-	}
-	for lines := bufio.NewReaderSize(stream, maxChatLine); ; {
-		line, err := readChatLine(lines)
-		if err != nil {
-			return // that they left is said where this side's stream ends
-		}
-		r.screen.message(who, line)
-	}
-}
-
-// hears counts the streams of a person.
-func (r *chatRoom) hears(who person, more int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.hearing[who.id] += more; r.hearing[who.id] == 0 {
-		delete(r.hearing, who.id)
-	}
-}
-
-// readChatLine returns the next line, of which it cuts off what is too long.
-func readChatLine(in *bufio.Reader) (string, error) {
-	line, more, err := in.ReadLine()
-	text := string(line)
-	if more {
-		text += " [cut]"
-	}
-	for more && err == nil {
-		_, more, err = in.ReadLine()
-	}
-	return text, err
-}
-
 // call begins a voice to who, unless there is one.
 func (r *chatRoom) call(ctx context.Context, who person) {
 	r.mu.Lock()
@@ -174,49 +123,6 @@ func (r *chatRoom) call(ctx context.Context, who person) {
 		err := r.speak(ctx, v)
 		r.drop(ctx, v, err)
 	})
-}
-
-// speak dials a person and sends the lines that are queued, until the stream or ctx ends.
-func (r *chatRoom) speak(ctx context.Context, v *voice) error {
-	stream, err := r.node.Dial(ctx, v.id.String(), chatService)
-	if err != nil {
-		return err
-	}
-	defer stream.Close()
-	stop := context.AfterFunc(ctx, func() { stream.Close() })
-	defer stop()
-
-	in := bufio.NewReader(stream)
-	stream.SetReadDeadline(time.Now().Add(greetTimeout))
-	if greeting, err := in.ReadString('\n'); err != nil {
-		return err
-	} else if greeting != chatGreeting {
-		return errors.New("that is no chat")
-	}
-	stream.SetReadDeadline(time.Time{})
-	r.heard(v)
-	r.screen.notice("%s is here, %s", printable(v.name), route(stream.Path()))
-
-	ended := make(chan struct{}) // the other side has closed, or the session is over
-	r.tasks.Go(func() {
-		defer close(ended)
-		in.ReadByte()
-	})
-	for {
-		select {
-		case line, ok := <-v.queue:
-			if !ok { // this side leaves: the other closes when it has read everything
-				stream.CloseWrite()
-				<-ended
-				return nil
-			}
-			if _, err := io.WriteString(stream, line+"\n"); err != nil {
-				return err
-			}
-		case <-ended:
-			return nil
-		}
-	}
 }
 
 // heard notes that the other side of v reads.
@@ -295,15 +201,6 @@ func (r *chatRoom) say(ctx context.Context, line string, patience time.Duration)
 	}
 }
 
-// timerOf is a timer that never fires for a time that is not positive.
-func timerOf(d time.Duration) *time.Timer {
-	timer := time.NewTimer(max(d, time.Nanosecond))
-	if d <= 0 {
-		timer.Stop()
-	}
-	return timer
-}
-
 // listeners returns who reads what this side says now, for how long to wait for those who are still being dialled, and
 // what is closed when that changes.
 func (r *chatRoom) listeners() (ready []*voice, wait time.Duration, changed <-chan struct{}) {
@@ -343,18 +240,17 @@ func (r *chatRoom) alone() error {
 func (r *chatRoom) leave(ctx context.Context) error {
 	r.mu.Lock()
 	r.leaving = true
-	var voices []*voice
+	var listeners []*voice
 	for _, v := range r.voices {
 		close(v.queue)
-		voices = append(voices, v)
+		if v.heard {
+			listeners = append(listeners, v)
+		}
 	}
 	r.mu.Unlock()
 	patience := time.NewTimer(farewellTime)
 	defer patience.Stop()
-	for _, v := range voices {
-		if !v.heard {
-			continue
-		}
+	for _, v := range listeners {
 		select {
 		case <-v.closed:
 		case <-patience.C:

@@ -61,6 +61,10 @@ invite on stdin, or put it into BODKIN_INVITE.`,
 				Home    string        `json:"home"`
 			}{key.NodeID(), m.Name, invite.Servers, h.dir})
 		}
+		if node, err := running(c.Context(), h); node != nil && err == nil {
+			fmt.Fprintln(c.ErrOrStderr(), "the node that runs stays as it is until it is started again")
+			node.Close()
+		}
 		style := styleOf(c.OutOrStdout())
 		_, err = fmt.Fprintf(c.OutOrStdout(), "joined as %s, by the server %s\nnext: %s\n",
 			style.bold(m.Name), printable(strings.Join(invite.Servers, " or ")), style.bold("bodkin up"))

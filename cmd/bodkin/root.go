@@ -14,6 +14,7 @@ type globals struct {
 }
 
 func newRoot(g *globals) *cobra.Command {
+	cobra.EnableCommandSorting = false // help lists commands in the order in which people come to need them
 	root := &cobra.Command{
 		Use:   "bodkin",
 		Short: "Direct TCP connections between machines behind NATs",
@@ -43,7 +44,6 @@ NATs. A small server introduces the two; the bytes do not pass through it.`,
 	}
 	root.PersistentFlags().StringVar(&g.home, "home", "", "`directory` of keys, room and control socket (default $BODKIN_HOME, else the system's place for settings)")
 	root.PersistentFlags().BoolVarP(&g.verbose, "verbose", "v", false, "log what the node does to stderr")
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetVersionTemplate("bodkin {{.Version}}\n")
 	root.SetUsageTemplate(usageTemplate)
 
@@ -52,6 +52,7 @@ NATs. A small server introduces the two; the bytes do not pass through it.`,
 		&cobra.Group{ID: "node", Title: "This machine in a room:"},
 		&cobra.Group{ID: "use", Title: "To other machines:"},
 		&cobra.Group{ID: "learn", Title: "To see how it works:"},
+		&cobra.Group{ID: "also", Title: "Also:"},
 	)
 	add := func(group string, commands ...*cobra.Command) {
 		for _, c := range commands {
@@ -63,7 +64,8 @@ NATs. A small server introduces the two; the bytes do not pass through it.`,
 	add("node", newJoin(g), newUp(g), newPeers(g))
 	add("use", newPing(g), newConnect(g), newListen(g), newChat(g))
 	add("learn", newDemo(g))
-	root.SetHelpCommandGroupID("learn")
+	root.SetHelpCommandGroupID("also")
+	root.SetCompletionCommandGroupID("also")
 	return root
 }
 
