@@ -91,8 +91,8 @@ func startPrimary(ctx context.Context, g *globals, h home, errs io.Writer, chang
 	}
 	change(&config)
 	node, err := bodkin.Join(ctx, config)
-	if _, taken := addressInUse(err); taken && config.Port != 0 {
-		config.Port = 0 // something else has it now: take another, and remember that
+	if config.Port != 0 && isLocal(ctx, err) {
+		config.Port = 0 // something else may have it by now: take another, and remember that
 		node, err = bodkin.Join(ctx, config)
 	}
 	if err != nil {
@@ -105,6 +105,11 @@ func startPrimary(ctx context.Context, g *globals, h home, errs io.Writer, chang
 		return nil, nil, err
 	}
 	return node, unlock, nil
+}
+
+// isLocal tells whether Join failed on this machine: not by the server, and not by the end of ctx.
+func isLocal(ctx context.Context, err error) bool {
+	return err != nil && ctx.Err() == nil && !errors.Is(err, bodkin.ErrServerUnreachable) && !errors.Is(err, bodkin.ErrRefused)
 }
 
 // remember notes the port for the next time.

@@ -76,7 +76,7 @@ func TestScripts(t *testing.T) {
 //	hangup NAME                   ends its stdin
 //	halt NAME SIGNAL CODE         sends a signal (INT, TERM, KILL; none: -), waits for the end, and checks the exit code
 //	signal NAME SIGNAL            sends STOP or CONT
-//	serve ARGS...                 starts a server named "server" on free ports, and sets $INVITE and $MAIN
+//	serve ARGS...                 starts a server named "server" on free ports, and sets $INVITE, $MAIN, $MAINPORT and $HOLE
 //	damage FILE OFFSET            changes a byte
 func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
@@ -178,6 +178,7 @@ func scriptServe(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(json.Unmarshal([]byte(line), &up))
 	ts.Setenv("INVITE", up.Invite)
 	ts.Setenv("MAIN", up.Main[0])
+	ts.Setenv("MAINPORT", up.Main[0][strings.LastIndex(up.Main[0], ":")+1:])
 	ts.Setenv("HOLE", up.Hole[0])
 }
 
