@@ -25,9 +25,9 @@ func parseOptions(list []Option) (options, error) {
 	return o, nil
 }
 
-// At gives the addresses in the network that the host or NAT is attached to, at most... one or more
-// of IPv4 and IPv6. Without it there is one IPv4 address: from 203.0.113.10 for hosts and from
-// 198.51.100.1 for NATs on the internet, the next free one inside a NAT.
+// At gives the addresses, of IPv4, IPv6 or both, in the network that the host or NAT is attached to. A
+// NAT may have several of a family. Without it there is one IPv4 address: on the internet from
+// 203.0.113.10 for hosts and from 198.51.100.1 for NATs, inside a NAT the next free one.
 func At(addrs ...string) Option {
 	return func(o *options) error {
 		for _, s := range addrs {
@@ -41,7 +41,7 @@ func At(addrs ...string) Option {
 	}
 }
 
-// Inside gives a NAT its inside prefixes, at most one of IPv4 and one of IPv6. Without it, it is
+// Inside gives a NAT its inside prefixes, at most one of IPv4 and one of IPv6; by default it is
 // 10.N.0.0/24 for the N-th NAT. The NAT itself has the first address of each.
 //
 // An IPv6 prefix is not translated: it is routed to the NAT, which is a stateful firewall for it.
@@ -61,7 +61,7 @@ func Inside(prefixes ...string) Option {
 	}
 }
 
-// Delay gives the link a one-way delay.
+// Delay gives the link a one-way delay, and leaves the rest of it as it is.
 func Delay(d time.Duration) Option {
 	return func(o *options) error {
 		o.link.Delay = d
@@ -69,7 +69,7 @@ func Delay(d time.Duration) Option {
 	}
 }
 
-// Via gives the link.
+// Via gives the link as a whole.
 func Via(link Link) Option {
 	return func(o *options) error {
 		o.link = link
