@@ -164,7 +164,10 @@ func (n *Node) dial(d *dial) {
 
 // introduce asks the server for an introduction and waits for what the attempt makes of it.
 func (n *Node) introduce(ctx context.Context, who target) (*link, error) {
-	if _, err := n.client.Registered(ctx); err != nil {
+	n.client.Hurry()
+	if _, err := n.client.Registered(ctx); errors.Is(err, context.DeadlineExceeded) {
+		return nil, fmt.Errorf("%w: no answer in %v", ErrServerUnreachable, dialTimeout)
+	} else if err != nil {
 		return nil, publicError(err)
 	}
 	wanted := rendezvous.ByNode(who.id)

@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -59,7 +60,7 @@ func undocumented(decl ast.Decl) []*ast.Ident {
 				}
 			case *ast.ValueSpec:
 				for _, name := range spec.Names {
-					if name.IsExported() && spec.Doc == nil && spec.Comment == nil && decl.Doc == nil {
+					if name.IsExported() && spec.Doc == nil && spec.Comment == nil && decl.Doc == nil && !namedByNeighbour(decl, name.Name) {
 						names = append(names, name)
 					}
 				}
@@ -68,6 +69,14 @@ func undocumented(decl ast.Decl) []*ast.Ident {
 		return names
 	}
 	return nil
+}
+
+// namedByNeighbour tells whether the comment of another value in the group speaks of name too: "A and B are ...".
+func namedByNeighbour(group *ast.GenDecl, name string) bool {
+	return slices.ContainsFunc(group.Specs, func(spec ast.Spec) bool {
+		value, ok := spec.(*ast.ValueSpec)
+		return ok && strings.Contains(value.Doc.Text(), name)
+	})
 }
 
 // receiverIsExported tells whether decl is a function, or a method that documentation shows.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/bodkin-p2p/bodkin/internal/punch"
 	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
+	"github.com/bodkin-p2p/bodkin/internal/reuseport"
 	"github.com/bodkin-p2p/bodkin/internal/session"
 )
 
@@ -17,7 +18,7 @@ var (
 	// a node that is offline are the same answer, so that nobody can find out by asking.
 	ErrPeerUnavailable = errors.New("bodkin: no such node online in this room")
 
-	// ErrServerUnreachable tells that no address of the rendezvous server answered. The error wraps why, for each.
+	// ErrServerUnreachable tells that no address of the rendezvous server answered. See [UnreachableError].
 	ErrServerUnreachable = errors.New("bodkin: server unreachable")
 
 	// ErrRefused tells that the server, or its limits, do not let this node in. See [RefusedError].
@@ -33,9 +34,22 @@ var (
 	// comes with the first Read, or with a Write after the peer's answer.
 	ErrServiceUnknown = session.ErrNoService
 
+	// ErrPortInUse tells that Config.Port belongs to another program.
+	ErrPortInUse = reuseport.ErrPortInUse
+
 	// ErrDialOnly tells that a node of Config.DialOnly was asked to listen.
 	ErrDialOnly = errors.New("bodkin: this node only dials")
 )
+
+// An UnreachableError tells why each address of the server did not serve. errors.Is(err, ErrServerUnreachable) holds
+// for it, and it wraps the system's errors.
+type UnreachableError struct{ tried *rendezvous.UnreachableError }
+
+// Error tells of each address.
+func (e *UnreachableError) Error() string { return "bodkin: " + e.tried.Error() }
+
+// Unwrap returns ErrServerUnreachable and the errors of the addresses.
+func (e *UnreachableError) Unwrap() []error { return []error{ErrServerUnreachable, e.tried} }
 
 // A RefusedError is the server's refusal. errors.Is(err, ErrRefused) holds for it.
 type RefusedError struct {
@@ -127,6 +141,7 @@ const peerReflexive = "peer-reflexive"
 func publicError(err error) error {
 	var refused *rendezvous.RefusedError
 	var limited *rendezvous.LimitedError
+	var unreachable *rendezvous.UnreachableError
 	switch {
 	case err == nil:
 		return nil
@@ -134,7 +149,9 @@ func publicError(err error) error {
 		return &RefusedError{Reason: refusedReasons[refused.Code], Text: refused.Text, RetryAfter: refused.RetryAfter}
 	case errors.As(err, &limited):
 		return &RefusedError{Reason: RefusedBusy, Text: "too many dials", RetryAfter: limited.RetryAfter}
-	case errors.Is(err, rendezvous.ErrUnreachable), errors.Is(err, rendezvous.ErrOffline):
+	case errors.As(err, &unreachable):
+		return &UnreachableError{unreachable}
+	case errors.Is(err, rendezvous.ErrOffline):
 		return fmt.Errorf("%w: %w", ErrServerUnreachable, err)
 	case errors.Is(err, rendezvous.ErrNotHere):
 		return ErrPeerUnavailable

@@ -68,6 +68,9 @@ table inet natlab {
 	}
 `, k.Masquerade)
 	if k.Firewall != FirewallNone {
+		// Invalid packets must not leave untranslated. Those for the router are dropped or rejected as
+		// what is unsolicited, like in OpenWrt's firewall.
+		invalid := map[string]string{"forward": "ct state invalid drop"}
 		deny := "drop"
 		if k.Firewall == FirewallReject {
 			deny = "meta l4proto tcp reject with tcp reset\n\t\treject with icmpx port-unreachable"
@@ -76,12 +79,12 @@ table inet natlab {
 			fmt.Fprintf(&b, `
 	chain %s {
 		type filter hook %s priority filter
-		ct state invalid drop
+		%s
 		ct state established,related accept
 		iifname != "wan" accept
 		%s
 	}
-`, hook, hook, deny)
+`, hook, hook, invalid[hook], deny)
 		}
 	}
 	b.WriteString("}\n")

@@ -20,6 +20,7 @@ func scriptKernels() map[Behavior]Kernel {
 	liberal.Checking = CheckStates
 	return map[Behavior]Kernel{
 		Linux():       {},
+		LinuxReject(): {Firewall: FirewallReject},
 		LinuxRandom(): {Masquerade: MasqueradeRandom},
 		liberal:       {Liberal: true},
 	}

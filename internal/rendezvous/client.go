@@ -47,6 +47,7 @@ type Client struct {
 	log    *slog.Logger
 	roster *roster
 	ended  chan struct{} // closed when Run returns
+	wanted chan struct{} // somebody called Hurry
 
 	telling sync.Mutex // held while one of the config's functions is called
 
@@ -79,7 +80,7 @@ func NewClient(config ClientConfig) *Client {
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &Client{config: config, log: config.Log, ended: make(chan struct{}), outcome: newOutcome()}
+	c := &Client{config: config, log: config.Log, ended: make(chan struct{}), wanted: make(chan struct{}, 1), outcome: newOutcome()}
 	c.roster = newRoster(c.watch)
 	return c
 }
@@ -104,8 +105,46 @@ func (c *Client) Run(ctx context.Context) error {
 		}
 		pause := wait.next(end, rand.N)
 		c.log.Info("rendezvous server lost", "err", err, "again_in", pause)
-		if !sleep(ctx, pause) {
+		if !c.rest(ctx, pause, end.retryAfter == 0) {
 			return ctx.Err()
+		}
+	}
+}
+
+// wantedAfter is how soon after a failed attempt Hurry can cause the next.
+const wantedAfter = time.Second
+
+// Hurry has the client connect again without waiting to the end of its pause, because somebody needs the server now. It does nothing
+// while connected, in the first second of a pause, and while a busy server has asked to be left alone.
+func (c *Client) Hurry() {
+	select {
+	case c.wanted <- struct{}{}:
+	default: // noted already
+	}
+}
+
+// rest waits for pause before the next connection attempt, or, if mayCut, until Hurry is called. It returns false when ctx ends.
+func (c *Client) rest(ctx context.Context, pause time.Duration, mayCut bool) bool {
+	select {
+	case <-c.wanted: // from before
+	default:
+	}
+	over, soon := time.NewTimer(pause), time.NewTimer(wantedAfter)
+	defer over.Stop()
+	defer soon.Stop()
+	var wanted <-chan struct{}
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-over.C:
+			return true
+		case <-soon.C:
+			if mayCut {
+				wanted = c.wanted
+			}
+		case <-wanted:
+			return true
 		}
 	}
 }
@@ -220,16 +259,4 @@ func (c *Client) wasRegistered() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.registered
-}
-
-// sleep tells whether it lasted for d, and not only until ctx ended.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

@@ -274,7 +274,9 @@ func TestNothingIsLeftWhenEndedAtAnyTime(t *testing.T) {
 			s := newStage(t, func(c *ClientConfig) {
 				pipe := c.Dial
 				c.Dial = func(ctx context.Context, remote netip.AddrPort) (net.Conn, error) {
-					if !sleep(ctx, 50*time.Millisecond) {
+					select {
+					case <-time.After(50 * time.Millisecond):
+					case <-ctx.Done():
 						return nil, ctx.Err()
 					}
 					return pipe(ctx, remote)
@@ -374,6 +376,28 @@ func TestServerThatReadsNothingIsLeft(t *testing.T) {
 		synctest.Wait()
 		if s.client.State().Connected {
 			t.Error("still connected")
+		}
+	})
+}
+
+func TestHurryCutsThePauseButNotTheFirstSecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewClient(ClientConfig{})
+		c.Hurry() // from before the pause: does not count
+		start := time.Now()
+		time.AfterFunc(200*time.Millisecond, c.Hurry)
+		if !c.rest(t.Context(), time.Minute, true) || time.Since(start) != wantedAfter {
+			t.Errorf("rested %v, want %v", time.Since(start), wantedAfter)
+		}
+		start = time.Now()
+		time.AfterFunc(5*time.Second, c.Hurry)
+		if !c.rest(t.Context(), time.Minute, true) || time.Since(start) != 5*time.Second {
+			t.Errorf("rested %v, want 5s", time.Since(start))
+		}
+		start = time.Now()
+		time.AfterFunc(5*time.Second, c.Hurry)
+		if !c.rest(t.Context(), time.Minute, false) || time.Since(start) != time.Minute {
+			t.Errorf("rested %v although the server asked for a minute", time.Since(start))
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/bodkin-p2p/bodkin/internal/wire"
@@ -34,12 +35,20 @@ type AddressError struct {
 func (e *UnreachableError) Error() string {
 	tried := make([]string, len(e.Attempts))
 	for i, a := range e.Attempts {
-		tried[i] = fmt.Sprintf("%s (%v): %v", a.Server, a.Addr, a.Err)
+		tried[i] = fmt.Sprintf("%s (%v): %v", a.Server, a.Addr, reason(a.Err))
 		if !a.Addr.IsValid() || a.Addr.String() == a.Server {
-			tried[i] = fmt.Sprintf("%s: %v", a.Server, a.Err)
+			tried[i] = fmt.Sprintf("%s: %v", a.Server, reason(a.Err))
 		}
 	}
 	return ErrUnreachable.Error() + ": " + strings.Join(tried, "; ")
+}
+
+// reason is what the system said of a failed dial, without the addresses that go before it.
+func reason(err error) error {
+	if errno := syscall.Errno(0); errors.As(err, &errno) {
+		return errno
+	}
+	return err
 }
 
 // Is tells that e is ErrUnreachable.
