@@ -92,6 +92,7 @@ func explain(err error) *failure {
 		f.hint = "`bodkin peers` shows who is; the other machine needs `bodkin up`"
 	case errors.Is(err, bodkin.ErrServerUnreachable):
 		f.code = exitServerUnreachable
+		f.text = f.text[max(0, strings.LastIndex(f.text, "server unreachable")):] // each layer says it
 		f.hint = "is `bodkin server` running there, and does its firewall let that port in?"
 	case errors.Is(err, bodkin.ErrRefused):
 		f.code = exitRefused
@@ -125,7 +126,7 @@ func about(peer string, err error) error {
 // plain is an error's text without the names of packages and system calls.
 func plain(err error) string {
 	text := err.Error()
-	for _, noise := range []string{"bodkin: ", "session: ", "server: ", "identity: ", "forward: ", "rendezvous server unreachable: "} {
+	for _, noise := range []string{"bodkin: ", "session: ", "server: ", "identity: ", "forward: "} {
 		text = strings.ReplaceAll(text, noise, "")
 	}
 	return regexp.MustCompile(`dial tcp [^ ]*: (connect: )?`).ReplaceAllString(text, "")

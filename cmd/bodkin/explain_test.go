@@ -64,8 +64,9 @@ func TestHostileErrorsDoNotControlTheTerminal(t *testing.T) {
 }
 
 func TestNamesOfPackagesAndSystemCallsAreLeftOut(t *testing.T) {
-	err := errors.New("bodkin: server unreachable: rendezvous server unreachable: 127.0.0.1:4000: dial tcp 0.0.0.0:26262->127.0.0.1:4000: connect: connection refused")
-	if got, want := plain(err), "server unreachable: 127.0.0.1:4000: connection refused"; got != want {
+	inner := errors.New("rendezvous server unreachable: 127.0.0.1:4000: dial tcp 0.0.0.0:26262->127.0.0.1:4000: connect: connection refused")
+	err := fmt.Errorf("%w: %w", bodkin.ErrServerUnreachable, inner)
+	if got, want := explain(err).text, "server unreachable: 127.0.0.1:4000: connection refused"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

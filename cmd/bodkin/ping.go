@@ -120,7 +120,7 @@ func pingJSON(p bodkin.Ping) pingResult {
 		Rounds:     p.Timing.Rounds,
 		SYNs:       p.Timing.SYNs,
 		Introduced: millis(p.Timing.Introduced),
-		FirstSYN:   millis(p.Timing.FirstSYN),
+		FirstSYN:   millis(max(p.Timing.FirstSYN, 0)), // none, if the peer's SYN came first
 		Connected:  millis(p.Timing.Connected),
 	}
 	if p.Path.Kind == bodkin.Direct {

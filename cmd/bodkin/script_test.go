@@ -60,6 +60,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("BODKIN_HOME", "")
 			env.Setenv("BODKIN_INVITE", "")
 			env.Setenv("NO_COLOR", "1")
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // of -race, which otherwise makes each process end a second later
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
 			return nil
@@ -128,7 +129,7 @@ func startProcess(ts *testscript.TestScript, name, pattern string, args []string
 	cmd := exec.Command("bodkin", args...)
 	cmd.Dir = ts.MkAbs(".")
 	cmd.Env = []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME"), "XDG_CONFIG_HOME=" + ts.Getenv("XDG_CONFIG_HOME"),
-		"TMPDIR=" + os.TempDir(), "NO_COLOR=1", "GOCOVERDIR=" + os.Getenv("GOCOVERDIR")}
+		"TMPDIR=" + os.TempDir(), "NO_COLOR=1", "GORACE=atexit_sleep_ms=0", "GOCOVERDIR=" + os.Getenv("GOCOVERDIR")}
 	p, err := newProcess(cmd, cmd.Start)
 	ts.Check(err)
 	ts.Defer(func() {
