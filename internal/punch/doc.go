@@ -16,6 +16,10 @@
 // again every 20 or 40 ms connected 0 of 5 times, and without it nothing behind dropping NATs ever failed. For the
 // same reason the other sockets are closed only after one connection is nominated.
 //
+// The two sides never both reset a connection: resets that cross leave Linux routers with a dead entry that no new SYN
+// opens, and the same two ports could not meet again for minutes. The dialer resets, the callee closes in order. Whoever
+// carries on with [Result.Conn] is to end it by the same rule.
+//
 // # Who decides
 //
 // Both sides verify what opened, the dialer alone nominates: it takes the first verified connection and says so on it.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -56,6 +57,48 @@ func TestTheResultIsClosedInAnOrderlyWay(t *testing.T) {
 	}
 	if got, err := io.ReadAll(atB.result.Conn); string(got) != "last words" || err != nil {
 		t.Errorf("read %q, %v", got, err)
+	}
+}
+
+// Resets from both sides could cross, see TestTheSamePortsMeetAgainUnlessResetsCross.
+func TestTheDialerResetsItsSpareConnectionsAndTheCalleeEndsThemInOrder(t *testing.T) {
+	for _, role := range []Role{Dialer, Callee} {
+		t.Run(role.String(), func(t *testing.T) {
+			accepted := make(chan net.Conn, 2)
+			var far [2]net.Conn // the test is the peer: it proves itself on both, and one is nominated
+			var ends [2]error   // how they ended for it
+			var proofs, lingering sync.WaitGroup
+			for i := range far {
+				near, other := tcpPair(t)
+				accepted <- near
+				far[i] = newLink(other, testAttempt, false)
+				proofs.Go(func() { _, ends[i] = proveWith(Dialer+Callee-role, 7)(t.Context(), far[i]) })
+			}
+			out := runAsync(t.Context(), at(1), Plan{
+				Attempt: testAttempt, Role: role, Dial: (&dialer{}).dial, Verify: proveWith(role, 7), Accepted: accepted,
+				Background: lingering.Go,
+			})
+			proofs.Wait()
+			if role == Callee {
+				writeNomination(far[0], testAttempt)
+			}
+			o := <-out
+			if o.err != nil {
+				t.Fatal(o.err)
+			}
+			defer lingering.Wait()
+			defer o.result.Conn.Close()
+			spare := 0
+			if o.result.Socket.RemoteAddr().String() == far[0].LocalAddr().String() {
+				spare = 1
+			}
+			if ends[spare] == nil {
+				_, ends[spare] = io.ReadAll(far[spare])
+			}
+			if wasReset := reuseport.Classify(ends[spare]) == reuseport.Refused; wasReset != (role == Dialer) {
+				t.Errorf("the peer sees the spare connection end with %v", ends[spare])
+			}
+		})
 	}
 }
 

@@ -28,14 +28,16 @@ type machine struct {
 	syns      int
 	accepts   int
 
-	over   bool
-	winner int   // valid if over and cause is nil
-	cause  error // why there is no winner
+	over    bool
+	winner  int   // valid if over and cause is nil
+	cause   error // why there is no winner
+	settled bool  // what was left after the end is closed, too
 }
 
 type try struct {
 	Try
 	stage    stage
+	isOpen   bool // there is a connection that nobody has closed
 	opened   time.Time
 	verified time.Time
 }
@@ -100,8 +102,9 @@ func (m *machine) noMoreRounds(now time.Time) []action {
 // dialed is the answer to dial: err is nil if the connection is open.
 func (m *machine) dialed(now time.Time, i int, err error) []action {
 	t := &m.tries[i]
+	t.isOpen = err == nil
 	if m.over {
-		return m.tooLate(i, err)
+		return m.goOn(i, verify, err)
 	}
 	if err == nil {
 		t.stage, t.opened = verifying, now
@@ -124,6 +127,7 @@ func (m *machine) accept(now time.Time, remote netip.AddrPort) (i int, do []acti
 	m.tries = append(m.tries, try{
 		Try:    Try{Remote: m.candidateAt(remote), Accepted: true, Round: max(m.round, 1), Started: now}, // the peer may be earlier than our first round
 		stage:  verifying,
+		isOpen: true,
 		opened: now,
 	})
 	i = len(m.tries) - 1
@@ -135,12 +139,12 @@ func (m *machine) checked(now time.Time, i int, err error) []action {
 	t := &m.tries[i]
 	switch {
 	case m.over:
-		return m.tooLate(i, err)
+		return m.goOn(i, nominate, err)
 	case err != nil:
 		outcome := checkOutcome(err)
 		// What came in is no remote that could be dialled again. What the dialer cuts off is one that it needs no more.
 		tell := !t.Accepted && (m.role == Dialer || outcome != CutOff)
-		do := append([]action{{verb: abort, try: i}}, m.fail(now, i, outcome, err, tell)...)
+		do := append(m.drop(i), m.fail(now, i, outcome, err, tell)...)
 		return append(do, m.giveUp(now)...)
 	}
 	t.stage, t.verified = proven, now
@@ -155,14 +159,14 @@ func (m *machine) checked(now time.Time, i int, err error) []action {
 func (m *machine) nominated(now time.Time, i int, err error) []action {
 	switch {
 	case m.over:
-		return m.tooLate(i, err)
+		return m.drop(i)
 	case err == nil:
 		m.tries[i].stage, m.tries[i].Outcome, m.tries[i].Ended = ended, Nominated, now
 		m.winner = i
 		return m.finish(now, nil)
 	}
 	// Not told to the server: the dialer closes the callee's spare ones on purpose.
-	do := append([]action{{verb: abort, try: i}}, m.fail(now, i, Lost, err, false)...)
+	do := append(m.drop(i), m.fail(now, i, Lost, err, false)...)
 	do = append(do, m.nominateNext()...)
 	return append(do, m.giveUp(now)...)
 }
@@ -221,8 +225,8 @@ func (m *machine) giveUp(now time.Time) []action {
 	return m.finish(now, ErrNoDirectPath)
 }
 
-// finish ends the attempt: with a winner if cause is nil. Whatever is open besides it is closed; dials end with their
-// context.
+// finish ends the attempt: with a winner if cause is nil. Without one, everything is closed at once. With one, the dialer
+// resets what is open, and the rest comes to its end by itself until the attempt is settled.
 func (m *machine) finish(now time.Time, cause error) []action {
 	m.over, m.cause = true, cause
 	var do []action
@@ -230,9 +234,6 @@ func (m *machine) finish(now time.Time, cause error) []action {
 		t := &m.tries[i]
 		if t.stage == ended {
 			continue
-		}
-		if t.stage != dialling {
-			do = append(do, m.drop(i))
 		}
 		switch t.stage {
 		case dialling:
@@ -246,27 +247,46 @@ func (m *machine) finish(now time.Time, cause error) []action {
 			}
 		}
 		t.stage, t.Ended = ended, now
+		if m.role == Dialer || cause != nil {
+			do = append(do, m.drop(i)...)
+		}
 	}
 	return do
 }
 
-// tooLate is for answers that come after the end: a connection that still opened is closed.
-func (m *machine) tooLate(i int, err error) []action {
-	if err != nil {
-		return nil
+// goOn is for answers that come after the end. The callee goes on as if nothing was, up to waiting for a nomination,
+// because the dialer's reset is to find its connections open; everyone else closes what opens now.
+func (m *machine) goOn(i int, next verb, err error) []action {
+	if err == nil && m.role == Callee && m.cause == nil && !m.settled {
+		return []action{{verb: next, try: i}}
 	}
-	return []action{m.drop(i)}
+	return m.drop(i)
 }
 
-// drop closes a connection that is not needed any more. The dialer resets it, so that its addresses and ports are free
-// at once. The callee must not, when it has a winner: it would do so a moment after the dialer, and if two resets cross, Linux routers on
-// both sides keep the dead connection in mind and let no new one through for minutes (docs/decisions/0054). The
-// dialer's reset ends what the callee closes in order.
-func (m *machine) drop(i int) action {
-	if m.role == Callee && m.cause == nil {
-		return action{verb: retire, try: i}
+// settle closes what is left after the end.
+func (m *machine) settle() []action {
+	m.settled = true
+	var do []action
+	for i := range m.tries {
+		if m.cause != nil || i != m.winner {
+			do = append(do, m.drop(i)...)
+		}
 	}
-	return action{verb: abort, try: i}
+	return do
+}
+
+// drop closes a connection that is not needed, if it is open. A callee that has a winner does so in order: the dialer
+// resets its end, and if two resets cross, Linux routers on both sides keep the dead connection in mind and let no new
+// one through (docs/decisions/0054).
+func (m *machine) drop(i int) []action {
+	if !m.tries[i].isOpen {
+		return nil
+	}
+	m.tries[i].isOpen = false
+	if m.over && m.role == Callee && m.cause == nil {
+		return []action{{verb: retire, try: i}}
+	}
+	return []action{{verb: abort, try: i}}
 }
 
 // isAlive tells whether there is a try to or from remote that has not failed.

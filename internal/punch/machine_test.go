@@ -82,6 +82,8 @@ func play(m *machine, now time.Time, event string) string {
 		return inWords(m.nominated(now, arg, errors.New("lost")))
 	case "time-over":
 		return inWords(m.expire(now))
+	case "settle":
+		return inWords(m.settle())
 	case "cancel":
 		return inWords(m.cancel(now, context.Canceled))
 	}
@@ -200,13 +202,14 @@ func TestTheMachineFollowsItsRules(t *testing.T) {
 			nominated 1 -> abort 0, abort 2, abort 5
 			open 3      -> abort 3
 			refused 4   ->
-			proven 5    -> abort 5
+			proven 5    ->
 			stranger 2  ->
 			accept y    -> closed
 			round 2 a   ->
 			rounds-over ->
 			time-over   ->
-			cancel      ->`},
+			cancel      ->
+			settle      ->`},
 		{"the dialer goes on with the next verified if the nomination cannot be written", []Role{Dialer}, `
 			round 1 a b c -> dial 0, dial 1, dial 2
 			open 0        -> verify 0
@@ -224,10 +227,39 @@ func TestTheMachineFollowsItsRules(t *testing.T) {
 			open 1        -> verify 1
 			proven 0      -> nominate 0
 			proven 1      -> nominate 1
-			nominated 1   -> retire 0
-			lost 0        ->
-			nominated 0   -> retire 0
-			open 2        -> retire 2`},
+			nominated 1   ->`},
+		{"a callee with a winner waits for the dialer to reset the others, and closes in order what it has not", []Role{Callee}, `
+			round 1 a b c d -> dial 0, dial 1, dial 2, dial 3
+			open 0      -> verify 0
+			open 1      -> verify 1
+			proven 0    -> nominate 0
+			nominated 0 ->
+			cut 1       -> retire 1
+			open 2      -> verify 2
+			proven 2    -> nominate 2
+			lost 2      -> retire 2
+			accept x    -> closed
+			open 3      -> verify 3
+			settle      -> retire 3
+			proven 3    ->`},
+		{"after that it closes what opens", []Role{Callee}, `
+			round 1 a b c -> dial 0, dial 1, dial 2
+			open 0      -> verify 0
+			proven 0    -> nominate 0
+			open 1      -> verify 1
+			nominated 0 ->
+			proven 1    -> nominate 1
+			settle      -> retire 1
+			open 2      -> retire 2`},
+		{"a second nomination changes nothing", []Role{Callee}, `
+			round 1 a b -> dial 0, dial 1
+			open 0      -> verify 0
+			open 1      -> verify 1
+			proven 0    -> nominate 0
+			proven 1    -> nominate 1
+			nominated 1 ->
+			nominated 0 -> retire 0
+			settle      ->`},
 		{"a callee without a winner resets", []Role{Callee}, `
 			round 1 a b -> dial 0, dial 1
 			open 0      -> verify 0
@@ -264,7 +296,8 @@ func TestTheMachineFollowsItsRules(t *testing.T) {
 			open 0      -> verify 0
 			time-over   -> abort 0
 			open 1      -> abort 1
-			proven 0    -> abort 0`},
+			proven 0    ->
+			settle      ->`},
 		{"a nomination that is being written is not called back by the clock", []Role{Dialer}, `
 			round 1 a b -> dial 0, dial 1
 			open 0      -> verify 0
@@ -284,8 +317,9 @@ func TestTheMachineFollowsItsRules(t *testing.T) {
 			open 0      -> verify 0
 			proven 0    -> nominate 0
 			cancel      -> abort 0
-			nominated 0 -> abort 0
-			open 1      -> abort 1`},
+			nominated 0 ->
+			open 1      -> abort 1
+			settle      ->`},
 	} {
 		t.Run(test.rule, func(t *testing.T) {
 			for _, role := range test.roles {

@@ -41,6 +41,10 @@ func TestNoOrderOfEventsBreaksTheRules(t *testing.T) {
 		for !w.m.over {
 			w.step()
 		}
+		for n := w.rand.IntN(20); n > 0 && len(w.pending) > 0; n-- {
+			w.answer()
+		}
+		w.do("settle", w.m.settle())
 		for len(w.pending) > 0 {
 			w.answer()
 		}
@@ -101,7 +105,7 @@ func (w *world) answer() {
 			err = []error{errnoRefused, errnoTupleBusy, context.Canceled}[w.rand.IntN(3)]
 		}
 	}
-	if err != nil {
+	if err != nil || a.verb == nominate && w.m.over { // nominated twice
 		w.failed[a.try] = true
 	}
 	name := fmt.Sprintf("%v answered %v", inWords([]action{a}), err)
@@ -135,8 +139,10 @@ func (w *world) do(event string, actions []action) {
 			w.checkNominate(i)
 			w.pending = append(w.pending, a)
 		case abort, retire:
-			w.expect(a.verb == abort || w.m.role == Callee && w.m.over && w.m.cause == nil, "%d is not reset", i)
-			w.expect(w.failed[i] || w.m.over, "closes %d, which has not failed, before the end", i)
+			isSpare := w.m.role == Callee && w.m.over && w.m.cause == nil
+			w.expect((a.verb == retire) == isSpare, "%d: %v", i, inWords([]action{a}))
+			w.expect(w.open[i], "closes %d twice", i)
+			w.expect(w.failed[i] || w.m.over && !isSpare || w.m.settled, "closes %d, which has not failed, before the end", i)
 			w.expect(!w.won(i), "closes %d, the winner", i)
 			w.open[i] = false
 		case report:
@@ -160,7 +166,7 @@ func (w *world) checkDial(i int) {
 }
 
 func (w *world) checkNominate(i int) {
-	w.expect(!w.m.over, "nominates %d after the end", i)
+	w.expect(!w.m.over || w.m.role == Callee && !w.m.settled, "nominates %d after the end", i)
 	isProven := false
 	for _, j := range w.proven {
 		isProven = isProven || j == i

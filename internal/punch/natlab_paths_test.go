@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,7 +15,9 @@ import (
 
 // TestALoserInAnyStateHurtsNobody lets a second path, over IPv6, open at every moment around the nomination of the
 // first one: the socket that is closed is in SYN_SENT, in SYN_RECV, or open and being verified. The winner must work
-// on. The addresses and ports of the loser are free at once for the next attempt, but for one case.
+// on, and the next attempt meets over the loser's path. Seen to fail without Plan.Background: a SYN of the callee that met
+// the dialer's closed socket got to its listener, whose answer with another sequence number the dialer's own router drops,
+// and the half-open connection held the addresses and ports for a minute.
 func TestALoserInAnyStateHurtsNobody(t *testing.T) {
 	lab := natlab.Test(t, natlab.Config{})
 	dual := func(name, four, six string, inside [2]string, own ...string) site {
@@ -27,7 +30,6 @@ func TestALoserInAnyStateHurtsNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The dialer nominates at 4 x apart, the callee reads it at 5 x apart, and a dial takes 2 x apart.
-	busy := 0
 	for late := apart; late <= 6*apart; late += 2 * apart / 5 {
 		t.Run(late.String(), func(t *testing.T) {
 			p := newPair(t, lab, a, b)
@@ -37,6 +39,8 @@ func TestALoserInAnyStateHurtsNobody(t *testing.T) {
 			}
 			planA, planB := p.a.plan(Dialer, p.b, testAttempt), p.b.plan(Callee, p.a, testAttempt)
 			planA.Dial, planB.Dial = slowOver6(p.a.port, late), slowOver6(p.b.port, late)
+			var lingering sync.WaitGroup
+			planA.Background, planB.Background = lingering.Go, lingering.Go
 			atA, atB := runBoth(t.Context(), p.a, p.b, at(1, p.toB, six[1]), at(1, p.toA, six[0]), planA, planB)
 			if atA.err != nil || atB.err != nil {
 				t.Fatalf("dialer: %v, callee: %v", atA.err, atB.err)
@@ -45,30 +49,21 @@ func TestALoserInAnyStateHurtsNobody(t *testing.T) {
 			if remote := atA.result.Remote.Addr; remote != p.toB {
 				t.Fatalf("the winner is %v, want the one that opened first, %v", remote, p.toB)
 			}
-			wait(t.Context(), 4*apart) // resets and answers to them have arrived
+			lingering.Wait()
+			wait(t.Context(), 2*apart) // resets have arrived
 			exchange(t, atA.result.Conn, atB.result.Conn)
 
 			next := wire.AttemptID{99}
-			planA, planB = p.a.plan(Dialer, p.b, next), p.b.plan(Callee, p.a, next)
-			planA.Timeout, planB.Timeout = time.Second, time.Millisecond
-			againA, againB := runBoth(t.Context(), p.a, p.b, at(1, six[1]), at(1, six[0]), planA, planB)
-			exchange(t, atA.result.Conn, atB.result.Conn)
-			if againA.err == nil && againB.err == nil {
-				exchange(t, againA.result.Conn, againB.result.Conn)
-				hangUp(againA, againB)
-			} else if got := againA.tries()[0].Outcome; got != TupleBusy || atA.result.Tries[1].Outcome != Unanswered {
-				t.Errorf("next attempt over the loser's path: %v, callee: %v", againA.tries(), againB.tries())
-			} else {
-				busy++
+			againA, againB := runBoth(t.Context(), p.a, p.b, at(1, six[1]), at(1, six[0]),
+				p.a.plan(Dialer, p.b, next), p.b.plan(Callee, p.a, next))
+			if againA.err != nil || againB.err != nil {
+				t.Fatalf("next attempt over the loser's path: dialer: %v, callee: %v", againA.err, againB.err)
 			}
+			exchange(t, againA.result.Conn, againB.result.Conn)
+			exchange(t, atA.result.Conn, atB.result.Conn)
+			hangUp(againA, againB)
 			hangUp(atA, atB)
 		})
-	}
-	// The SYN of the callee that meets the dialer's closed socket gets to its listener, which answers with another
-	// sequence number, unheard; the half-open connection holds the addresses and ports until it expires.
-	t.Logf("the loser's addresses and ports were busy afterwards in %d cases", busy)
-	if busy > 4 {
-		t.Errorf("they were in %d of 13 cases, want those only in which the callee's SYN was under way", busy)
 	}
 }
 

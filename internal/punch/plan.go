@@ -45,6 +45,9 @@ const (
 	// nominationGrace is by how much the callee outlasts its timeout, so that a nomination which was sent in the last
 	// moment finds somebody: one retransmission timeout (RFC 6298 section 2: 1 s).
 	nominationGrace = time.Second
+	// lingerTime is what losers have to come to their end: longer than anything needs that is under way, shorter than
+	// it takes the kernel to repeat a SYN to a side that has closed already.
+	lingerTime = time.Second
 	// verifyTimeout is what an open connection has to prove itself: two round trips, and one lost packet (1 s) on a bad
 	// path. Longer would keep a stranger's address out of the next round.
 	verifyTimeout = 3 * time.Second
@@ -74,6 +77,12 @@ type Plan struct {
 	// Report is told each hard failure of a dialled remote, once and at once, so that the server can start the next
 	// round. It is called by Run's goroutine and must not block. Nil: nobody is told.
 	Report func(Failure)
+
+	// Background runs a task that outlasts a successful Run by up to a second, as [sync.WaitGroup.Go] does; cancelling
+	// Run's context ends it at once. It lets sockets that lost come to their end without harm: a SYN of the peer that is
+	// under way meets the socket it is for and not the listener, and a callee's connections wait for the dialer's reset.
+	// Nil: Run closes them at once, and their addresses and ports may be of no use for the next minutes.
+	Background func(task func())
 
 	// Timeout is the length of the whole attempt. Zero: DefaultTimeout.
 	Timeout time.Duration
@@ -107,7 +116,8 @@ type Failure struct {
 
 // Result is the connection that both sides keep.
 type Result struct {
-	// Conn is what Verify returned. Its next byte is the first one after the nomination; no deadline is set.
+	// Conn is what Verify returned. Its next byte is the first one after the nomination; no deadline is set. The caller
+	// closes it: the dialer with reuseport.Abort, the callee in order (docs/decisions/0054).
 	Conn net.Conn
 	// Socket is the TCP connection under Conn, for socket options.
 	Socket net.Conn

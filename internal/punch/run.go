@@ -10,7 +10,8 @@ import (
 
 // Run makes one attempt and returns the connection that both sides keep, or an *[Error] that lists every try. It
 // blocks until then. Cancelling ctx ends it at once; the connection that it has returned is not affected. Everything
-// else that it opened or accepted is closed, and every goroutine has ended, when it returns.
+// else that it opened or accepted is closed, and every goroutine has ended, when it returns, or when the task ends that
+// it gave to Plan.Background.
 func Run(ctx context.Context, first Round, p Plan) (*Result, error) {
 	a := &attempt{
 		plan:    p,
@@ -21,7 +22,6 @@ func Run(ctx context.Context, first Round, p Plan) (*Result, error) {
 		started: time.Now(),
 	}
 	working, stop := context.WithCancel(ctx)
-	defer stop()
 	due := make(chan Round)
 	a.workers.Go(func() { holdRounds(working, first, p.Rounds, due) })
 	timeout := time.NewTimer(p.length())
@@ -46,12 +46,24 @@ func Run(ctx context.Context, first Round, p Plan) (*Result, error) {
 			a.act(working, a.machine.cancel(time.Now(), context.Cause(ctx)))
 		}
 	}
-	stop() // ends the dials
-	a.drain(working)
 	if a.machine.cause != nil && ctx.Err() != nil {
 		a.machine.cause = context.Cause(ctx) // it may have shown first as dials that ended
 	}
-	return a.outcome()
+	result, err := a.outcome()
+	settle := func() {
+		a.act(working, a.machine.settle())
+		stop() // ends the dials
+		a.drain(working)
+	}
+	if err == nil && p.Background != nil {
+		p.Background(func() {
+			a.linger(working)
+			settle()
+		})
+	} else {
+		settle()
+	}
+	return result, err
 }
 
 // attempt is the shell around the machine. Only the goroutine of Run touches it; the others send answers.
@@ -62,6 +74,7 @@ type attempt struct {
 	proven  map[int]net.Conn // by try; what Verify made of it
 	answers chan answer
 	workers sync.WaitGroup
+	pending int // actions without an answer
 	started time.Time
 }
 
@@ -126,6 +139,7 @@ func (a *attempt) act(ctx context.Context, do []action) {
 
 // start runs one action in a goroutine of its own, which ends with its answer.
 func (a *attempt) start(i int, to verb, work func() (net.Conn, error)) {
+	a.pending++
 	a.workers.Go(func() {
 		conn, err := work()
 		a.answers <- answer{to: to, try: i, conn: conn, err: err, at: time.Now()}
@@ -142,6 +156,7 @@ func (a *attempt) settle(conn net.Conn) error {
 
 // take gives an answer to the machine, with the connection in its place before anything is done about it.
 func (a *attempt) take(ctx context.Context, w answer) {
+	a.pending--
 	var do []action
 	switch w.to {
 	case dial:
@@ -168,6 +183,22 @@ func (a *attempt) accept(ctx context.Context, c net.Conn) {
 	}
 	a.links[i] = l
 	a.act(ctx, do)
+}
+
+// linger gives what is left after the nomination the time to come to its end by itself.
+func (a *attempt) linger(ctx context.Context) {
+	timeout := time.NewTimer(lingerTime)
+	defer timeout.Stop()
+	for a.pending > 0 {
+		select {
+		case w := <-a.answers:
+			a.take(ctx, w)
+		case <-timeout.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // drain takes the answers of what is still under way; the machine closes what opens now.

@@ -47,6 +47,9 @@ const (
 
 func playSchedule(t *testing.T, seed uint64) bool {
 	s := &schedule{rand: rand.New(rand.NewPCG(seed, 0)), disturbance: disturbance(seed % 3)}
+	if seed%2 == 0 {
+		s.background = s.lingering.Go
+	}
 	for i := range 1 + s.rand.IntN(4) {
 		s.paths = append(s.paths, s.randomPath(i))
 	}
@@ -73,6 +76,7 @@ func playSchedule(t *testing.T, seed uint64) bool {
 		})
 	}
 	runs.Wait()
+	s.lingering.Wait()
 	stop()
 	for i := range s.sides {
 		close(s.sides[i].arrivals)
@@ -98,6 +102,9 @@ type schedule struct {
 	}
 	server    sync.Mutex
 	strangers sync.WaitGroup
+
+	background func(task func()) // lingering.Go, or nil
+	lingering  sync.WaitGroup
 }
 
 // random is a time between low and high milliseconds.
@@ -113,8 +120,9 @@ func (s *schedule) run(ctx context.Context, i int) outcome {
 	role := Dialer + Role(i)
 	result, err := Run(ctx, s.round(1), Plan{
 		Attempt: testAttempt, Role: role, Verify: proveWith(role, 7), Accepted: accepted, Rounds: s.sides[i].rounds,
-		Dial:   func(ctx context.Context, remote netip.AddrPort) (net.Conn, error) { return s.dial(ctx, i, remote) },
-		Report: func(f Failure) { s.report(f.Round) },
+		Dial:       func(ctx context.Context, remote netip.AddrPort) (net.Conn, error) { return s.dial(ctx, i, remote) },
+		Report:     func(f Failure) { s.report(f.Round) },
+		Background: s.background,
 	})
 	return outcome{result, err}
 }
