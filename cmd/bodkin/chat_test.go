@@ -17,7 +17,7 @@ type chatter struct {
 	node  *fakeNode
 	room  *chatRoom
 	typed *io.PipeWriter
-	shown *bufio.Reader // messages and notices
+	shown *bufio.Reader // messages and notices, until a deadline
 	done  chan error
 	stop  context.CancelFunc
 }
@@ -31,6 +31,7 @@ func enter(t *testing.T, node *fakeNode, only *person) *chatter {
 	}
 	in, typed := io.Pipe()
 	shown, out := tcpEnds(t) // buffered, so that nobody waits for the test to read
+	shown.SetReadDeadline(time.Now().Add(patience))
 	c := &chatter{node: node, room: newChatRoom(node), typed: typed, shown: bufio.NewReader(shown), done: make(chan error, 1)}
 	screen, err := newScreen(in, out, out, false, nil)
 	if err != nil {
@@ -147,6 +148,7 @@ func TestTheEndOfInputLeavesWhenAllHasArrived(t *testing.T) {
 	var room fakeRoom
 	ben := enter(t, room.join(t, "ben"), nil)
 	ada := enter(t, room.join(t, "ada"), nil)
+	ben.room.waitFor(t, ada) // or ben would not notice that she was there
 	for range 100 {
 		ada.says("line")
 	}
