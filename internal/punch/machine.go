@@ -263,12 +263,12 @@ func (m *machine) goOn(i int, next verb, err error) []action {
 	return m.drop(i)
 }
 
-// settle closes what is left after the end.
+// settle closes what is left after the end. Without a winner nothing is.
 func (m *machine) settle() []action {
 	m.settled = true
 	var do []action
 	for i := range m.tries {
-		if m.cause != nil || i != m.winner {
+		if i != m.winner {
 			do = append(do, m.drop(i)...)
 		}
 	}
