@@ -158,14 +158,15 @@ func (n *Node) attempt(a *attempt, peer profile, first punch.Round, timeout time
 	accepted, forget := n.acceptor.Expect(a.id)
 	defer forget()
 	result, err := punch.Run(n.ctx, first, punch.Plan{
-		Attempt:  a.id,
-		Role:     punchRoles[a.role],
-		Dial:     n.port.Dial,
-		Verify:   n.verify(a),
-		Accepted: accepted,
-		Rounds:   a.rounds,
-		Report:   n.reporter(a),
-		Timeout:  timeout,
+		Attempt:    a.id,
+		Role:       punchRoles[a.role],
+		Dial:       n.port.Dial,
+		Verify:     n.verify(a),
+		Accepted:   accepted,
+		Rounds:     a.rounds,
+		Report:     n.reporter(a),
+		Background: n.tasks.Go,
+		Timeout:    timeout,
 	})
 	if err != nil {
 		n.finished(a, first.Number, false)

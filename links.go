@@ -103,7 +103,9 @@ func (l *link) alive() bool {
 // establish makes a session of the connection that an attempt gave, and serves it until it ends.
 func (n *Node) establish(a *attempt, peer profile, result *punch.Result) (*link, error) {
 	dialer := a.role == rendezvous.Dialer
-	resetAtEnd(result.Socket)
+	if dialer {
+		resetAtEnd(result.Socket)
+	}
 	n.distrustRoundTrip(result)
 	s, err := session.New(result.Conn, dialer, session.Config{})
 	if err != nil {

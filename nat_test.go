@@ -287,6 +287,58 @@ func TestATransferIsFastFromTheStart(t *testing.T) {
 	}
 }
 
+// TestNodesBehindNATsReconnectAtOnceFromTheSamePorts restarts nodes that keep their ports, one of them or both, behind real Linux
+// NATs, which are the ones to hold a closed entry against the next connection (docs/decisions/0054).
+func TestNodesBehindNATsReconnectAtOnceFromTheSamePorts(t *testing.T) {
+	w := newWorld(t)
+	near, far := behind(kernelBox(w.lab, "near"), "a"), behind(kernelBox(w.lab, "far"), "b")
+	w.delays(near, far, 4*time.Millisecond, 6*time.Millisecond, 5*time.Millisecond)
+	configs := map[home]*bodkin.Config{
+		near: {Name: "ada", Key: must(bodkin.NewKey())},
+		far:  {Name: "ben", Key: must(bodkin.NewKey())},
+	}
+	nodes := map[home]*bodkin.Node{}
+	for run, restarted := range [][]home{{near, far}, {near}, {far}, {near, far}, {far, near}} {
+		for _, h := range restarted {
+			if nodes[h] != nil {
+				nodes[h].Close()
+			}
+		}
+		for _, h := range restarted {
+			nodes[h] = w.join(t, h, *configs[h])
+			configs[h].Port = nodes[h].Port()
+		}
+		awaitGone(t, nodes[near], "ben")
+		ping, err := nodes[near].Ping(t.Context(), "ben")
+		if err != nil {
+			t.Fatalf("run %d: %v", run, err)
+		}
+		if ping.Timing.Secured > time.Second {
+			t.Errorf("run %d: took %v", run, ping.Timing.Secured)
+		}
+	}
+}
+
+// awaitGone waits until node has no session with a peer that was restarted: it may not have heard of the end yet.
+func awaitGone(t *testing.T, node *bodkin.Node, peer string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	linked := false
+	for event, err := range node.Watch(ctx) {
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case event.Kind == bodkin.Linked && event.Peer.Name == peer:
+			linked = true
+		case event.Kind == bodkin.Unlinked && event.Peer.Name == peer:
+			return
+		case event.Kind == bodkin.Current && !linked:
+			return
+		}
+	}
+}
+
 // TestNoSYNGoesToAStranger counts every SYN of a dial at the border of the lab.
 func TestNoSYNGoesToAStranger(t *testing.T) {
 	w := newWorld(t)

@@ -10,7 +10,7 @@ import (
 // Timing is how long the parts of a dial took, each counted from its start. All are zero for a session that was there.
 type Timing struct {
 	Introduced time.Duration // the server's introduction arrived
-	FirstSYN   time.Duration // the first SYN left
+	FirstSYN   time.Duration // the first SYN left; zero: the peer's connection came in before
 	Connected  time.Duration // TCP was up on the connection that was kept
 	Secured    time.Duration // the first protected byte could be sent
 	Rounds     int           // rounds it took, 1 at best
@@ -36,11 +36,17 @@ func marksOf(a *attempt, result *punch.Result) marks {
 
 // since counts marks from start.
 func (m marks) since(start time.Time) Timing {
+	count := func(mark time.Time) time.Duration {
+		if mark.IsZero() {
+			return 0
+		}
+		return mark.Sub(start)
+	}
 	return Timing{
-		Introduced: m.introduced.Sub(start),
-		FirstSYN:   m.firstSYN.Sub(start),
-		Connected:  m.connected.Sub(start),
-		Secured:    m.secured.Sub(start),
+		Introduced: count(m.introduced),
+		FirstSYN:   count(m.firstSYN),
+		Connected:  count(m.connected),
+		Secured:    count(m.secured),
 		Rounds:     m.rounds,
 		SYNs:       m.syns,
 	}

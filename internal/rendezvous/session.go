@@ -20,6 +20,8 @@ const (
 	// queueMax bounds what waits to be sent, in bytes. A connection that does not take that much is dead.
 	queueMax     = 256 << 10
 	writeTimeout = 15 * time.Second
+	// farewell is how long a node that leaves waits for the server to close too.
+	farewell = time.Second
 )
 
 // A session is one main connection, from its registration to its end.
@@ -35,11 +37,12 @@ type session struct {
 	holeToken []byte
 	wake      chan struct{} // holds one; the writer has something to do
 
-	mu     sync.Mutex
-	queue  []byte                 // frames to be sent
-	dials  map[uint64]chan answer // by request; nil: the session is over
-	pinged time.Time              // when the ping left that was not answered yet; zero: none
-	rtt    time.Duration
+	mu      sync.Mutex
+	leaveBy time.Time              // zero: not leaving
+	queue   []byte                 // frames to be sent
+	dials   map[uint64]chan answer // by request; nil: the session is over
+	pinged  time.Time              // when the ping left that was not answered yet; zero: none
+	rtt     time.Duration
 }
 
 // An answer is what a Dial came to.
@@ -66,7 +69,7 @@ func (s *session) serve(ctx context.Context) error {
 	closed := make(chan struct{})
 	context.AfterFunc(ctx, func() {
 		defer close(closed)
-		s.conn.Close() // with close_notify: the others in the room are told at once
+		s.leave()
 	})
 	var running sync.WaitGroup
 	running.Go(func() { s.write(ctx) })
@@ -79,13 +82,34 @@ func (s *session) serve(ctx context.Context) error {
 	s.endDials()
 	<-closed
 	running.Wait()
+	s.conn.Close()
 	return err
+}
+
+// leave bounds the goodbye: the writer ends with TLS's close_notify, so that the others in the room are told at once, and the reader goes on until the server
+// has closed too. What is still on its way from the server would otherwise arrive at the next connection from the same port
+// and be answered there with a reset, which closes a Linux NAT's new entry: that connection then hung in 2 of 5 restarts.
+func (s *session) leave() {
+	s.mu.Lock()
+	s.leaveBy = time.Now().Add(farewell)
+	s.conn.SetReadDeadline(s.leaveBy)
+	s.mu.Unlock()
+	s.conn.SetWriteDeadline(s.leaveBy) // of what is being written, and of the goodbye behind it
+}
+
+// extendRead gives the server another while for its next message; not once the node is leaving.
+func (s *session) extendRead() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.leaveBy.IsZero() {
+		s.conn.SetReadDeadline(time.Now().Add(s.interval*5/2 + time.Second))
+	}
 }
 
 // read handles messages until the connection ends. Silence of two and a half ping intervals is an end: two pongs are missing.
 func (s *session) read() error {
 	for {
-		s.conn.SetReadDeadline(time.Now().Add(s.interval*5/2 + time.Second))
+		s.extendRead()
 		var m wire.ServerMessage
 		if err := wire.Read(s.reader, &m); err != nil {
 			return err
@@ -142,6 +166,7 @@ func (s *session) write(ctx context.Context) {
 	for first := true; ; {
 		select {
 		case <-ctx.Done():
+			s.conn.CloseWrite()
 			return
 		case <-s.wake:
 			s.mu.Lock()
