@@ -1,5 +1,5 @@
 # Short names for the project's commands. `make check` is what a change must pass.
-.PHONY: check test bench fuzz soak demo generate
+.PHONY: check test demo bench fuzz soak generate
 
 check:
 	.ci/run
@@ -9,6 +9,28 @@ test:
 
 demo:
 	go run ./cmd/bodkin demo
+
+# Every figure of docs/benchmarks.md comes from one of these. About five minutes; needs 10,000 descriptors in each of two processes.
+bench:
+	go test -run 'TestDialTakes|TestATransfer' -count=1 -v .
+	go test -run 'SameTick|AllNodes|Hostile|Hopeless' -count=1 -v ./internal/rendezvous/server
+	go test -run '^$$' -bench . ./internal/rendezvous/server ./internal/identity ./internal/session ./internal/reuseport ./natlab
+	go -C bench/mux test -count=1 -v .
+
+# Each fuzz target of the tree for FUZZTIME.
+FUZZTIME ?= 1m
+fuzz:
+	@for package in $$(go list ./...); do \
+	  for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+	    echo "== $$package $$target"; \
+	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+	  done; \
+	done
+
+# The pairs of NATs and the reconnects, again and again; bounded by SOAKCOUNT. About a minute each.
+SOAKCOUNT ?= 30
+soak:
+	NATLAB=require go test -timeout 3h -count=$(SOAKCOUNT) -run 'TestAllPairs|TestNodesBehind|TestMesh' .
 
 generate:
 	go generate ./internal/wire
