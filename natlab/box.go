@@ -122,3 +122,24 @@ func (n *NAT) Addrs() []netip.Addr {
 	defer n.mu.Unlock()
 	return slices.Clone(n.addrs)
 }
+
+// Gateway is the NAT's own address in its inside, where its hosts send what is for elsewhere: the IPv4 one if it has both.
+func (n *NAT) Gateway() netip.Addr {
+	if n.err != nil {
+		return netip.Addr{}
+	}
+	return n.inside.own()[0]
+}
+
+// Router is the namespace of a NAT made by KernelNAT, to run a router's programs in: its outside interface is wan, its
+// inside one lan. A NAT in Go has none, and every call of what is returned for it fails.
+func (n *NAT) Router() *Host {
+	if b, ok := n.box.(interface{ routerHost() *Host }); ok {
+		return b.routerHost()
+	}
+	err := n.err
+	if err == nil {
+		err = fmt.Errorf("natlab: NAT %s is no namespace", n.name)
+	}
+	return &Host{name: n.name, lab: n.lab, err: err}
+}

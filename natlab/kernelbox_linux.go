@@ -72,6 +72,8 @@ func forwarding(k Kernel) error {
 	return nil
 }
 
+func (b *kernelBox) routerHost() *Host { return b.router }
+
 func (b *kernelBox) fromInside(f *frame)  { b.lan.write(f) }
 func (b *kernelBox) fromOutside(f *frame) { b.wan.write(f) }
 

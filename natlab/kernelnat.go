@@ -82,6 +82,7 @@ table inet natlab {
 		%s
 		ct state established,related accept
 		iifname != "wan" accept
+		ct status dnat accept comment "forwarded ports, as firewall4 does"
 		%s
 	}
 `, hook, hook, invalid[hook], deny)

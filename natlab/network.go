@@ -28,11 +28,15 @@ func newNetwork(l *Lab, name string, owner *NAT) *network {
 // carry takes a packet from a port to where it goes.
 func (n *network) carry(from *port, f *frame) {
 	p, ok := parse(f.data)
-	if !ok || isLocal(p.dst().Addr()) {
+	t := n.table.Load()
+	switch {
+	case ok && n.owner != nil && p.protocol == protoUDP && p.dst().Addr().IsMulticast():
+		n.flood(t, from, f, &p)
+		return
+	case !ok || isLocal(p.dst().Addr()):
 		f.free() // what a kernel tells its neighbours, such as multicast listener reports
 		return
 	}
-	t := n.table.Load()
 	to := t.route(from, p.dst().Addr())
 	fate := n.fate(t, from, to, &p)
 	switch {
@@ -54,6 +58,24 @@ func (n *network) carry(from *port, f *frame) {
 // mayStayOne reports whether it makes no difference that several segments are one packet.
 func mayStayOne(p *packet, from, to *port) bool {
 	return p.protocol == protoTCP && from.link.Load().plain() && to.link.Load().plain()
+}
+
+// flood takes a multicast packet to everybody else on the switch, as those do that do not look into IGMP. Who has not joined
+// the group passes it over.
+func (n *network) flood(t *table, from *port, f *frame, p *packet) {
+	defer f.free()
+	if from != t.gateway && t.owner(p.src().Addr()) != from || from.cut.Load() {
+		return
+	}
+	others := map[*port]bool{t.gateway: true}
+	for _, to := range t.hosts {
+		others[to] = true
+	}
+	for to := range others {
+		if to != nil && to != from && !to.cut.Load() {
+			n.transmit(t, from, to, n.lab.frames.clone(f.data))
+		}
+	}
 }
 
 // fate decides what becomes of a packet before chance has a say.
