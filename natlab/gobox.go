@@ -39,7 +39,7 @@ func newGoBox(n *NAT, b Behavior) (box, error) {
 func (g *goBox) fromInside(f *frame) {
 	p, ok := parse(f.data)
 	switch {
-	case !ok:
+	case !ok, isLocal(p.dst().Addr()): // multicast: a router has nothing to say in it
 		f.free()
 	case g.isOwn(p.dst().Addr()):
 		g.sendInside(noService(&p))
