@@ -1,0 +1,18 @@
+package portmap
+
+import "net/netip"
+
+// gatewayOf returns the gateway of the default route, for IPv4. It fails with ErrNoGateway.
+func gatewayOf(within func(open func() error) error) (gateway netip.Addr, err error) {
+	err = within(func() error {
+		gateway, err = defaultGateway()
+		return err
+	})
+	if err == nil && (!gateway.Is4() || gateway.IsUnspecified() || gateway.IsLoopback() || gateway.IsMulticast()) {
+		err = ErrNoGateway // a link to everybody, as with PPP or in a tunnel
+	}
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	return gateway, nil
+}
