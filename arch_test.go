@@ -33,8 +33,9 @@ var arrows = map[string][]string{
 	"internal/gather":            {"internal/candidate"},
 	"internal/punch":             {"internal/candidate", "internal/reuseport", "internal/wire"},
 	"internal/session":           {"internal/wire"},
+	"internal/portmap":           {},
 	// The library and the server join the parts above.
-	".": {"internal/candidate", "internal/gather", "internal/identity", "internal/punch", "internal/rendezvous",
+	".": {"internal/candidate", "internal/gather", "internal/identity", "internal/portmap", "internal/punch", "internal/rendezvous",
 		"internal/reuseport", "internal/session", "internal/wire"},
 	"server": {"internal/identity", "internal/rendezvous/server"},
 	// The program.

@@ -146,7 +146,7 @@ func (n *Node) introduced(intro rendezvous.Introduction) {
 
 // round decides which of a peer's addresses this node dials.
 func (n *Node) round(intro rendezvous.Introduction, peer profile) punch.Round {
-	dial, refused := n.rules(intro.Observed).Select(gather.WithObserved(peer.candidates, intro.Observed))
+	dial, refused := n.rules(intro.Observed).Select(gather.WithServer(peer.candidates, intro.Observed, intro.Mapped))
 	for _, r := range refused {
 		n.log.Debug("candidate not dialled", "peer", peer.name, "addr", r.Candidate.Addr, "why", r.Reason)
 	}

@@ -55,6 +55,10 @@ type Config struct {
 	// node that can be dialled.
 	DialOnly bool
 
+	// NoPortMapping leaves the gateway of the network alone, which is otherwise asked to forward the node's port (by PCP,
+	// NAT-PMP and UPnP), so that peers behind any NAT can connect. See Status.PortMapping.
+	NoPortMapping bool
+
 	// Mesh links this node to every other of the room as it comes, so that all of them can talk on when the server goes.
 	Mesh bool
 

@@ -40,7 +40,7 @@ func newWorld(t testing.TB) *world {
 	w := &world{lab: lab, server: lab.Host("s", natlab.At("203.0.113.10"))}
 	var s *server.Server
 	err := w.server.Do(func() (err error) {
-		s, err = server.Open(server.Config{Home: t.TempDir(), Advertise: []string{"203.0.113.10"}})
+		s, err = server.Open(server.Config{Home: t.TempDir(), Advertise: []string{"203.0.113.10"}, Within: w.server.Do})
 		return err
 	})
 	if err != nil {
@@ -65,10 +65,11 @@ func newWorld(t testing.TB) *world {
 // A home is a host behind a NAT.
 type home struct {
 	*natlab.Host
+	nat     *natlab.NAT
 	outside netip.Addr // what the internet sees of it
 }
 
-func behind(nat *natlab.NAT, name string) home { return home{nat.Host(name), nat.Addr()} }
+func behind(nat *natlab.NAT, name string) home { return home{nat.Host(name), nat, nat.Addr()} }
 
 // delays sets the one-way delays between the two homes and the server.
 func (w *world) delays(near, far home, nearServer, farServer, nearFar time.Duration) {

@@ -15,6 +15,7 @@ import (
 	"github.com/bodkin-p2p/bodkin/internal/punch"
 	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
 	"github.com/bodkin-p2p/bodkin/internal/reuseport"
+	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
 // serverTimeout is how long sent bytes may stay unacknowledged on the main connection before the kernel gives it up.
@@ -39,6 +40,7 @@ type Node struct {
 	dials    dials
 	attempts attempts
 	roster   roster
+	mapping  mapping
 
 	ctx    context.Context // ends with the node
 	cancel context.CancelFunc
@@ -89,7 +91,9 @@ func newNode(config Config, port *reuseport.Port) (*Node, error) {
 		port:   port,
 		done:   make(chan struct{}),
 	}
+	n.mapping.wake = make(chan struct{}, 1)
 	n.ctx, n.cancel = context.WithCancel(context.Background()) // outlives Join's: Close ends it
+	n.acceptor.Answer = func(challenge [wire.ProofLen]byte) []byte { return n.client.AnswerProof(challenge) }
 	n.client = rendezvous.NewClient(rendezvous.ClientConfig{
 		Servers:    config.Invite.Servers,
 		Dial:       n.dialServer,
@@ -97,7 +101,7 @@ func newNode(config Config, port *reuseport.Port) (*Node, error) {
 		Profile:    n.registration,
 		Introduced: n.introduced,
 		Over:       n.attempts.noMore,
-		Seen:       n.serverSeen,
+		Seen:       n.seen,
 		Log:        config.Log,
 	})
 	return n, nil
@@ -114,6 +118,12 @@ func (n *Node) checkPort(ctx context.Context) {
 	n.portReuse = rendezvous.PortReuseWorks
 }
 
+// seen hears from the client whenever its state changed.
+func (n *Node) seen(state rendezvous.State) {
+	n.serverSeen(state)
+	n.mappingSeen(state)
+}
+
 func (n *Node) run() {
 	n.tasks.Go(func() { n.acceptor.Serve(n.ctx, n.port) })
 	n.tasks.Go(func() {
@@ -121,6 +131,9 @@ func (n *Node) run() {
 			n.fail(publicError(err))
 		}
 	})
+	if !n.config.NoPortMapping {
+		n.tasks.Go(n.mapPort)
+	}
 	if n.config.Mesh {
 		n.tasks.Go(n.mesh)
 	}

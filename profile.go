@@ -14,7 +14,7 @@ import (
 // A profile is what a node tells its room: only holders of the room's secret can read or make one.
 type profile struct {
 	name       string
-	candidates []candidate.Candidate // host and mapped ones
+	candidates []candidate.Candidate // host ones; the rest is the server's to say
 	dialOnly   bool
 }
 
@@ -66,7 +66,7 @@ func parseProfile(b []byte) (profile, error) {
 	p := profile{name: m.Name, dialOnly: m.DialOnly}
 	for _, c := range m.Candidates {
 		for kind, number := range wireTypes {
-			if number == c.Type && kind != candidate.ServerReflexive { // those are the server's to say
+			if number == c.Type && kind == candidate.Host {
 				p.candidates = append(p.candidates, candidate.Candidate{Type: kind, Addr: c.Endpoint.AddrPort()})
 			}
 		}

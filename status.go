@@ -15,6 +15,8 @@ type Status struct {
 	Mapping   string         // "endpoint-independent", "endpoint-dependent" or "unknown" (RFC 4787, section 4.1), for TCP
 	PortReuse bool           // several sockets share the node's port; false means no punch can succeed
 	RTT       time.Duration  // to the server, by the last ping; zero: none yet
+
+	PortMapping PortMapping
 }
 
 // Status returns how the node stands now.
@@ -27,6 +29,8 @@ func (n *Node) Status() Status {
 		Mapping:   "unknown",
 		PortReuse: n.portReuse == rendezvous.PortReuseWorks,
 		RTT:       state.RTT,
+
+		PortMapping: n.portMapping(state),
 	}
 	switch state.Mapping {
 	case rendezvous.MappingEndpointIndependent:

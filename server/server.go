@@ -47,6 +47,10 @@ type Config struct {
 	// listens on, public ones first, as far as this machine knows them.
 	Advertise []string
 
+	// Within runs open, which opens a socket, where the connections that prove mapped ports of nodes are to be opened: in another
+	// network namespace, for instance. Zero means here. Listeners are opened by Open, where that is called.
+	Within func(open func() error) error
+
 	// HTTP is the address of /metrics (Prometheus) and /healthz. Zero means none.
 	HTTP string
 
@@ -108,11 +112,25 @@ func (s *Server) open() (err error) {
 		return err
 	}
 	if s.rendezvous, err = rendezvous.New(rendezvous.Config{
-		TLS: s.tls, RoomServed: s.rooms.served, Metrics: s.registry, Log: s.config.Log,
+		TLS: s.tls, RoomServed: s.rooms.served, Dial: s.dial, Metrics: s.registry, Log: s.config.Log,
 	}); err != nil {
 		return err
 	}
 	return s.listen()
+}
+
+// dial opens a connection to a node, with plain TCP, as listenAll.
+func (s *Server) dial(ctx context.Context, remote netip.AddrPort) (conn net.Conn, err error) {
+	dialer := net.Dialer{}
+	dialer.SetMultipathTCP(false)
+	if s.config.Within == nil {
+		return dialer.DialContext(ctx, "tcp", remote.String())
+	}
+	err = s.config.Within(func() error { // a literal address is dialled on this goroutine
+		conn, err = dialer.DialContext(ctx, "tcp", remote.String())
+		return err
+	})
+	return conn, err
 }
 
 // listen opens the listeners, and remembers in the home what invites are to say.

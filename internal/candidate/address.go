@@ -34,6 +34,9 @@ func forbidden(addr netip.Addr) string {
 	return ""
 }
 
+// Private reports whether addr means different machines in different networks, so that it is no address to the world.
+func Private(addr netip.Addr) bool { return isPrivate(addr.Unmap()) }
+
 // isPrivate reports whether addr means different machines in different networks: RFC
 // 1918, the shared space of carriers (RFC 6598), and IPv6 ULA (RFC 4193).
 func isPrivate(addr netip.Addr) bool { return addr.IsPrivate() || within(addr, "100.64.0.0/10") }

@@ -10,15 +10,18 @@ import (
 	"github.com/bodkin-p2p/bodkin/internal/candidate"
 )
 
-// WithObserved returns the candidates of a node from what it claims (its host and
-// mapped ones) and from where the server saw it come from. What the server saw only
-// the server can say: claims of that type are left out.
-func WithObserved(claimed []candidate.Candidate, observed []netip.AddrPort) []candidate.Candidate {
-	all := make([]candidate.Candidate, 0, len(claimed)+len(observed))
+// WithServer returns the candidates of a node from what it claims (its host ones), from where the server saw it come from, and from where
+// the server has proven that a gateway forwards to it. The last two only the server can say: claims of other types
+// than host are left out.
+func WithServer(claimed []candidate.Candidate, observed, mapped []netip.AddrPort) []candidate.Candidate {
+	all := make([]candidate.Candidate, 0, len(claimed)+len(observed)+len(mapped))
 	for _, c := range claimed {
-		if c.Type != candidate.ServerReflexive {
+		if c.Type == candidate.Host {
 			all = append(all, c)
 		}
+	}
+	for _, addr := range mapped {
+		all = append(all, candidate.Candidate{Type: candidate.Mapped, Addr: addr})
 	}
 	for _, addr := range observed {
 		all = append(all, candidate.Candidate{Type: candidate.ServerReflexive, Addr: addr})

@@ -73,12 +73,13 @@ func TestHostsAndLinks(t *testing.T) {
 	}
 }
 
-func TestOnlyTheServerSaysWhatItObserved(t *testing.T) {
+func TestOnlyTheServerSaysWhatItObservedAndProved(t *testing.T) {
 	host := candidate.Candidate{Type: candidate.Host, Addr: netip.MustParseAddrPort("192.168.1.5:4001")}
-	lie := candidate.Candidate{Type: candidate.ServerReflexive, Addr: netip.MustParseAddrPort("198.51.100.1:4001")}
-	seen := netip.MustParseAddrPort("203.0.113.7:4001")
-	got := WithObserved([]candidate.Candidate{host, lie}, []netip.AddrPort{seen})
-	want := []candidate.Candidate{host, {Type: candidate.ServerReflexive, Addr: seen}}
+	lie := netip.MustParseAddrPort("198.51.100.1:4001")
+	seen, proven := netip.MustParseAddrPort("203.0.113.7:4001"), netip.MustParseAddrPort("203.0.113.7:4002")
+	got := WithServer([]candidate.Candidate{host, {Type: candidate.ServerReflexive, Addr: lie}, {Type: candidate.Mapped, Addr: lie}},
+		[]netip.AddrPort{seen}, []netip.AddrPort{proven})
+	want := []candidate.Candidate{host, {Type: candidate.Mapped, Addr: proven}, {Type: candidate.ServerReflexive, Addr: seen}}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

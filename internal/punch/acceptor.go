@@ -39,6 +39,10 @@ type Acceptor struct {
 	Limit      int // connections at a time that no attempt has taken yet. Zero: DefaultLimit
 	PerAddress int // of these, from one IPv4 address or IPv6 /64. Zero: DefaultPerAddress
 
+	// Answer returns what a connection by which the server proves a mapped port is to be answered, nil for none. It must
+	// return at once. Nil: none is answered. It is to be set before Serve.
+	Answer func(challenge [wire.ProofLen]byte) []byte
+
 	mu      sync.Mutex
 	waiting map[netip.Prefix]int // by source; their sum is total
 	total   int
@@ -133,6 +137,9 @@ func (a *Acceptor) identify(ctx context.Context, c net.Conn) error {
 	if err != nil {
 		return err
 	}
+	if preface.Kind == wire.Proof {
+		return a.prove(c, preface)
+	}
 	for {
 		box, changed := a.find(preface.Attempt)
 		if box == nil {
@@ -152,6 +159,26 @@ func (a *Acceptor) identify(ctx context.Context, c net.Conn) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// errProof is the end of a connection that was a proof.
+var errProof = errors.New("the connection was the proof of a mapped port")
+
+// prove answers the server's proof and waits for it to close the connection, so that the answer is not lost in a reset of ours.
+func (a *Acceptor) prove(c net.Conn, preface wire.Preface) error {
+	if a.Answer == nil {
+		return errProof
+	}
+	answer := a.Answer(preface.Challenge)
+	if answer == nil {
+		return errProof
+	}
+	if _, err := c.Write(answer); err != nil { // a few bytes, which fit the send buffer
+		return err
+	}
+	var b [1]byte
+	c.Read(b[:]) // until the end, or the deadline of identify
+	return errProof
 }
 
 // find is the inbox of an attempt, or what is closed when another attempt is expected.

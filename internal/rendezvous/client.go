@@ -57,6 +57,7 @@ type Client struct {
 	outcome    *outcome // of the connection attempt that is under way or comes next
 	untold     error    // of the last attempt, if it failed and Registered has not told it yet
 	request    uint64
+	mapped     mapped
 	registered bool           // some time
 	preferred  netip.AddrPort // served last, is tried first
 }
@@ -168,6 +169,7 @@ func (c *Client) adopt(s *session) {
 	c.mu.Lock()
 	c.session, c.registered, c.preferred = s, true, s.state.Remote
 	c.state = s.state
+	c.state.Mapped = c.mapped.endpoint
 	c.mu.Unlock()
 	c.finishOutcome(s.state, nil)
 	c.tellState()

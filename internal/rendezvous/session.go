@@ -72,6 +72,7 @@ func (s *session) serve(ctx context.Context) error {
 		s.leave()
 	})
 	var running sync.WaitGroup
+	s.registeredMapped()
 	running.Go(func() { s.write(ctx) })
 	running.Go(func() { s.openHoles(ctx) })
 	if s.client.roster.isWatched() {
@@ -121,6 +122,8 @@ func (s *session) read() error {
 			s.introduced(body.Introduction)
 		case *wire.ServerMessage_DialFailed:
 			s.dialFailed(body.DialFailed)
+		case *wire.ServerMessage_MappedProof:
+			s.proved(body.MappedProof)
 		case *wire.ServerMessage_AttemptOver:
 			s.attemptOver(body.AttemptOver)
 		case *wire.ServerMessage_SnapshotBegin:
@@ -180,6 +183,7 @@ func (s *session) write(ctx context.Context) {
 			}
 		case <-ping.C:
 			s.ping()
+			s.retryMapped(time.Now())
 			pause := s.interval*7/8 + rand.N(s.interval/8)
 			if first {
 				first, pause = false, min(pause, pingIntervalMin)
@@ -233,6 +237,7 @@ func (s *session) introduced(m *wire.Introduction) {
 		Peer:     identity.NodeID(m.Peer),
 		Sealed:   m.SealedProfile,
 		Observed: wire.AddrPorts(m.Observed),
+		Mapped:   wire.AddrPorts(m.Mapped),
 		Received: time.Now(),
 		Delay:    time.Duration(m.DelayUs) * time.Microsecond,
 		Deadline: time.Duration(m.DeadlineMs) * time.Millisecond,

@@ -52,6 +52,7 @@ type Introduction struct {
 	Peer     identity.NodeID
 	Sealed   []byte           // the peer's profile
 	Observed []netip.AddrPort // where the server sees the peer, newest first, 1..4
+	Mapped   []netip.AddrPort // where the server has proven that a gateway forwards to the peer, at most 2
 	Received time.Time        // when it came; Delay counts from here, and Deadline from round 1's
 	Delay    time.Duration    // to wait before the first SYN, at most 1 s
 	Deadline time.Duration    // of the whole attempt, at most 10 s
@@ -107,6 +108,8 @@ type State struct {
 	RTT       time.Duration  // to the server; zero: not measured yet
 	Holes     []Observation
 	Mapping   Mapping
+	Mapped    netip.AddrPort // where a gateway forwards to this node, as SetMapped was told; zero: nowhere
+	Proof     Proof          // what the server says of it
 }
 
 // An Observation is what a hole connection showed.

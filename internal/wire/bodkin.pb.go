@@ -238,6 +238,61 @@ func (Role) EnumDescriptor() ([]byte, []int) {
 	return file_bodkin_proto_rawDescGZIP(), []int{3}
 }
 
+type MappedProof_Code int32
+
+const (
+	MappedProof_CODE_UNSPECIFIED MappedProof_Code = 0
+	MappedProof_CODE_PROVEN      MappedProof_Code = 1 // the node answered there; peers are told
+	MappedProof_CODE_ELSEWHERE   MappedProof_Code = 2 // not an address at which the server sees the node, or a port below 1024: not dialled
+	MappedProof_CODE_UNPROVEN    MappedProof_Code = 3 // dialled, and the node did not answer there
+	MappedProof_CODE_LIMITED     MappedProof_Code = 4 // over a limit; ask again after retry_after_ms
+)
+
+// Enum value maps for MappedProof_Code.
+var (
+	MappedProof_Code_name = map[int32]string{
+		0: "CODE_UNSPECIFIED",
+		1: "CODE_PROVEN",
+		2: "CODE_ELSEWHERE",
+		3: "CODE_UNPROVEN",
+		4: "CODE_LIMITED",
+	}
+	MappedProof_Code_value = map[string]int32{
+		"CODE_UNSPECIFIED": 0,
+		"CODE_PROVEN":      1,
+		"CODE_ELSEWHERE":   2,
+		"CODE_UNPROVEN":    3,
+		"CODE_LIMITED":     4,
+	}
+)
+
+func (x MappedProof_Code) Enum() *MappedProof_Code {
+	p := new(MappedProof_Code)
+	*p = x
+	return p
+}
+
+func (x MappedProof_Code) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (MappedProof_Code) Descriptor() protoreflect.EnumDescriptor {
+	return file_bodkin_proto_enumTypes[4].Descriptor()
+}
+
+func (MappedProof_Code) Type() protoreflect.EnumType {
+	return &file_bodkin_proto_enumTypes[4]
+}
+
+func (x MappedProof_Code) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use MappedProof_Code.Descriptor instead.
+func (MappedProof_Code) EnumDescriptor() ([]byte, []int) {
+	return file_bodkin_proto_rawDescGZIP(), []int{13, 0}
+}
+
 type Refused_Code int32
 
 const (
@@ -283,11 +338,11 @@ func (x Refused_Code) String() string {
 }
 
 func (Refused_Code) Descriptor() protoreflect.EnumDescriptor {
-	return file_bodkin_proto_enumTypes[4].Descriptor()
+	return file_bodkin_proto_enumTypes[5].Descriptor()
 }
 
 func (Refused_Code) Type() protoreflect.EnumType {
-	return &file_bodkin_proto_enumTypes[4]
+	return &file_bodkin_proto_enumTypes[5]
 }
 
 func (x Refused_Code) Number() protoreflect.EnumNumber {
@@ -296,7 +351,7 @@ func (x Refused_Code) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Refused_Code.Descriptor instead.
 func (Refused_Code) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{13, 0}
+	return file_bodkin_proto_rawDescGZIP(), []int{15, 0}
 }
 
 type DialFailed_Code int32
@@ -332,11 +387,11 @@ func (x DialFailed_Code) String() string {
 }
 
 func (DialFailed_Code) Descriptor() protoreflect.EnumDescriptor {
-	return file_bodkin_proto_enumTypes[5].Descriptor()
+	return file_bodkin_proto_enumTypes[6].Descriptor()
 }
 
 func (DialFailed_Code) Type() protoreflect.EnumType {
-	return &file_bodkin_proto_enumTypes[5]
+	return &file_bodkin_proto_enumTypes[6]
 }
 
 func (x DialFailed_Code) Number() protoreflect.EnumNumber {
@@ -345,7 +400,7 @@ func (x DialFailed_Code) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DialFailed_Code.Descriptor instead.
 func (DialFailed_Code) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{16, 0}
+	return file_bodkin_proto_rawDescGZIP(), []int{18, 0}
 }
 
 type AttemptOver_Reason int32
@@ -384,11 +439,11 @@ func (x AttemptOver_Reason) String() string {
 }
 
 func (AttemptOver_Reason) Descriptor() protoreflect.EnumDescriptor {
-	return file_bodkin_proto_enumTypes[6].Descriptor()
+	return file_bodkin_proto_enumTypes[7].Descriptor()
 }
 
 func (AttemptOver_Reason) Type() protoreflect.EnumType {
-	return &file_bodkin_proto_enumTypes[6]
+	return &file_bodkin_proto_enumTypes[7]
 }
 
 func (x AttemptOver_Reason) Number() protoreflect.EnumNumber {
@@ -397,7 +452,7 @@ func (x AttemptOver_Reason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use AttemptOver_Reason.Descriptor instead.
 func (AttemptOver_Reason) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{17, 0}
+	return file_bodkin_proto_rawDescGZIP(), []int{19, 0}
 }
 
 type Presence_Kind int32
@@ -436,11 +491,11 @@ func (x Presence_Kind) String() string {
 }
 
 func (Presence_Kind) Descriptor() protoreflect.EnumDescriptor {
-	return file_bodkin_proto_enumTypes[7].Descriptor()
+	return file_bodkin_proto_enumTypes[8].Descriptor()
 }
 
 func (Presence_Kind) Type() protoreflect.EnumType {
-	return &file_bodkin_proto_enumTypes[7]
+	return &file_bodkin_proto_enumTypes[8]
 }
 
 func (x Presence_Kind) Number() protoreflect.EnumNumber {
@@ -449,7 +504,7 @@ func (x Presence_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Presence_Kind.Descriptor instead.
 func (Presence_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{18, 0}
+	return file_bodkin_proto_rawDescGZIP(), []int{20, 0}
 }
 
 type StreamAnswer_Code int32
@@ -491,11 +546,11 @@ func (x StreamAnswer_Code) String() string {
 }
 
 func (StreamAnswer_Code) Descriptor() protoreflect.EnumDescriptor {
-	return file_bodkin_proto_enumTypes[8].Descriptor()
+	return file_bodkin_proto_enumTypes[9].Descriptor()
 }
 
 func (StreamAnswer_Code) Type() protoreflect.EnumType {
-	return &file_bodkin_proto_enumTypes[8]
+	return &file_bodkin_proto_enumTypes[9]
 }
 
 func (x StreamAnswer_Code) Number() protoreflect.EnumNumber {
@@ -504,7 +559,7 @@ func (x StreamAnswer_Code) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use StreamAnswer_Code.Descriptor instead.
 func (StreamAnswer_Code) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{25, 0}
+	return file_bodkin_proto_rawDescGZIP(), []int{27, 0}
 }
 
 // Endpoint is a TCP transport address.
@@ -617,7 +672,7 @@ func (x *Candidate) GetEndpoint() *Endpoint {
 type Profile struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`                          // 1..63, printable
-	Candidates    []*Candidate           `protobuf:"bytes,2,rep,name=candidates,proto3" json:"candidates,omitempty"`              // at most 16; host and mapped ones, never reflexive: those are the server's to say
+	Candidates    []*Candidate           `protobuf:"bytes,2,rep,name=candidates,proto3" json:"candidates,omitempty"`              // at most 16; host ones, never reflexive or mapped: those are the server's to say
 	DialOnly      bool                   `protobuf:"varint,3,opt,name=dial_only,json=dialOnly,proto3" json:"dial_only,omitempty"` // this connection of the node takes no calls
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -684,6 +739,7 @@ type ClientMessage struct {
 	//	*ClientMessage_Finished
 	//	*ClientMessage_Ping
 	//	*ClientMessage_Watch
+	//	*ClientMessage_Mapped
 	Body          isClientMessage_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -780,6 +836,15 @@ func (x *ClientMessage) GetWatch() *Watch {
 	return nil
 }
 
+func (x *ClientMessage) GetMapped() *Mapped {
+	if x != nil {
+		if x, ok := x.Body.(*ClientMessage_Mapped); ok {
+			return x.Mapped
+		}
+	}
+	return nil
+}
+
 type isClientMessage_Body interface {
 	isClientMessage_Body()
 }
@@ -808,6 +873,10 @@ type ClientMessage_Watch struct {
 	Watch *Watch `protobuf:"bytes,6,opt,name=watch,proto3,oneof"`
 }
 
+type ClientMessage_Mapped struct {
+	Mapped *Mapped `protobuf:"bytes,12,opt,name=mapped,proto3,oneof"`
+}
+
 func (*ClientMessage_Register) isClientMessage_Body() {}
 
 func (*ClientMessage_Dial) isClientMessage_Body() {}
@@ -819,6 +888,8 @@ func (*ClientMessage_Finished) isClientMessage_Body() {}
 func (*ClientMessage_Ping) isClientMessage_Body() {}
 
 func (*ClientMessage_Watch) isClientMessage_Body() {}
+
+func (*ClientMessage_Mapped) isClientMessage_Body() {}
 
 // Register is the first message, and is sent again when the profile changes.
 type Register struct {
@@ -1261,6 +1332,60 @@ func (x *Watch) GetOn() bool {
 	return false
 }
 
+// Mapped tells of an endpoint at which a gateway forwards to the node's port, and asks the server to prove it by dialling
+// there. What was proven before is forgotten.
+type Mapped struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Endpoint      *Endpoint              `protobuf:"bytes,1,opt,name=endpoint,proto3" json:"endpoint,omitempty"` // absent: there is none (any more)
+	Key           []byte                 `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`           // 16, random; with it the node answers the server's proof. Absent without an endpoint
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Mapped) Reset() {
+	*x = Mapped{}
+	mi := &file_bodkin_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Mapped) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Mapped) ProtoMessage() {}
+
+func (x *Mapped) ProtoReflect() protoreflect.Message {
+	mi := &file_bodkin_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Mapped.ProtoReflect.Descriptor instead.
+func (*Mapped) Descriptor() ([]byte, []int) {
+	return file_bodkin_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Mapped) GetEndpoint() *Endpoint {
+	if x != nil {
+		return x.Endpoint
+	}
+	return nil
+}
+
+func (x *Mapped) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
 type ServerMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Body:
@@ -1275,6 +1400,7 @@ type ServerMessage struct {
 	//	*ServerMessage_SnapshotEnd
 	//	*ServerMessage_Pong
 	//	*ServerMessage_SnapshotBegin
+	//	*ServerMessage_MappedProof
 	Body          isServerMessage_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1282,7 +1408,7 @@ type ServerMessage struct {
 
 func (x *ServerMessage) Reset() {
 	*x = ServerMessage{}
-	mi := &file_bodkin_proto_msgTypes[11]
+	mi := &file_bodkin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1294,7 +1420,7 @@ func (x *ServerMessage) String() string {
 func (*ServerMessage) ProtoMessage() {}
 
 func (x *ServerMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[11]
+	mi := &file_bodkin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1307,7 +1433,7 @@ func (x *ServerMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerMessage.ProtoReflect.Descriptor instead.
 func (*ServerMessage) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{11}
+	return file_bodkin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ServerMessage) GetBody() isServerMessage_Body {
@@ -1407,6 +1533,15 @@ func (x *ServerMessage) GetSnapshotBegin() *SnapshotBegin {
 	return nil
 }
 
+func (x *ServerMessage) GetMappedProof() *MappedProof {
+	if x != nil {
+		if x, ok := x.Body.(*ServerMessage_MappedProof); ok {
+			return x.MappedProof
+		}
+	}
+	return nil
+}
+
 type isServerMessage_Body interface {
 	isServerMessage_Body()
 }
@@ -1451,6 +1586,10 @@ type ServerMessage_SnapshotBegin struct {
 	SnapshotBegin *SnapshotBegin `protobuf:"bytes,10,opt,name=snapshot_begin,json=snapshotBegin,proto3,oneof"`
 }
 
+type ServerMessage_MappedProof struct {
+	MappedProof *MappedProof `protobuf:"bytes,12,opt,name=mapped_proof,json=mappedProof,proto3,oneof"`
+}
+
 func (*ServerMessage_Welcome) isServerMessage_Body() {}
 
 func (*ServerMessage_Refused) isServerMessage_Body() {}
@@ -1471,6 +1610,69 @@ func (*ServerMessage_Pong) isServerMessage_Body() {}
 
 func (*ServerMessage_SnapshotBegin) isServerMessage_Body() {}
 
+func (*ServerMessage_MappedProof) isServerMessage_Body() {}
+
+// MappedProof answers a Mapped with an endpoint.
+type MappedProof struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Endpoint      *Endpoint              `protobuf:"bytes,1,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
+	Code          MappedProof_Code       `protobuf:"varint,2,opt,name=code,proto3,enum=bodkin.wire.v1.MappedProof_Code" json:"code,omitempty"`
+	RetryAfterMs  uint32                 `protobuf:"varint,3,opt,name=retry_after_ms,json=retryAfterMs,proto3" json:"retry_after_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MappedProof) Reset() {
+	*x = MappedProof{}
+	mi := &file_bodkin_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MappedProof) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MappedProof) ProtoMessage() {}
+
+func (x *MappedProof) ProtoReflect() protoreflect.Message {
+	mi := &file_bodkin_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MappedProof.ProtoReflect.Descriptor instead.
+func (*MappedProof) Descriptor() ([]byte, []int) {
+	return file_bodkin_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *MappedProof) GetEndpoint() *Endpoint {
+	if x != nil {
+		return x.Endpoint
+	}
+	return nil
+}
+
+func (x *MappedProof) GetCode() MappedProof_Code {
+	if x != nil {
+		return x.Code
+	}
+	return MappedProof_CODE_UNSPECIFIED
+}
+
+func (x *MappedProof) GetRetryAfterMs() uint32 {
+	if x != nil {
+		return x.RetryAfterMs
+	}
+	return 0
+}
+
 // Welcome answers the first Register.
 type Welcome struct {
 	state             protoimpl.MessageState `protogen:"open.v1"`
@@ -1485,7 +1687,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_bodkin_proto_msgTypes[12]
+	mi := &file_bodkin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1497,7 +1699,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[12]
+	mi := &file_bodkin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1510,7 +1712,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{12}
+	return file_bodkin_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Welcome) GetObserved() *Endpoint {
@@ -1560,7 +1762,7 @@ type Refused struct {
 
 func (x *Refused) Reset() {
 	*x = Refused{}
-	mi := &file_bodkin_proto_msgTypes[13]
+	mi := &file_bodkin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1572,7 +1774,7 @@ func (x *Refused) String() string {
 func (*Refused) ProtoMessage() {}
 
 func (x *Refused) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[13]
+	mi := &file_bodkin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1585,7 +1787,7 @@ func (x *Refused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refused.ProtoReflect.Descriptor instead.
 func (*Refused) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{13}
+	return file_bodkin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Refused) GetCode() Refused_Code {
@@ -1621,7 +1823,7 @@ type Observed struct {
 
 func (x *Observed) Reset() {
 	*x = Observed{}
-	mi := &file_bodkin_proto_msgTypes[14]
+	mi := &file_bodkin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1633,7 +1835,7 @@ func (x *Observed) String() string {
 func (*Observed) ProtoMessage() {}
 
 func (x *Observed) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[14]
+	mi := &file_bodkin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1646,7 +1848,7 @@ func (x *Observed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Observed.ProtoReflect.Descriptor instead.
 func (*Observed) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{14}
+	return file_bodkin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Observed) GetEndpoint() *Endpoint {
@@ -1675,13 +1877,14 @@ type Introduction struct {
 	Observed      []*Endpoint            `protobuf:"bytes,7,rep,name=observed,proto3" json:"observed,omitempty"`                                // where the server sees the peer, at most 4, newest first
 	DelayUs       uint32                 `protobuf:"varint,8,opt,name=delay_us,json=delayUs,proto3" json:"delay_us,omitempty"`                  // wait this long before the first SYN; at most 1 s
 	DeadlineMs    uint32                 `protobuf:"varint,9,opt,name=deadline_ms,json=deadlineMs,proto3" json:"deadline_ms,omitempty"`         // the whole attempt ends this long after round 1; at most 10 s
+	Mapped        []*Endpoint            `protobuf:"bytes,12,rep,name=mapped,proto3" json:"mapped,omitempty"`                                   // where the server has proven that a gateway forwards to the peer, at most 2
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Introduction) Reset() {
 	*x = Introduction{}
-	mi := &file_bodkin_proto_msgTypes[15]
+	mi := &file_bodkin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1693,7 +1896,7 @@ func (x *Introduction) String() string {
 func (*Introduction) ProtoMessage() {}
 
 func (x *Introduction) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[15]
+	mi := &file_bodkin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1706,7 +1909,7 @@ func (x *Introduction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Introduction.ProtoReflect.Descriptor instead.
 func (*Introduction) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{15}
+	return file_bodkin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Introduction) GetAttempt() []byte {
@@ -1772,6 +1975,13 @@ func (x *Introduction) GetDeadlineMs() uint32 {
 	return 0
 }
 
+func (x *Introduction) GetMapped() []*Endpoint {
+	if x != nil {
+		return x.Mapped
+	}
+	return nil
+}
+
 // DialFailed answers a Dial that leads to no introduction. Unknown peer, peer of another room and peer offline are
 // one answer.
 type DialFailed struct {
@@ -1785,7 +1995,7 @@ type DialFailed struct {
 
 func (x *DialFailed) Reset() {
 	*x = DialFailed{}
-	mi := &file_bodkin_proto_msgTypes[16]
+	mi := &file_bodkin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1797,7 +2007,7 @@ func (x *DialFailed) String() string {
 func (*DialFailed) ProtoMessage() {}
 
 func (x *DialFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[16]
+	mi := &file_bodkin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1810,7 +2020,7 @@ func (x *DialFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DialFailed.ProtoReflect.Descriptor instead.
 func (*DialFailed) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{16}
+	return file_bodkin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DialFailed) GetRequest() uint64 {
@@ -1845,7 +2055,7 @@ type AttemptOver struct {
 
 func (x *AttemptOver) Reset() {
 	*x = AttemptOver{}
-	mi := &file_bodkin_proto_msgTypes[17]
+	mi := &file_bodkin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1857,7 +2067,7 @@ func (x *AttemptOver) String() string {
 func (*AttemptOver) ProtoMessage() {}
 
 func (x *AttemptOver) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[17]
+	mi := &file_bodkin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1870,7 +2080,7 @@ func (x *AttemptOver) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptOver.ProtoReflect.Descriptor instead.
 func (*AttemptOver) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{17}
+	return file_bodkin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *AttemptOver) GetAttempt() []byte {
@@ -1899,7 +2109,7 @@ type Presence struct {
 
 func (x *Presence) Reset() {
 	*x = Presence{}
-	mi := &file_bodkin_proto_msgTypes[18]
+	mi := &file_bodkin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1911,7 +2121,7 @@ func (x *Presence) String() string {
 func (*Presence) ProtoMessage() {}
 
 func (x *Presence) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[18]
+	mi := &file_bodkin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1924,7 +2134,7 @@ func (x *Presence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Presence.ProtoReflect.Descriptor instead.
 func (*Presence) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{18}
+	return file_bodkin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Presence) GetKind() Presence_Kind {
@@ -1958,7 +2168,7 @@ type SnapshotBegin struct {
 
 func (x *SnapshotBegin) Reset() {
 	*x = SnapshotBegin{}
-	mi := &file_bodkin_proto_msgTypes[19]
+	mi := &file_bodkin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1970,7 +2180,7 @@ func (x *SnapshotBegin) String() string {
 func (*SnapshotBegin) ProtoMessage() {}
 
 func (x *SnapshotBegin) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[19]
+	mi := &file_bodkin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1983,7 +2193,7 @@ func (x *SnapshotBegin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotBegin.ProtoReflect.Descriptor instead.
 func (*SnapshotBegin) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{19}
+	return file_bodkin_proto_rawDescGZIP(), []int{21}
 }
 
 type SnapshotEnd struct {
@@ -1994,7 +2204,7 @@ type SnapshotEnd struct {
 
 func (x *SnapshotEnd) Reset() {
 	*x = SnapshotEnd{}
-	mi := &file_bodkin_proto_msgTypes[20]
+	mi := &file_bodkin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2006,7 +2216,7 @@ func (x *SnapshotEnd) String() string {
 func (*SnapshotEnd) ProtoMessage() {}
 
 func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[20]
+	mi := &file_bodkin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2019,7 +2229,7 @@ func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotEnd.ProtoReflect.Descriptor instead.
 func (*SnapshotEnd) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{20}
+	return file_bodkin_proto_rawDescGZIP(), []int{22}
 }
 
 type Pong struct {
@@ -2031,7 +2241,7 @@ type Pong struct {
 
 func (x *Pong) Reset() {
 	*x = Pong{}
-	mi := &file_bodkin_proto_msgTypes[21]
+	mi := &file_bodkin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2043,7 +2253,7 @@ func (x *Pong) String() string {
 func (*Pong) ProtoMessage() {}
 
 func (x *Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[21]
+	mi := &file_bodkin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2056,7 +2266,7 @@ func (x *Pong) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pong.ProtoReflect.Descriptor instead.
 func (*Pong) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{21}
+	return file_bodkin_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Pong) GetReconnectSpreadMs() uint32 {
@@ -2075,7 +2285,7 @@ type HoleHello struct {
 
 func (x *HoleHello) Reset() {
 	*x = HoleHello{}
-	mi := &file_bodkin_proto_msgTypes[22]
+	mi := &file_bodkin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2087,7 +2297,7 @@ func (x *HoleHello) String() string {
 func (*HoleHello) ProtoMessage() {}
 
 func (x *HoleHello) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[22]
+	mi := &file_bodkin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2100,7 +2310,7 @@ func (x *HoleHello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoleHello.ProtoReflect.Descriptor instead.
 func (*HoleHello) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{22}
+	return file_bodkin_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *HoleHello) GetToken() []byte {
@@ -2120,7 +2330,7 @@ type Nominate struct {
 
 func (x *Nominate) Reset() {
 	*x = Nominate{}
-	mi := &file_bodkin_proto_msgTypes[23]
+	mi := &file_bodkin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2132,7 +2342,7 @@ func (x *Nominate) String() string {
 func (*Nominate) ProtoMessage() {}
 
 func (x *Nominate) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[23]
+	mi := &file_bodkin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2145,7 +2355,7 @@ func (x *Nominate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Nominate.ProtoReflect.Descriptor instead.
 func (*Nominate) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{23}
+	return file_bodkin_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Nominate) GetAttempt() []byte {
@@ -2165,7 +2375,7 @@ type StreamOpen struct {
 
 func (x *StreamOpen) Reset() {
 	*x = StreamOpen{}
-	mi := &file_bodkin_proto_msgTypes[24]
+	mi := &file_bodkin_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2177,7 +2387,7 @@ func (x *StreamOpen) String() string {
 func (*StreamOpen) ProtoMessage() {}
 
 func (x *StreamOpen) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[24]
+	mi := &file_bodkin_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2190,7 +2400,7 @@ func (x *StreamOpen) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamOpen.ProtoReflect.Descriptor instead.
 func (*StreamOpen) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{24}
+	return file_bodkin_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *StreamOpen) GetService() string {
@@ -2211,7 +2421,7 @@ type StreamAnswer struct {
 
 func (x *StreamAnswer) Reset() {
 	*x = StreamAnswer{}
-	mi := &file_bodkin_proto_msgTypes[25]
+	mi := &file_bodkin_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2223,7 +2433,7 @@ func (x *StreamAnswer) String() string {
 func (*StreamAnswer) ProtoMessage() {}
 
 func (x *StreamAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[25]
+	mi := &file_bodkin_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2236,7 +2446,7 @@ func (x *StreamAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamAnswer.ProtoReflect.Descriptor instead.
 func (*StreamAnswer) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{25}
+	return file_bodkin_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *StreamAnswer) GetCode() StreamAnswer_Code {
@@ -2269,14 +2479,15 @@ const file_bodkin_proto_rawDesc = "" +
 	"\n" +
 	"candidates\x18\x02 \x03(\v2\x19.bodkin.wire.v1.CandidateR\n" +
 	"candidates\x12\x1b\n" +
-	"\tdial_only\x18\x03 \x01(\bR\bdialOnly\"\xc0\x02\n" +
+	"\tdial_only\x18\x03 \x01(\bR\bdialOnly\"\xf2\x02\n" +
 	"\rClientMessage\x126\n" +
 	"\bregister\x18\x01 \x01(\v2\x18.bodkin.wire.v1.RegisterH\x00R\bregister\x12*\n" +
 	"\x04dial\x18\x02 \x01(\v2\x14.bodkin.wire.v1.DialH\x00R\x04dial\x120\n" +
 	"\x06report\x18\x03 \x01(\v2\x16.bodkin.wire.v1.ReportH\x00R\x06report\x126\n" +
 	"\bfinished\x18\x04 \x01(\v2\x18.bodkin.wire.v1.FinishedH\x00R\bfinished\x12*\n" +
 	"\x04ping\x18\x05 \x01(\v2\x14.bodkin.wire.v1.PingH\x00R\x04ping\x12-\n" +
-	"\x05watch\x18\x06 \x01(\v2\x15.bodkin.wire.v1.WatchH\x00R\x05watchB\x06\n" +
+	"\x05watch\x18\x06 \x01(\v2\x15.bodkin.wire.v1.WatchH\x00R\x05watch\x120\n" +
+	"\x06mapped\x18\f \x01(\v2\x16.bodkin.wire.v1.MappedH\x00R\x06mappedB\x06\n" +
 	"\x04body\"\xd6\x01\n" +
 	"\bRegister\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12%\n" +
@@ -2305,7 +2516,10 @@ const file_bodkin_proto_rawDesc = "" +
 	"\x04Ping\x12\x15\n" +
 	"\x06rtt_us\x18\x01 \x01(\rR\x05rttUs\"\x17\n" +
 	"\x05Watch\x12\x0e\n" +
-	"\x02on\x18\x01 \x01(\bR\x02on\"\xec\x04\n" +
+	"\x02on\x18\x01 \x01(\bR\x02on\"P\n" +
+	"\x06Mapped\x124\n" +
+	"\bendpoint\x18\x01 \x01(\v2\x18.bodkin.wire.v1.EndpointR\bendpoint\x12\x10\n" +
+	"\x03key\x18\x02 \x01(\fR\x03key\"\xae\x05\n" +
 	"\rServerMessage\x123\n" +
 	"\awelcome\x18\x01 \x01(\v2\x17.bodkin.wire.v1.WelcomeH\x00R\awelcome\x123\n" +
 	"\arefused\x18\x02 \x01(\v2\x17.bodkin.wire.v1.RefusedH\x00R\arefused\x126\n" +
@@ -2318,8 +2532,19 @@ const file_bodkin_proto_rawDesc = "" +
 	"\fsnapshot_end\x18\b \x01(\v2\x1b.bodkin.wire.v1.SnapshotEndH\x00R\vsnapshotEnd\x12*\n" +
 	"\x04pong\x18\t \x01(\v2\x14.bodkin.wire.v1.PongH\x00R\x04pong\x12F\n" +
 	"\x0esnapshot_begin\x18\n" +
-	" \x01(\v2\x1d.bodkin.wire.v1.SnapshotBeginH\x00R\rsnapshotBeginB\x06\n" +
-	"\x04body\"\xd7\x01\n" +
+	" \x01(\v2\x1d.bodkin.wire.v1.SnapshotBeginH\x00R\rsnapshotBegin\x12@\n" +
+	"\fmapped_proof\x18\f \x01(\v2\x1b.bodkin.wire.v1.MappedProofH\x00R\vmappedProofB\x06\n" +
+	"\x04body\"\x87\x02\n" +
+	"\vMappedProof\x124\n" +
+	"\bendpoint\x18\x01 \x01(\v2\x18.bodkin.wire.v1.EndpointR\bendpoint\x124\n" +
+	"\x04code\x18\x02 \x01(\x0e2 .bodkin.wire.v1.MappedProof.CodeR\x04code\x12$\n" +
+	"\x0eretry_after_ms\x18\x03 \x01(\rR\fretryAfterMs\"f\n" +
+	"\x04Code\x12\x14\n" +
+	"\x10CODE_UNSPECIFIED\x10\x00\x12\x0f\n" +
+	"\vCODE_PROVEN\x10\x01\x12\x12\n" +
+	"\x0eCODE_ELSEWHERE\x10\x02\x12\x11\n" +
+	"\rCODE_UNPROVEN\x10\x03\x12\x10\n" +
+	"\fCODE_LIMITED\x10\x04\"\xd7\x01\n" +
 	"\aWelcome\x124\n" +
 	"\bobserved\x18\x01 \x01(\v2\x18.bodkin.wire.v1.EndpointR\bobserved\x12\x1d\n" +
 	"\n" +
@@ -2343,7 +2568,7 @@ const file_bodkin_proto_rawDesc = "" +
 	"\bObserved\x124\n" +
 	"\bendpoint\x18\x01 \x01(\v2\x18.bodkin.wire.v1.EndpointR\bendpoint\x12\x1f\n" +
 	"\vserver_port\x18\x02 \x01(\rR\n" +
-	"serverPort\"\xaf\x02\n" +
+	"serverPort\"\xe1\x02\n" +
 	"\fIntroduction\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\fR\aattempt\x12\x18\n" +
 	"\arequest\x18\x02 \x01(\x04R\arequest\x12\x14\n" +
@@ -2354,7 +2579,8 @@ const file_bodkin_proto_rawDesc = "" +
 	"\bobserved\x18\a \x03(\v2\x18.bodkin.wire.v1.EndpointR\bobserved\x12\x19\n" +
 	"\bdelay_us\x18\b \x01(\rR\adelayUs\x12\x1f\n" +
 	"\vdeadline_ms\x18\t \x01(\rR\n" +
-	"deadlineMs\"\xc4\x01\n" +
+	"deadlineMs\x120\n" +
+	"\x06mapped\x18\f \x03(\v2\x18.bodkin.wire.v1.EndpointR\x06mapped\"\xc4\x01\n" +
 	"\n" +
 	"DialFailed\x12\x18\n" +
 	"\arequest\x18\x01 \x01(\x04R\arequest\x123\n" +
@@ -2435,83 +2661,92 @@ func file_bodkin_proto_rawDescGZIP() []byte {
 	return file_bodkin_proto_rawDescData
 }
 
-var file_bodkin_proto_enumTypes = make([]protoimpl.EnumInfo, 9)
-var file_bodkin_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_bodkin_proto_enumTypes = make([]protoimpl.EnumInfo, 10)
+var file_bodkin_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_bodkin_proto_goTypes = []any{
 	(CandidateType)(0),      // 0: bodkin.wire.v1.CandidateType
 	(PortReuse)(0),          // 1: bodkin.wire.v1.PortReuse
 	(FailureKind)(0),        // 2: bodkin.wire.v1.FailureKind
 	(Role)(0),               // 3: bodkin.wire.v1.Role
-	(Refused_Code)(0),       // 4: bodkin.wire.v1.Refused.Code
-	(DialFailed_Code)(0),    // 5: bodkin.wire.v1.DialFailed.Code
-	(AttemptOver_Reason)(0), // 6: bodkin.wire.v1.AttemptOver.Reason
-	(Presence_Kind)(0),      // 7: bodkin.wire.v1.Presence.Kind
-	(StreamAnswer_Code)(0),  // 8: bodkin.wire.v1.StreamAnswer.Code
-	(*Endpoint)(nil),        // 9: bodkin.wire.v1.Endpoint
-	(*Candidate)(nil),       // 10: bodkin.wire.v1.Candidate
-	(*Profile)(nil),         // 11: bodkin.wire.v1.Profile
-	(*ClientMessage)(nil),   // 12: bodkin.wire.v1.ClientMessage
-	(*Register)(nil),        // 13: bodkin.wire.v1.Register
-	(*Dial)(nil),            // 14: bodkin.wire.v1.Dial
-	(*Report)(nil),          // 15: bodkin.wire.v1.Report
-	(*PairFailure)(nil),     // 16: bodkin.wire.v1.PairFailure
-	(*Finished)(nil),        // 17: bodkin.wire.v1.Finished
-	(*Ping)(nil),            // 18: bodkin.wire.v1.Ping
-	(*Watch)(nil),           // 19: bodkin.wire.v1.Watch
-	(*ServerMessage)(nil),   // 20: bodkin.wire.v1.ServerMessage
-	(*Welcome)(nil),         // 21: bodkin.wire.v1.Welcome
-	(*Refused)(nil),         // 22: bodkin.wire.v1.Refused
-	(*Observed)(nil),        // 23: bodkin.wire.v1.Observed
-	(*Introduction)(nil),    // 24: bodkin.wire.v1.Introduction
-	(*DialFailed)(nil),      // 25: bodkin.wire.v1.DialFailed
-	(*AttemptOver)(nil),     // 26: bodkin.wire.v1.AttemptOver
-	(*Presence)(nil),        // 27: bodkin.wire.v1.Presence
-	(*SnapshotBegin)(nil),   // 28: bodkin.wire.v1.SnapshotBegin
-	(*SnapshotEnd)(nil),     // 29: bodkin.wire.v1.SnapshotEnd
-	(*Pong)(nil),            // 30: bodkin.wire.v1.Pong
-	(*HoleHello)(nil),       // 31: bodkin.wire.v1.HoleHello
-	(*Nominate)(nil),        // 32: bodkin.wire.v1.Nominate
-	(*StreamOpen)(nil),      // 33: bodkin.wire.v1.StreamOpen
-	(*StreamAnswer)(nil),    // 34: bodkin.wire.v1.StreamAnswer
+	(MappedProof_Code)(0),   // 4: bodkin.wire.v1.MappedProof.Code
+	(Refused_Code)(0),       // 5: bodkin.wire.v1.Refused.Code
+	(DialFailed_Code)(0),    // 6: bodkin.wire.v1.DialFailed.Code
+	(AttemptOver_Reason)(0), // 7: bodkin.wire.v1.AttemptOver.Reason
+	(Presence_Kind)(0),      // 8: bodkin.wire.v1.Presence.Kind
+	(StreamAnswer_Code)(0),  // 9: bodkin.wire.v1.StreamAnswer.Code
+	(*Endpoint)(nil),        // 10: bodkin.wire.v1.Endpoint
+	(*Candidate)(nil),       // 11: bodkin.wire.v1.Candidate
+	(*Profile)(nil),         // 12: bodkin.wire.v1.Profile
+	(*ClientMessage)(nil),   // 13: bodkin.wire.v1.ClientMessage
+	(*Register)(nil),        // 14: bodkin.wire.v1.Register
+	(*Dial)(nil),            // 15: bodkin.wire.v1.Dial
+	(*Report)(nil),          // 16: bodkin.wire.v1.Report
+	(*PairFailure)(nil),     // 17: bodkin.wire.v1.PairFailure
+	(*Finished)(nil),        // 18: bodkin.wire.v1.Finished
+	(*Ping)(nil),            // 19: bodkin.wire.v1.Ping
+	(*Watch)(nil),           // 20: bodkin.wire.v1.Watch
+	(*Mapped)(nil),          // 21: bodkin.wire.v1.Mapped
+	(*ServerMessage)(nil),   // 22: bodkin.wire.v1.ServerMessage
+	(*MappedProof)(nil),     // 23: bodkin.wire.v1.MappedProof
+	(*Welcome)(nil),         // 24: bodkin.wire.v1.Welcome
+	(*Refused)(nil),         // 25: bodkin.wire.v1.Refused
+	(*Observed)(nil),        // 26: bodkin.wire.v1.Observed
+	(*Introduction)(nil),    // 27: bodkin.wire.v1.Introduction
+	(*DialFailed)(nil),      // 28: bodkin.wire.v1.DialFailed
+	(*AttemptOver)(nil),     // 29: bodkin.wire.v1.AttemptOver
+	(*Presence)(nil),        // 30: bodkin.wire.v1.Presence
+	(*SnapshotBegin)(nil),   // 31: bodkin.wire.v1.SnapshotBegin
+	(*SnapshotEnd)(nil),     // 32: bodkin.wire.v1.SnapshotEnd
+	(*Pong)(nil),            // 33: bodkin.wire.v1.Pong
+	(*HoleHello)(nil),       // 34: bodkin.wire.v1.HoleHello
+	(*Nominate)(nil),        // 35: bodkin.wire.v1.Nominate
+	(*StreamOpen)(nil),      // 36: bodkin.wire.v1.StreamOpen
+	(*StreamAnswer)(nil),    // 37: bodkin.wire.v1.StreamAnswer
 }
 var file_bodkin_proto_depIdxs = []int32{
 	0,  // 0: bodkin.wire.v1.Candidate.type:type_name -> bodkin.wire.v1.CandidateType
-	9,  // 1: bodkin.wire.v1.Candidate.endpoint:type_name -> bodkin.wire.v1.Endpoint
-	10, // 2: bodkin.wire.v1.Profile.candidates:type_name -> bodkin.wire.v1.Candidate
-	13, // 3: bodkin.wire.v1.ClientMessage.register:type_name -> bodkin.wire.v1.Register
-	14, // 4: bodkin.wire.v1.ClientMessage.dial:type_name -> bodkin.wire.v1.Dial
-	15, // 5: bodkin.wire.v1.ClientMessage.report:type_name -> bodkin.wire.v1.Report
-	17, // 6: bodkin.wire.v1.ClientMessage.finished:type_name -> bodkin.wire.v1.Finished
-	18, // 7: bodkin.wire.v1.ClientMessage.ping:type_name -> bodkin.wire.v1.Ping
-	19, // 8: bodkin.wire.v1.ClientMessage.watch:type_name -> bodkin.wire.v1.Watch
-	1,  // 9: bodkin.wire.v1.Register.port_reuse:type_name -> bodkin.wire.v1.PortReuse
-	16, // 10: bodkin.wire.v1.Report.failures:type_name -> bodkin.wire.v1.PairFailure
-	9,  // 11: bodkin.wire.v1.PairFailure.remote:type_name -> bodkin.wire.v1.Endpoint
-	2,  // 12: bodkin.wire.v1.PairFailure.kind:type_name -> bodkin.wire.v1.FailureKind
-	21, // 13: bodkin.wire.v1.ServerMessage.welcome:type_name -> bodkin.wire.v1.Welcome
-	22, // 14: bodkin.wire.v1.ServerMessage.refused:type_name -> bodkin.wire.v1.Refused
-	23, // 15: bodkin.wire.v1.ServerMessage.observed:type_name -> bodkin.wire.v1.Observed
-	24, // 16: bodkin.wire.v1.ServerMessage.introduction:type_name -> bodkin.wire.v1.Introduction
-	25, // 17: bodkin.wire.v1.ServerMessage.dial_failed:type_name -> bodkin.wire.v1.DialFailed
-	26, // 18: bodkin.wire.v1.ServerMessage.attempt_over:type_name -> bodkin.wire.v1.AttemptOver
-	27, // 19: bodkin.wire.v1.ServerMessage.presence:type_name -> bodkin.wire.v1.Presence
-	29, // 20: bodkin.wire.v1.ServerMessage.snapshot_end:type_name -> bodkin.wire.v1.SnapshotEnd
-	30, // 21: bodkin.wire.v1.ServerMessage.pong:type_name -> bodkin.wire.v1.Pong
-	28, // 22: bodkin.wire.v1.ServerMessage.snapshot_begin:type_name -> bodkin.wire.v1.SnapshotBegin
-	9,  // 23: bodkin.wire.v1.Welcome.observed:type_name -> bodkin.wire.v1.Endpoint
-	4,  // 24: bodkin.wire.v1.Refused.code:type_name -> bodkin.wire.v1.Refused.Code
-	9,  // 25: bodkin.wire.v1.Observed.endpoint:type_name -> bodkin.wire.v1.Endpoint
-	3,  // 26: bodkin.wire.v1.Introduction.role:type_name -> bodkin.wire.v1.Role
-	9,  // 27: bodkin.wire.v1.Introduction.observed:type_name -> bodkin.wire.v1.Endpoint
-	5,  // 28: bodkin.wire.v1.DialFailed.code:type_name -> bodkin.wire.v1.DialFailed.Code
-	6,  // 29: bodkin.wire.v1.AttemptOver.reason:type_name -> bodkin.wire.v1.AttemptOver.Reason
-	7,  // 30: bodkin.wire.v1.Presence.kind:type_name -> bodkin.wire.v1.Presence.Kind
-	8,  // 31: bodkin.wire.v1.StreamAnswer.code:type_name -> bodkin.wire.v1.StreamAnswer.Code
-	32, // [32:32] is the sub-list for method output_type
-	32, // [32:32] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	10, // 1: bodkin.wire.v1.Candidate.endpoint:type_name -> bodkin.wire.v1.Endpoint
+	11, // 2: bodkin.wire.v1.Profile.candidates:type_name -> bodkin.wire.v1.Candidate
+	14, // 3: bodkin.wire.v1.ClientMessage.register:type_name -> bodkin.wire.v1.Register
+	15, // 4: bodkin.wire.v1.ClientMessage.dial:type_name -> bodkin.wire.v1.Dial
+	16, // 5: bodkin.wire.v1.ClientMessage.report:type_name -> bodkin.wire.v1.Report
+	18, // 6: bodkin.wire.v1.ClientMessage.finished:type_name -> bodkin.wire.v1.Finished
+	19, // 7: bodkin.wire.v1.ClientMessage.ping:type_name -> bodkin.wire.v1.Ping
+	20, // 8: bodkin.wire.v1.ClientMessage.watch:type_name -> bodkin.wire.v1.Watch
+	21, // 9: bodkin.wire.v1.ClientMessage.mapped:type_name -> bodkin.wire.v1.Mapped
+	1,  // 10: bodkin.wire.v1.Register.port_reuse:type_name -> bodkin.wire.v1.PortReuse
+	17, // 11: bodkin.wire.v1.Report.failures:type_name -> bodkin.wire.v1.PairFailure
+	10, // 12: bodkin.wire.v1.PairFailure.remote:type_name -> bodkin.wire.v1.Endpoint
+	2,  // 13: bodkin.wire.v1.PairFailure.kind:type_name -> bodkin.wire.v1.FailureKind
+	10, // 14: bodkin.wire.v1.Mapped.endpoint:type_name -> bodkin.wire.v1.Endpoint
+	24, // 15: bodkin.wire.v1.ServerMessage.welcome:type_name -> bodkin.wire.v1.Welcome
+	25, // 16: bodkin.wire.v1.ServerMessage.refused:type_name -> bodkin.wire.v1.Refused
+	26, // 17: bodkin.wire.v1.ServerMessage.observed:type_name -> bodkin.wire.v1.Observed
+	27, // 18: bodkin.wire.v1.ServerMessage.introduction:type_name -> bodkin.wire.v1.Introduction
+	28, // 19: bodkin.wire.v1.ServerMessage.dial_failed:type_name -> bodkin.wire.v1.DialFailed
+	29, // 20: bodkin.wire.v1.ServerMessage.attempt_over:type_name -> bodkin.wire.v1.AttemptOver
+	30, // 21: bodkin.wire.v1.ServerMessage.presence:type_name -> bodkin.wire.v1.Presence
+	32, // 22: bodkin.wire.v1.ServerMessage.snapshot_end:type_name -> bodkin.wire.v1.SnapshotEnd
+	33, // 23: bodkin.wire.v1.ServerMessage.pong:type_name -> bodkin.wire.v1.Pong
+	31, // 24: bodkin.wire.v1.ServerMessage.snapshot_begin:type_name -> bodkin.wire.v1.SnapshotBegin
+	23, // 25: bodkin.wire.v1.ServerMessage.mapped_proof:type_name -> bodkin.wire.v1.MappedProof
+	10, // 26: bodkin.wire.v1.MappedProof.endpoint:type_name -> bodkin.wire.v1.Endpoint
+	4,  // 27: bodkin.wire.v1.MappedProof.code:type_name -> bodkin.wire.v1.MappedProof.Code
+	10, // 28: bodkin.wire.v1.Welcome.observed:type_name -> bodkin.wire.v1.Endpoint
+	5,  // 29: bodkin.wire.v1.Refused.code:type_name -> bodkin.wire.v1.Refused.Code
+	10, // 30: bodkin.wire.v1.Observed.endpoint:type_name -> bodkin.wire.v1.Endpoint
+	3,  // 31: bodkin.wire.v1.Introduction.role:type_name -> bodkin.wire.v1.Role
+	10, // 32: bodkin.wire.v1.Introduction.observed:type_name -> bodkin.wire.v1.Endpoint
+	10, // 33: bodkin.wire.v1.Introduction.mapped:type_name -> bodkin.wire.v1.Endpoint
+	6,  // 34: bodkin.wire.v1.DialFailed.code:type_name -> bodkin.wire.v1.DialFailed.Code
+	7,  // 35: bodkin.wire.v1.AttemptOver.reason:type_name -> bodkin.wire.v1.AttemptOver.Reason
+	8,  // 36: bodkin.wire.v1.Presence.kind:type_name -> bodkin.wire.v1.Presence.Kind
+	9,  // 37: bodkin.wire.v1.StreamAnswer.code:type_name -> bodkin.wire.v1.StreamAnswer.Code
+	38, // [38:38] is the sub-list for method output_type
+	38, // [38:38] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_bodkin_proto_init() }
@@ -2526,12 +2761,13 @@ func file_bodkin_proto_init() {
 		(*ClientMessage_Finished)(nil),
 		(*ClientMessage_Ping)(nil),
 		(*ClientMessage_Watch)(nil),
+		(*ClientMessage_Mapped)(nil),
 	}
 	file_bodkin_proto_msgTypes[5].OneofWrappers = []any{
 		(*Dial_Node)(nil),
 		(*Dial_NameTag)(nil),
 	}
-	file_bodkin_proto_msgTypes[11].OneofWrappers = []any{
+	file_bodkin_proto_msgTypes[12].OneofWrappers = []any{
 		(*ServerMessage_Welcome)(nil),
 		(*ServerMessage_Refused)(nil),
 		(*ServerMessage_Observed)(nil),
@@ -2542,14 +2778,15 @@ func file_bodkin_proto_init() {
 		(*ServerMessage_SnapshotEnd)(nil),
 		(*ServerMessage_Pong)(nil),
 		(*ServerMessage_SnapshotBegin)(nil),
+		(*ServerMessage_MappedProof)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bodkin_proto_rawDesc), len(file_bodkin_proto_rawDesc)),
-			NumEnums:      9,
-			NumMessages:   26,
+			NumEnums:      10,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -55,8 +55,20 @@ func validateClient(m *ClientMessage) error {
 			exactly("finished.attempt", body.Finished.GetAttempt(), AttemptIDLen),
 			between("finished.round", int(body.Finished.GetRound()), 1, MaxRounds),
 		)
+	case *ClientMessage_Mapped:
+		return validateMapped(body.Mapped)
 	}
 	return nil
+}
+
+func validateMapped(m *Mapped) error {
+	if m.GetEndpoint() == nil {
+		return exactly("mapped.key", m.GetKey(), 0)
+	}
+	return first(
+		endpoint("mapped.endpoint", m.GetEndpoint()),
+		exactly("mapped.key", m.GetKey(), ProofLen),
+	)
 }
 
 func validateReport(r *Report) error {
@@ -85,6 +97,8 @@ func validateServer(m *ServerMessage) error {
 		return validateObserved(body.Observed)
 	case *ServerMessage_Introduction:
 		return validateIntroduction(body.Introduction)
+	case *ServerMessage_MappedProof:
+		return endpoint("mapped_proof.endpoint", body.MappedProof.GetEndpoint())
 	case *ServerMessage_AttemptOver:
 		return exactly("attempt_over.attempt", body.AttemptOver.GetAttempt(), AttemptIDLen)
 	case *ServerMessage_Presence:
@@ -120,6 +134,7 @@ func validateIntroduction(i *Introduction) error {
 		exactly("introduction.peer", i.GetPeer(), NodeIDLen),
 		between("introduction.sealed_profile", len(i.GetSealedProfile()), 1, MaxSealedProfile),
 		between("introduction.observed", len(i.GetObserved()), 1, MaxObserved),
+		between("introduction.mapped", len(i.GetMapped()), 0, MaxMapped),
 		between("introduction.delay_us", int(i.GetDelayUs()), 0, MaxDelayMicros),
 		between("introduction.deadline_ms", int(i.GetDeadlineMs()), 1, MaxDeadlineMillis),
 	); err != nil {
@@ -127,6 +142,11 @@ func validateIntroduction(i *Introduction) error {
 	}
 	for _, observed := range i.Observed {
 		if err := endpoint("introduction.observed", observed); err != nil {
+			return err
+		}
+	}
+	for _, mapped := range i.Mapped {
+		if err := endpoint("introduction.mapped", mapped); err != nil {
 			return err
 		}
 	}

@@ -43,6 +43,14 @@ func TestEachLimitIsEnforced(t *testing.T) {
 			i.Observed = append(i.Observed, i.Observed[:1]...)
 			i.Observed = append(i.Observed, i.Observed[:2]...)
 		}),
+		"mapped in three places": introduction(func(i *Introduction) {
+			i.Mapped = append(i.Mapped, i.Observed...)
+			i.Mapped = append(i.Mapped, i.Observed...)
+		}),
+		"mapped nowhere":             introduction(func(i *Introduction) { i.Mapped = []*Endpoint{bad} }),
+		"proof without key":          &ClientMessage{Body: &ClientMessage_Mapped{Mapped: &Mapped{Endpoint: &Endpoint{Ip: []byte{1, 2, 3, 4}, Port: 1}}}},
+		"proof of no address":        &ClientMessage{Body: &ClientMessage_Mapped{Mapped: &Mapped{Endpoint: bad, Key: make([]byte, ProofLen)}}},
+		"key for nothing":            &ClientMessage{Body: &ClientMessage_Mapped{Mapped: &Mapped{Key: make([]byte, ProofLen)}}},
 		"three-byte address":         introduction(func(i *Introduction) { i.Observed[0] = bad }),
 		"IPv4-mapped address":        introduction(func(i *Introduction) { i.Observed[0] = mapped }),
 		"port 0":                     &Observed{Endpoint: &Endpoint{Ip: []byte{1, 2, 3, 4}}, ServerPort: 1},

@@ -18,6 +18,7 @@ const (
 	MaxSealedProfile = 2 << 10
 	MaxCandidates    = 16 // in a profile
 	MaxObserved      = 4  // endpoints in an introduction
+	MaxMapped        = 2  // as well
 	MaxHolePorts     = 8
 	MaxFailures      = 16 // in a report
 	MaxName          = 63 // of a node, as a DNS label
@@ -37,6 +38,7 @@ const (
 	NodeIDLen    = 32
 	AttemptIDLen = 16
 	NameTagLen   = 16
+	ProofLen     = 16 // of the key, the challenge and the answer of a proof
 	MinTokenLen  = 16
 	MaxTokenLen  = 64
 )

@@ -116,7 +116,7 @@ func (a *attempt) startRoundLocked() {
 // introductionLocked is the frame that introduces the other side to e.
 func (a *attempt) introductionLocked(e *end, delay time.Duration) []byte {
 	peer := a.otherLocked(e).conn
-	profile, observed := peer.room.whereabouts(peer)
+	profile, observed, mapped := peer.room.whereabouts(peer)
 	return a.all.server.appendFrame(nil, &wire.ServerMessage{Body: &wire.ServerMessage_Introduction{Introduction: &wire.Introduction{
 		Attempt:       a.id[:],
 		Request:       e.request,
@@ -125,6 +125,7 @@ func (a *attempt) introductionLocked(e *end, delay time.Duration) []byte {
 		Peer:          peer.node[:],
 		SealedProfile: profile,
 		Observed:      observed,
+		Mapped:        mapped,
 		DelayUs:       uint32(delay.Microseconds()),
 		DeadlineMs:    milliseconds(attemptTimeout),
 	}}})
@@ -165,8 +166,8 @@ func (s *attempts) report(c *conn, m *wire.Report) {
 		return
 	}
 	peer := a.otherLocked(e).conn
-	_, observed := peer.room.whereabouts(peer)
-	weight, rejected := weigh(m.Failures, observed)
+	_, observed, mapped := peer.room.whereabouts(peer)
+	weight, rejected := weigh(m.Failures, append(observed, mapped...))
 	e.rejected = e.rejected || rejected
 	if int(m.Round) == a.round {
 		e.failed = max(e.failed, weight)
@@ -233,20 +234,36 @@ func (s *attempts) finished(c *conn, m *wire.Finished) {
 	}
 }
 
-// leave ends the attempts of a connection that is no more.
-func (s *attempts) leave(c *conn) {
+// another begins the next round of c's attempts at once: c has been proven at an endpoint that its peers have not dialled yet.
+func (s *attempts) another(c *conn) {
+	for _, a := range s.of(c) {
+		a.mu.Lock()
+		if !a.over && a.round < wire.MaxRounds {
+			a.nextLocked()
+		}
+		a.mu.Unlock()
+	}
+}
+
+// of is the attempts of a connection.
+func (s *attempts) of(c *conn) []*attempt {
 	if c.attempts.Load() == 0 {
-		return
+		return nil
 	}
 	s.mu.Lock()
-	var left []*attempt
+	defer s.mu.Unlock()
+	var all []*attempt
 	for p, a := range s.byPair {
 		if p[0] == c.number || p[1] == c.number {
-			left = append(left, a)
+			all = append(all, a)
 		}
 	}
-	s.mu.Unlock()
-	for _, a := range left {
+	return all
+}
+
+// leave ends the attempts of a connection that is no more.
+func (s *attempts) leave(c *conn) {
+	for _, a := range s.of(c) {
 		a.mu.Lock()
 		a.endLocked("peer_gone", wire.AttemptOver_REASON_PEER_GONE, c)
 		a.mu.Unlock()

@@ -24,6 +24,8 @@ func (s *Server) handle(c *conn, m *wire.ClientMessage) error {
 		s.attempts.report(c, body.Report)
 	case *wire.ClientMessage_Finished:
 		s.attempts.finished(c, body.Finished)
+	case *wire.ClientMessage_Mapped:
+		s.mapped(c, body.Mapped)
 	case *wire.ClientMessage_Watch:
 		c.watching.Store(body.Watch.GetOn())
 		c.room.watch(c, body.Watch.GetOn())

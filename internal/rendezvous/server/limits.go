@@ -29,6 +29,10 @@ type Limits struct {
 	HoleConnectionsPerAddress int           // 32
 	HoleTimeout               time.Duration // of a hole connection in all. 5 s
 
+	Proofs          int           // of mapped ports under way at once, of 4 KiB each. 64: a node asks once in hours
+	ProofsPerMinute int           // to one address, in the long run and at once. 30: many homes share an address behind a carrier's NAT
+	ProofTimeout    time.Duration // of a proof in all. 5 s, as for a hole connection
+
 	ReconnectsPerSecond int // how fast all nodes may come back after a restart. 500: half of what two cores do in full handshakes
 }
 
@@ -61,6 +65,9 @@ func (l Limits) withDefaults() Limits {
 	number(&l.HoleConnections, 512)
 	number(&l.HoleConnectionsPerAddress, 32)
 	duration(&l.HoleTimeout, 5*time.Second)
+	number(&l.Proofs, 64)
+	number(&l.ProofsPerMinute, 30)
+	duration(&l.ProofTimeout, 5*time.Second)
 	number(&l.ReconnectsPerSecond, 500)
 	return l
 }

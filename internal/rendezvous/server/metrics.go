@@ -12,6 +12,7 @@ type metrics struct {
 	rounds        *prometheus.CounterVec // 1, 2, 3: begun
 	attempts      *prometheus.CounterVec // direct, gave_up, rounds, timeout, peer_gone: ended
 	holes         *prometheus.CounterVec // observed, address_limit, failed, forged
+	proofs        *prometheus.CounterVec // of mapped ports: proven, unproven, elsewhere, limited
 	closed        *prometheus.CounterVec // main connections: by_node, silent, slow, unregistered, refused, broken
 	skew          prometheus.Histogram
 }
@@ -33,6 +34,7 @@ func newMetrics(registerer prometheus.Registerer, s *Server) (*metrics, error) {
 		rounds:        counter("rounds_total", "Rounds of attempts begun.", "round"),
 		attempts:      counter("attempts_total", "Attempts ended.", "outcome"),
 		holes:         counter("hole_connections_total", "Hole connections.", "outcome"),
+		proofs:        counter("proofs_total", "Mapped ports that nodes asked to be proven.", "outcome"),
 		closed:        counter("closed_total", "Main connections ended.", "outcome"),
 		skew: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "bodkin", Subsystem: "server", Name: "introduction_skew_seconds",
 			Help: "Time between the introductions to the two sides.", Buckets: prometheus.ExponentialBuckets(2e-6, 2, 16)}),
@@ -41,7 +43,7 @@ func newMetrics(registerer prometheus.Registerer, s *Server) (*metrics, error) {
 		return m, nil
 	}
 	for _, c := range []prometheus.Collector{
-		m.accepts, m.handshakes, m.registrations, m.portReuse, m.dials, m.rounds, m.attempts, m.holes, m.closed, m.skew,
+		m.accepts, m.handshakes, m.registrations, m.portReuse, m.dials, m.rounds, m.attempts, m.holes, m.proofs, m.closed, m.skew,
 		gauge("connections", "Main connections open.", s.table.count),
 		gauge("nodes", "Reachable nodes registered.", func() int { _, nodes := s.registry.count(); return nodes }),
 		gauge("rooms", "Rooms with a connection.", func() int { rooms, _ := s.registry.count(); return rooms }),

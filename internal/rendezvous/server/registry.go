@@ -82,6 +82,7 @@ func (g *registry) count() (rooms, nodes int) {
 type registration struct {
 	profile []byte           // sealed; nil: not registered yet
 	holes   []netip.AddrPort // seen on hole connections, newest first, other than the main connection's
+	mapped  *netip.AddrPort  // where it was proven that a gateway forwards to the node; nil: nowhere
 	primary bool
 	left    bool // the connection ended; it cannot register any more
 }
@@ -203,14 +204,32 @@ func (r *room) find(c *conn, m *wire.Dial) *conn {
 	return found.primary
 }
 
-// whereabouts returns what a peer of c is told: its profile, and where it was seen, newest first.
-func (r *room) whereabouts(c *conn) (profile []byte, observed []*wire.Endpoint) {
+// whereabouts returns what a peer of c is told: its profile, where it was seen, newest first, and where it is mapped.
+func (r *room) whereabouts(c *conn) (profile []byte, observed, mapped []*wire.Endpoint) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if c.mapped != nil {
+		mapped = append(mapped, wire.NewEndpoint(*c.mapped))
+	}
 	for _, hole := range c.holes {
 		observed = append(observed, wire.NewEndpoint(hole))
 	}
-	return c.profile, append(observed, wire.NewEndpoint(c.remote))
+	return c.profile, append(observed, wire.NewEndpoint(c.remote)), mapped
+}
+
+// sees reports whether c was seen at an address, on whatever port.
+func (r *room) sees(c *conn, addr netip.Addr) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return addr == c.remote.Addr() || slices.ContainsFunc(c.holes, func(h netip.AddrPort) bool { return h.Addr() == addr })
+}
+
+// setMapped notes where c was proven to be mapped, nil for nowhere, and reports whether peers did not know the endpoint before.
+func (r *room) setMapped(c *conn, endpoint *netip.AddrPort) (isNew bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c.mapped = endpoint
+	return endpoint != nil && *endpoint != c.remote && !slices.Contains(c.holes, *endpoint)
 }
 
 // observe notes that c was seen at addr on a hole connection.

@@ -194,7 +194,7 @@ func TestObservedEndpointsAreNewestFirstAndBounded(t *testing.T) {
 	}
 	a.room.observe(a.conn, netip.AddrPortFrom(a.remote.Addr(), 1004))
 	a.room.observe(a.conn, a.remote)
-	_, observed := a.room.whereabouts(a.conn)
+	_, observed, _ := a.room.whereabouts(a.conn)
 	got := fmt.Sprint(wire.AddrPorts(observed))
 	want := fmt.Sprintf("[%[1]v:1004 %[1]v:1005 %[1]v:1003 %[2]v]", a.remote.Addr(), a.remote)
 	if got != want {

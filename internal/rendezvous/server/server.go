@@ -17,6 +17,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -36,8 +37,11 @@ type Config struct {
 	RoomServed func(identity.RoomID) bool // asked at each registration; nil: every room is
 	HolePorts  []uint16                   // told to nodes, where it is not the ports of the hole listeners; at most 8
 	Limits     Limits
-	Metrics    prometheus.Registerer // bodkin_server_*; nil: none
-	Log        *slog.Logger          // nil: silence
+
+	// Dial opens a connection to a mapped port of a node, to prove it. Nil: net.Dialer's.
+	Dial    func(ctx context.Context, remote netip.AddrPort) (net.Conn, error)
+	Metrics prometheus.Registerer // bodkin_server_*; nil: none
+	Log     *slog.Logger          // nil: silence
 }
 
 // A Server introduces nodes. Its methods are safe for concurrent use.
@@ -58,6 +62,7 @@ type Server struct {
 	table       table
 	registry    registry
 	attempts    *attempts
+	prover      *prover
 	dials       *dials
 	announcer   *announcer
 	sweeper     *sweeper
@@ -112,6 +117,7 @@ func New(config Config) (*Server, error) {
 	}
 	s.renewPong()
 	s.attempts = newAttempts(s)
+	s.prover = newProver(s, config.Dial)
 	s.sweeper = newSweeper(s)
 	s.metrics, err = newMetrics(config.Metrics, s)
 	return s, err
@@ -139,6 +145,8 @@ func (s *Server) Serve(ctx context.Context, mainListeners, holeListeners []net.L
 	running.Go(func() { s.announcer.run(ctx) })
 	running.Go(func() { s.sweeper.run(ctx) })
 
+	s.prover.open(ctx)
+
 	var accepting sync.WaitGroup
 	handshakeSlots := make(chan struct{}, s.limits.Handshakes)
 	for _, l := range mainListeners {
@@ -151,6 +159,7 @@ func (s *Server) Serve(ctx context.Context, mainListeners, holeListeners []net.L
 	<-ctx.Done()
 	closeAll(listeners)
 	accepting.Wait()
+	s.prover.close()
 	s.attempts.close()
 	stopLoop()
 	running.Wait()
@@ -238,6 +247,7 @@ func (s *Server) drop(c *conn, outcome string) {
 	c.room.leave(c)
 	s.announcer.announce(c.room)
 	s.attempts.leave(c)
+	s.prover.leave(c)
 	s.registry.leave(c.room)
 	s.connections.leave(c.remote.Addr())
 	count(s.metrics.closed, outcome)

@@ -75,6 +75,7 @@ func (w *sweeper) run(ctx context.Context) {
 			w.sweep(list)
 		case <-dialsTicker.C:
 			w.server.dials.forget(w.server.now())
+			w.server.prover.forget(w.server.now())
 		}
 	}
 }
