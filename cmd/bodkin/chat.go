@@ -32,6 +32,7 @@ nobody is in the chat, lines wait; those of a program for ten seconds.`,
 		ValidArgsFunction: completePeer(g),
 	}
 	asJSON := jsonFlag(c, "received lines as a JSON object each: {from, id, text}")
+	nodeFlags(g, c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		node, err := openListener(c.Context(), g, c.ErrOrStderr())
 		if err != nil {

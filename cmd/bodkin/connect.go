@@ -22,6 +22,7 @@ serves.`,
 		Args:              exactly(2, "PEER and SERVICE"),
 		ValidArgsFunction: completePeer(g),
 	}
+	nodeFlags(g, c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		peer, service := args[0], args[1]
 		node, err := openDialer(c.Context(), g, c.ErrOrStderr())

@@ -47,6 +47,7 @@ BODKIN_PEER_ID (who it is) and BODKIN_SERVICE.`,
 			return misuse("`bodkin listen --help` has examples", "bodkin listen wants a SERVICE")
 		},
 	}
+	nodeFlags(g, c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		service, command := args[0], args[1:]
 		if len(command) > 0 {

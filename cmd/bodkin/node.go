@@ -6,6 +6,8 @@ import (
 	"io"
 	"log/slog"
 
+	"github.com/spf13/cobra"
+
 	"github.com/bodkin-p2p/bodkin"
 	"github.com/bodkin-p2p/bodkin/internal/control"
 )
@@ -122,6 +124,11 @@ func remember(h home, port uint16) error {
 	return h.save(m)
 }
 
+// nodeFlags adds the flags of commands that bring up a node if none runs for the home.
+func nodeFlags(g *globals, c *cobra.Command) {
+	c.Flags().BoolVar(&g.noPortMapping, "no-port-mapping", false, "leave the router alone, which is otherwise asked to forward the node's port")
+}
+
 // nodeConfig is the configuration that the home gives a node.
 func nodeConfig(g *globals, h home, errs io.Writer) (bodkin.Config, error) {
 	m, err := h.membership()
@@ -132,7 +139,7 @@ func nodeConfig(g *globals, h home, errs io.Writer) (bodkin.Config, error) {
 	if err != nil {
 		return bodkin.Config{}, err
 	}
-	return bodkin.Config{Invite: m.Invite, Key: key, Name: m.Name, Port: m.Port, Log: logger(g, errs)}, nil
+	return bodkin.Config{Invite: m.Invite, Key: key, Name: m.Name, Port: m.Port, NoPortMapping: g.noPortMapping, Log: logger(g, errs)}, nil
 }
 
 // logger logs everything with --verbose, else nothing: commands tell what matters in words of their own.

@@ -28,6 +28,7 @@ paths to show.`,
 	}
 	watch := c.Flags().Bool("watch", false, "go on, with a line for each change, until Ctrl-C")
 	asJSON := jsonFlag(c, "a JSON array of {name, id, online, path, remote, rtt_ms, bytes_in, bytes_out}; with --watch an object a line, with event too")
+	nodeFlags(g, c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		node, err := openDialer(c.Context(), g, c.ErrOrStderr())
 		if err != nil {

@@ -34,6 +34,7 @@ first protected byte could be sent; in how many rounds and with how many SYNs.`,
 	count := c.Flags().Int("count", 1, "how many times, a second apart; 0: until Ctrl-C")
 	directOnly := c.Flags().Bool("direct-only", false, "exit with 3 if there is no direct path")
 	asJSON := jsonFlag(c, "a JSON object a line: {peer, path, remote, first_byte_ms, direct_ms, rtt_ms, rounds, syns, introduced_ms, first_syn_ms, connected_ms}")
+	nodeFlags(g, c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if *count < 0 {
 			return misuse("give 1 or more, or 0 for no end", "--count %d", *count)

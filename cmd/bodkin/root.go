@@ -11,6 +11,8 @@ type globals struct {
 	home    string // --home; see openHome
 	verbose bool   // --verbose
 	started bool   // the command line was understood, and its command has begun
+
+	noPortMapping bool // --no-port-mapping; see nodeFlags
 }
 
 func newRoot(g *globals) *cobra.Command {

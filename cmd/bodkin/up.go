@@ -37,6 +37,7 @@ to whom. Ctrl-C or SIGTERM ends the node.`,
 	wait := c.Flags().Bool("wait", false, "wait for a server that cannot be reached, instead of exiting with 5")
 	expose := c.Flags().StringArray("expose", nil, "let the room connect to a TCP service, as `NAME=HOST:PORT`; may be repeated")
 	asJSON := jsonFlag(c, "events to stdout, an object a line: first {event: up, name, id, port, server, reflexive, mapping}, then those of peers --watch --json")
+	nodeFlags(g, c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		services, err := parseExposures(*expose)
 		if err != nil {
