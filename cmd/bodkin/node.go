@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -126,7 +127,8 @@ func remember(h home, port uint16) error {
 
 // nodeFlags adds the flags of commands that bring up a node if none runs for the home.
 func nodeFlags(g *globals, c *cobra.Command) {
-	c.Flags().BoolVar(&g.noPortMapping, "no-port-mapping", false, "leave the router alone, which is otherwise asked to forward the node's port")
+	c.Flags().BoolVar(&g.noPortMapping, "no-port-mapping", false,
+		"leave the router alone, which is otherwise asked to forward the node's port; the same with BODKIN_NO_PORT_MAPPING=1")
 }
 
 // nodeConfig is the configuration that the home gives a node.
@@ -139,7 +141,7 @@ func nodeConfig(g *globals, h home, errs io.Writer) (bodkin.Config, error) {
 	if err != nil {
 		return bodkin.Config{}, err
 	}
-	return bodkin.Config{Invite: m.Invite, Key: key, Name: m.Name, Port: m.Port, NoPortMapping: g.noPortMapping, Log: logger(g, errs)}, nil
+	return bodkin.Config{Invite: m.Invite, Key: key, Name: m.Name, Port: m.Port, NoPortMapping: g.noPortMapping || os.Getenv("BODKIN_NO_PORT_MAPPING") != "", Log: logger(g, errs)}, nil
 }
 
 // logger logs everything with --verbose, else nothing: commands tell what matters in words of their own.
