@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bodkin-p2p/bodkin"
+	"github.com/bodkin-p2p/bodkin/natlab"
 	"github.com/bodkin-p2p/bodkin/server"
 )
 
@@ -16,9 +17,31 @@ type bodkinInvite struct {
 	Name   string `json:"name,omitempty"`
 }
 
-// bodkinServerConfig tells the server its address.
+// bodkinServerConfig tells the server its address, and a folder of its own.
 type bodkinServerConfig struct {
 	Address string `json:"address"`
+	Home    string `json:"home"`
+}
+
+// startBodkinServer starts the rendezvous server on a host that has the first of publicAddrs. The caller must call stop,
+// which removes what the server wrote.
+func startBodkinServer(ctx context.Context, host *natlab.Host) (invite bodkinInvite, stop func(), err error) {
+	home, err := os.MkdirTemp("", "bodkin-peers")
+	if err != nil {
+		return invite, nil, err
+	}
+	p, err := startRole(ctx, host, "bodkin-server", bodkinServerConfig{Address: publicAddrs[0], Home: home})
+	stop = func() {
+		p.stop()
+		os.RemoveAll(home)
+	}
+	if err == nil {
+		_, err = p.await(ctx, evReady, &invite)
+	}
+	if err != nil {
+		stop()
+	}
+	return invite, stop, err
 }
 
 // bodkinServer plays the rendezvous server.
@@ -27,12 +50,7 @@ func bodkinServer(ctx context.Context, config json.RawMessage, io *roleIO) error
 	if err := json.Unmarshal(config, &c); err != nil {
 		return err
 	}
-	home, err := os.MkdirTemp("", "bodkin-peers")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(home)
-	s, err := server.Open(server.Config{Home: home, Advertise: []string{c.Address}})
+	s, err := server.Open(server.Config{Home: c.Home, Advertise: []string{c.Address}})
 	if err != nil {
 		return err
 	}

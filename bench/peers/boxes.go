@@ -18,7 +18,7 @@ type box struct {
 	put func(lab *natlab.Lab, name string) *natlab.NAT
 }
 
-// boxes are those that can be built here: the kernel's needs nft.
+// boxes are those that can be built here, from the easiest to the hardest to cross: the kernel's needs nft.
 func boxes() []box {
 	refusing := natlab.PortRestrictedCone()
 	refusing.RefuseSimultaneousOpen = true
@@ -90,8 +90,8 @@ func choosePairs(all []box, text string) ([]pair, error) {
 	return pairs, nil
 }
 
-// diagonals are all ordered pairs of names, in groups in which each name is near once and far once: so the pairs of a group
-// can be played at once.
+// diagonals are all ordered pairs of names, in groups in which each name is near once and far once, so that the pairs of a
+// group can be played at once. In each group the pair whose harder member is the harder comes later.
 func diagonals(names []string) [][]pair {
 	var groups [][]pair
 	for shift := range names {
@@ -99,6 +99,8 @@ func diagonals(names []string) [][]pair {
 		for i, near := range names {
 			group = append(group, pair{near, names[(i+shift)%len(names)]})
 		}
+		harder := func(p pair) int { return max(slices.Index(names, p.near), slices.Index(names, p.far)) }
+		slices.SortStableFunc(group, func(p, q pair) int { return harder(p) - harder(q) })
 		groups = append(groups, group)
 	}
 	return groups

@@ -50,7 +50,7 @@ func main() {
 		os.Exit(runRole(os.Args[2:]))
 	}
 	var o options
-	flag.IntVar(&o.runs, "runs", 1, "runs of each pair in each direction, for each system; 0: no table of pairs")
+	flag.IntVar(&o.runs, "runs", 2, "runs of each pair in each direction, for each system; 0: no table of pairs")
 	flag.StringVar(&o.pairs, "pairs", "*:*", "comma-separated NEAR:FAR, where * is every box")
 	flag.StringVar(&o.systems, "systems", "bodkin,libp2p", "which systems to run through the pairs")
 	flag.IntVar(&o.rounds, "rounds", 3, "rounds of the throughput comparison; 0: none")

@@ -6,9 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/signal"
 	"sync"
-
-	"golang.org/x/sys/unix"
 )
 
 // roleCommand is the first argument of a process that plays a role on a host. The second names the role, the third is its
@@ -38,13 +37,23 @@ const (
 // A role is one program on one host. It ends when ctx does.
 type role func(ctx context.Context, config json.RawMessage, io *roleIO) error
 
-var roles = map[string]role{
-	"bodkin-server": bodkinServer,
-	"bodkin-node":   bodkinNode,
-	"libp2p-public": libp2pPublic,
-	"libp2p-node":   libp2pNode,
-	"receiver":      receiver,
-	"sender":        sender,
+// roleNamed returns nil if there is no such role.
+func roleNamed(name string) role {
+	switch name {
+	case "bodkin-server":
+		return bodkinServer
+	case "bodkin-node":
+		return bodkinNode
+	case "libp2p-public":
+		return libp2pPublic
+	case "libp2p-node":
+		return libp2pNode
+	case "receiver":
+		return receiver
+	case "sender":
+		return sender
+	}
+	return nil
 }
 
 // roleIO is how a role talks to the program that started it.
@@ -66,19 +75,13 @@ func (r *roleIO) emit(kind, text string, data any) {
 	r.out.Encode(e) // an error means that nobody listens any more
 }
 
-// monotonic reads the clock that counts alike in all processes of a machine.
-func monotonic() int64 {
-	var ts unix.Timespec
-	unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) // cannot fail on Linux
-	return ts.Nano()
-}
-
 // runRole plays a role until standard input ends.
 func runRole(args []string) (code int) {
-	if len(args) != 2 || roles[args[0]] == nil {
+	if len(args) != 2 || roleNamed(args[0]) == nil {
 		fmt.Fprintln(os.Stderr, "peers: roles are for the program itself")
 		return 2
 	}
+	signal.Ignore(os.Interrupt) // Ctrl-C is for the program that started this one
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	r := &roleIO{orders: make(chan json.RawMessage), out: json.NewEncoder(os.Stdout)}
@@ -94,7 +97,7 @@ func runRole(args []string) (code int) {
 			}
 		}
 	}()
-	if err := roles[args[0]](ctx, json.RawMessage(args[1]), r); err != nil && ctx.Err() == nil {
+	if err := roleNamed(args[0])(ctx, json.RawMessage(args[1]), r); err != nil && ctx.Err() == nil {
 		r.emit(evEnded, err.Error(), nil)
 		return 1
 	}

@@ -24,14 +24,15 @@ type transfer struct {
 	CPU        float64 `json:"cpu_s_per_gib"` // of both processes together
 }
 
-// Roads. Two processes on one host talk through the kernel alone, in packets of 64 KiB. Between two hosts natlab carries the
+// Roads are what is between sender and receiver. Two processes on one host talk through the kernel alone, in packets of 64 KiB. Between two hosts natlab carries the
 // packets, of 1500 bytes with segmentation offload, in this process, which takes its share of the machine.
 const (
 	roadKernel = "kernel"
 	roadLab    = "natlab"
 )
 
-var contestants = []string{"tcp", "tls", "libp2p", "bodkin"}
+// contestants returns who sends, the lightest first.
+func contestants() []string { return []string{"tcp", "tls", "libp2p", "bodkin"} }
 
 // runTransfers lets the contestants send in turn, on each road.
 func runTransfers(ctx context.Context, o options, r *report) error {
@@ -48,17 +49,13 @@ func runTransfers(ctx context.Context, o options, r *report) error {
 	if err := lab.Err(); err != nil {
 		return err
 	}
-	rendezvous, err := startRole(ctx, server, "bodkin-server", bodkinServerConfig{Address: publicAddrs[0]})
+	invite, stop, err := startBodkinServer(ctx, server)
 	if err != nil {
 		return err
 	}
-	defer rendezvous.stop()
-	var invite bodkinInvite
-	if _, err := rendezvous.await(ctx, evReady, &invite); err != nil {
-		return err
-	}
+	defer stop()
 	for round := range o.rounds {
-		for _, name := range rotate(contestants, round) {
+		for _, name := range rotate(contestants(), round) {
 			for _, to := range []*natlab.Host{near, far} {
 				t := transfer{Road: roadKernel, Contestant: name, Round: round}
 				if to != near {
@@ -79,7 +76,13 @@ func runTransfers(ctx context.Context, o options, r *report) error {
 func (t *transfer) run(ctx context.Context, near, far *natlab.Host, invite bodkinInvite, longest time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, prepareLimit+2*longest)
 	defer cancel()
-	c := transferConfig{Contestant: t.Contestant, Invite: invite.Invite, Name: fmt.Sprintf("to-%s-%d", t.Road, t.Round), Address: far.Addr().String(), Longest: longest}
+	c := transferConfig{
+		Contestant: t.Contestant,
+		Address:    far.Addr().String(),
+		Invite:     invite.Invite,
+		Name:       fmt.Sprintf("to-%s-%d", t.Road, t.Round),
+		Longest:    longest,
+	}
 	to, err := startRole(ctx, far, "receiver", c)
 	if err != nil {
 		return err
@@ -111,7 +114,7 @@ func (r *report) printTransfers(w io.Writer) {
 	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
 	fmt.Fprintln(t, "| one stream\t| kernel MiB/s\t| CPU s/GiB\t| natlab MiB/s\t| CPU s/GiB\t|")
 	fmt.Fprintln(t, "|---\t|---\t|---\t|---\t|---\t|")
-	for _, name := range contestants {
+	for _, name := range contestants() {
 		fmt.Fprintf(t, "| %s", name)
 		for _, road := range []string{roadKernel, roadLab} {
 			var speeds, cpus []float64

@@ -23,9 +23,9 @@ func (w *watch) caller(e notice, ok bool) {
 	case evDialing:
 		w.dialing = e.At
 	case evRelayed:
-		w.relayed = first(w.relayed, e.At)
+		w.relayed = earlier(w.relayed, e.At)
 	case evPunch:
-		w.punch = first(w.punch, e.At)
+		w.punch = earlier(w.punch, e.At)
 	case evDirect:
 		if w.dialing != 0 {
 			w.up, w.direct, w.over = e.At, true, true
@@ -45,7 +45,7 @@ func (w *watch) callee(e notice, ok bool) {
 	}
 	switch e.Kind {
 	case evPunch:
-		w.punch = first(w.punch, e.At)
+		w.punch = earlier(w.punch, e.At)
 		w.punches++
 	case evMissed:
 		w.missed = e.Text
@@ -77,11 +77,12 @@ func (w *watch) judge(o *outcome) {
 	}
 }
 
-func first(old, now int64) int64 {
+// earlier is the earlier of two times, of which the first may not have come yet. The two processes' notices are read in no order.
+func earlier(old, now int64) int64 {
 	if old == 0 {
 		return now
 	}
-	return old
+	return min(old, now)
 }
 
 func milliseconds(nanoseconds int64) float64 { return float64(nanoseconds/1000) / 1000 }
