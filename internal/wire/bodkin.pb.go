@@ -80,6 +80,56 @@ func (CandidateType) EnumDescriptor() ([]byte, []int) {
 	return file_bodkin_proto_rawDescGZIP(), []int{0}
 }
 
+// RelayPolicy is what a node wants of the relay. Both nodes of an attempt have a say: never outweighs always.
+type RelayPolicy int32
+
+const (
+	RelayPolicy_RELAY_POLICY_UNSPECIFIED RelayPolicy = 0 // where there is no direct path in time
+	RelayPolicy_RELAY_POLICY_NEVER       RelayPolicy = 1 // no attempt of this node is offered the relay
+	RelayPolicy_RELAY_POLICY_ALWAYS      RelayPolicy = 2 // at once, and nobody is told this node's addresses
+)
+
+// Enum value maps for RelayPolicy.
+var (
+	RelayPolicy_name = map[int32]string{
+		0: "RELAY_POLICY_UNSPECIFIED",
+		1: "RELAY_POLICY_NEVER",
+		2: "RELAY_POLICY_ALWAYS",
+	}
+	RelayPolicy_value = map[string]int32{
+		"RELAY_POLICY_UNSPECIFIED": 0,
+		"RELAY_POLICY_NEVER":       1,
+		"RELAY_POLICY_ALWAYS":      2,
+	}
+)
+
+func (x RelayPolicy) Enum() *RelayPolicy {
+	p := new(RelayPolicy)
+	*p = x
+	return p
+}
+
+func (x RelayPolicy) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RelayPolicy) Descriptor() protoreflect.EnumDescriptor {
+	return file_bodkin_proto_enumTypes[1].Descriptor()
+}
+
+func (RelayPolicy) Type() protoreflect.EnumType {
+	return &file_bodkin_proto_enumTypes[1]
+}
+
+func (x RelayPolicy) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RelayPolicy.Descriptor instead.
+func (RelayPolicy) EnumDescriptor() ([]byte, []int) {
+	return file_bodkin_proto_rawDescGZIP(), []int{1}
+}
+
 // PortReuse tells whether several sockets really share the node's local port.
 type PortReuse int32
 
@@ -114,11 +164,11 @@ func (x PortReuse) String() string {
 }
 
 func (PortReuse) Descriptor() protoreflect.EnumDescriptor {
-	return file_bodkin_proto_enumTypes[1].Descriptor()
+	return file_bodkin_proto_enumTypes[2].Descriptor()
 }
 
 func (PortReuse) Type() protoreflect.EnumType {
-	return &file_bodkin_proto_enumTypes[1]
+	return &file_bodkin_proto_enumTypes[2]
 }
 
 func (x PortReuse) Number() protoreflect.EnumNumber {
@@ -127,7 +177,7 @@ func (x PortReuse) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PortReuse.Descriptor instead.
 func (PortReuse) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{1}
+	return file_bodkin_proto_rawDescGZIP(), []int{2}
 }
 
 type FailureKind int32
@@ -172,11 +222,11 @@ func (x FailureKind) String() string {
 }
 
 func (FailureKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_bodkin_proto_enumTypes[2].Descriptor()
+	return file_bodkin_proto_enumTypes[3].Descriptor()
 }
 
 func (FailureKind) Type() protoreflect.EnumType {
-	return &file_bodkin_proto_enumTypes[2]
+	return &file_bodkin_proto_enumTypes[3]
 }
 
 func (x FailureKind) Number() protoreflect.EnumNumber {
@@ -185,7 +235,7 @@ func (x FailureKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use FailureKind.Descriptor instead.
 func (FailureKind) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{2}
+	return file_bodkin_proto_rawDescGZIP(), []int{3}
 }
 
 // Role is a node's part in an attempt, and its TLS role on every connection of it.
@@ -222,11 +272,11 @@ func (x Role) String() string {
 }
 
 func (Role) Descriptor() protoreflect.EnumDescriptor {
-	return file_bodkin_proto_enumTypes[3].Descriptor()
+	return file_bodkin_proto_enumTypes[4].Descriptor()
 }
 
 func (Role) Type() protoreflect.EnumType {
-	return &file_bodkin_proto_enumTypes[3]
+	return &file_bodkin_proto_enumTypes[4]
 }
 
 func (x Role) Number() protoreflect.EnumNumber {
@@ -235,7 +285,81 @@ func (x Role) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Role.Descriptor instead.
 func (Role) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{3}
+	return file_bodkin_proto_rawDescGZIP(), []int{4}
+}
+
+// RelayStatus is what the server says of a relayed connection: as the one byte that it answers there, and in RelayOver.
+type RelayStatus int32
+
+const (
+	RelayStatus_RELAY_STATUS_UNSPECIFIED RelayStatus = 0
+	RelayStatus_RELAY_STATUS_READY       RelayStatus = 1  // the other side is there; its bytes follow
+	RelayStatus_RELAY_STATUS_TOKEN       RelayStatus = 2  // the token is forged, too old, or was used before
+	RelayStatus_RELAY_STATUS_BUSY        RelayStatus = 3  // over a limit of connections
+	RelayStatus_RELAY_STATUS_BYTES       RelayStatus = 4  // the node or its room has used up its bytes
+	RelayStatus_RELAY_STATUS_ALONE       RelayStatus = 5  // the other side did not come
+	RelayStatus_RELAY_STATUS_TIME        RelayStatus = 6  // the connection has lasted as long as one may
+	RelayStatus_RELAY_STATUS_IDLE        RelayStatus = 7  // nothing has come from either side for long
+	RelayStatus_RELAY_STATUS_STALLED     RelayStatus = 8  // one side takes nothing
+	RelayStatus_RELAY_STATUS_PEER_LOST   RelayStatus = 9  // the connection to the other side broke
+	RelayStatus_RELAY_STATUS_CLOSING     RelayStatus = 10 // the server is being shut down
+)
+
+// Enum value maps for RelayStatus.
+var (
+	RelayStatus_name = map[int32]string{
+		0:  "RELAY_STATUS_UNSPECIFIED",
+		1:  "RELAY_STATUS_READY",
+		2:  "RELAY_STATUS_TOKEN",
+		3:  "RELAY_STATUS_BUSY",
+		4:  "RELAY_STATUS_BYTES",
+		5:  "RELAY_STATUS_ALONE",
+		6:  "RELAY_STATUS_TIME",
+		7:  "RELAY_STATUS_IDLE",
+		8:  "RELAY_STATUS_STALLED",
+		9:  "RELAY_STATUS_PEER_LOST",
+		10: "RELAY_STATUS_CLOSING",
+	}
+	RelayStatus_value = map[string]int32{
+		"RELAY_STATUS_UNSPECIFIED": 0,
+		"RELAY_STATUS_READY":       1,
+		"RELAY_STATUS_TOKEN":       2,
+		"RELAY_STATUS_BUSY":        3,
+		"RELAY_STATUS_BYTES":       4,
+		"RELAY_STATUS_ALONE":       5,
+		"RELAY_STATUS_TIME":        6,
+		"RELAY_STATUS_IDLE":        7,
+		"RELAY_STATUS_STALLED":     8,
+		"RELAY_STATUS_PEER_LOST":   9,
+		"RELAY_STATUS_CLOSING":     10,
+	}
+)
+
+func (x RelayStatus) Enum() *RelayStatus {
+	p := new(RelayStatus)
+	*p = x
+	return p
+}
+
+func (x RelayStatus) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RelayStatus) Descriptor() protoreflect.EnumDescriptor {
+	return file_bodkin_proto_enumTypes[5].Descriptor()
+}
+
+func (RelayStatus) Type() protoreflect.EnumType {
+	return &file_bodkin_proto_enumTypes[5]
+}
+
+func (x RelayStatus) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RelayStatus.Descriptor instead.
+func (RelayStatus) EnumDescriptor() ([]byte, []int) {
+	return file_bodkin_proto_rawDescGZIP(), []int{5}
 }
 
 type MappedProof_Code int32
@@ -277,11 +401,11 @@ func (x MappedProof_Code) String() string {
 }
 
 func (MappedProof_Code) Descriptor() protoreflect.EnumDescriptor {
-	return file_bodkin_proto_enumTypes[4].Descriptor()
+	return file_bodkin_proto_enumTypes[6].Descriptor()
 }
 
 func (MappedProof_Code) Type() protoreflect.EnumType {
-	return &file_bodkin_proto_enumTypes[4]
+	return &file_bodkin_proto_enumTypes[6]
 }
 
 func (x MappedProof_Code) Number() protoreflect.EnumNumber {
@@ -338,11 +462,11 @@ func (x Refused_Code) String() string {
 }
 
 func (Refused_Code) Descriptor() protoreflect.EnumDescriptor {
-	return file_bodkin_proto_enumTypes[5].Descriptor()
+	return file_bodkin_proto_enumTypes[7].Descriptor()
 }
 
 func (Refused_Code) Type() protoreflect.EnumType {
-	return &file_bodkin_proto_enumTypes[5]
+	return &file_bodkin_proto_enumTypes[7]
 }
 
 func (x Refused_Code) Number() protoreflect.EnumNumber {
@@ -387,11 +511,11 @@ func (x DialFailed_Code) String() string {
 }
 
 func (DialFailed_Code) Descriptor() protoreflect.EnumDescriptor {
-	return file_bodkin_proto_enumTypes[6].Descriptor()
+	return file_bodkin_proto_enumTypes[8].Descriptor()
 }
 
 func (DialFailed_Code) Type() protoreflect.EnumType {
-	return &file_bodkin_proto_enumTypes[6]
+	return &file_bodkin_proto_enumTypes[8]
 }
 
 func (x DialFailed_Code) Number() protoreflect.EnumNumber {
@@ -400,7 +524,7 @@ func (x DialFailed_Code) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DialFailed_Code.Descriptor instead.
 func (DialFailed_Code) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{18, 0}
+	return file_bodkin_proto_rawDescGZIP(), []int{20, 0}
 }
 
 type AttemptOver_Reason int32
@@ -439,11 +563,11 @@ func (x AttemptOver_Reason) String() string {
 }
 
 func (AttemptOver_Reason) Descriptor() protoreflect.EnumDescriptor {
-	return file_bodkin_proto_enumTypes[7].Descriptor()
+	return file_bodkin_proto_enumTypes[9].Descriptor()
 }
 
 func (AttemptOver_Reason) Type() protoreflect.EnumType {
-	return &file_bodkin_proto_enumTypes[7]
+	return &file_bodkin_proto_enumTypes[9]
 }
 
 func (x AttemptOver_Reason) Number() protoreflect.EnumNumber {
@@ -452,7 +576,7 @@ func (x AttemptOver_Reason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use AttemptOver_Reason.Descriptor instead.
 func (AttemptOver_Reason) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{19, 0}
+	return file_bodkin_proto_rawDescGZIP(), []int{21, 0}
 }
 
 type Presence_Kind int32
@@ -491,11 +615,11 @@ func (x Presence_Kind) String() string {
 }
 
 func (Presence_Kind) Descriptor() protoreflect.EnumDescriptor {
-	return file_bodkin_proto_enumTypes[8].Descriptor()
+	return file_bodkin_proto_enumTypes[10].Descriptor()
 }
 
 func (Presence_Kind) Type() protoreflect.EnumType {
-	return &file_bodkin_proto_enumTypes[8]
+	return &file_bodkin_proto_enumTypes[10]
 }
 
 func (x Presence_Kind) Number() protoreflect.EnumNumber {
@@ -504,7 +628,7 @@ func (x Presence_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Presence_Kind.Descriptor instead.
 func (Presence_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{20, 0}
+	return file_bodkin_proto_rawDescGZIP(), []int{22, 0}
 }
 
 type StreamAnswer_Code int32
@@ -546,11 +670,11 @@ func (x StreamAnswer_Code) String() string {
 }
 
 func (StreamAnswer_Code) Descriptor() protoreflect.EnumDescriptor {
-	return file_bodkin_proto_enumTypes[9].Descriptor()
+	return file_bodkin_proto_enumTypes[11].Descriptor()
 }
 
 func (StreamAnswer_Code) Type() protoreflect.EnumType {
-	return &file_bodkin_proto_enumTypes[9]
+	return &file_bodkin_proto_enumTypes[11]
 }
 
 func (x StreamAnswer_Code) Number() protoreflect.EnumNumber {
@@ -559,7 +683,7 @@ func (x StreamAnswer_Code) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use StreamAnswer_Code.Descriptor instead.
 func (StreamAnswer_Code) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{27, 0}
+	return file_bodkin_proto_rawDescGZIP(), []int{29, 0}
 }
 
 // Endpoint is a TCP transport address.
@@ -900,6 +1024,8 @@ type Register struct {
 	Primary       bool                   `protobuf:"varint,4,opt,name=primary,proto3" json:"primary,omitempty"`                                                    // reachable by others; false: a connection that only dials
 	PortReuse     PortReuse              `protobuf:"varint,5,opt,name=port_reuse,json=portReuse,proto3,enum=bodkin.wire.v1.PortReuse" json:"port_reuse,omitempty"` // what the node's own check of its port found
 	Software      string                 `protobuf:"bytes,6,opt,name=software,proto3" json:"software,omitempty"`                                                   // at most 64, for the operator
+	Relay         RelayPolicy            `protobuf:"varint,12,opt,name=relay,proto3,enum=bodkin.wire.v1.RelayPolicy" json:"relay,omitempty"`                       // what the node wants of the relay
+	Proxied       bool                   `protobuf:"varint,13,opt,name=proxied,proto3" json:"proxied,omitempty"`                                                   // this connection comes through a proxy, so its address is nothing to connect to
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -976,6 +1102,20 @@ func (x *Register) GetSoftware() string {
 	return ""
 }
 
+func (x *Register) GetRelay() RelayPolicy {
+	if x != nil {
+		return x.Relay
+	}
+	return RelayPolicy_RELAY_POLICY_UNSPECIFIED
+}
+
+func (x *Register) GetProxied() bool {
+	if x != nil {
+		return x.Proxied
+	}
+	return false
+}
+
 // Dial asks for an introduction to another node of the same room.
 type Dial struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -985,6 +1125,7 @@ type Dial struct {
 	//	*Dial_Node
 	//	*Dial_NameTag
 	Target        isDial_Target `protobuf_oneof:"target"`
+	DirectOnly    bool          `protobuf:"varint,5,opt,name=direct_only,json=directOnly,proto3" json:"direct_only,omitempty"` // the relay is not to be offered
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1049,6 +1190,13 @@ func (x *Dial) GetNameTag() []byte {
 		}
 	}
 	return nil
+}
+
+func (x *Dial) GetDirectOnly() bool {
+	if x != nil {
+		return x.DirectOnly
+	}
+	return false
 }
 
 type isDial_Target interface {
@@ -1184,9 +1332,10 @@ func (x *PairFailure) GetKind() FailureKind {
 // Finished ends an attempt on this side.
 type Finished struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Attempt       []byte                 `protobuf:"bytes,1,opt,name=attempt,proto3" json:"attempt,omitempty"` // 16
-	Direct        bool                   `protobuf:"varint,2,opt,name=direct,proto3" json:"direct,omitempty"`  // a carrier was nominated
-	Round         uint32                 `protobuf:"varint,3,opt,name=round,proto3" json:"round,omitempty"`    // 1..3, the round it came from
+	Attempt       []byte                 `protobuf:"bytes,1,opt,name=attempt,proto3" json:"attempt,omitempty"`  // 16
+	Direct        bool                   `protobuf:"varint,2,opt,name=direct,proto3" json:"direct,omitempty"`   // a carrier was nominated
+	Round         uint32                 `protobuf:"varint,3,opt,name=round,proto3" json:"round,omitempty"`     // 1..3, the round it came from
+	Relayed       bool                   `protobuf:"varint,4,opt,name=relayed,proto3" json:"relayed,omitempty"` // a relayed carrier was nominated; not with direct
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1240,6 +1389,13 @@ func (x *Finished) GetRound() uint32 {
 		return x.Round
 	}
 	return 0
+}
+
+func (x *Finished) GetRelayed() bool {
+	if x != nil {
+		return x.Relayed
+	}
+	return false
 }
 
 // Ping keeps the main connection and its mapping alive.
@@ -1401,6 +1557,7 @@ type ServerMessage struct {
 	//	*ServerMessage_Pong
 	//	*ServerMessage_SnapshotBegin
 	//	*ServerMessage_MappedProof
+	//	*ServerMessage_RelayOver
 	Body          isServerMessage_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1542,6 +1699,15 @@ func (x *ServerMessage) GetMappedProof() *MappedProof {
 	return nil
 }
 
+func (x *ServerMessage) GetRelayOver() *RelayOver {
+	if x != nil {
+		if x, ok := x.Body.(*ServerMessage_RelayOver); ok {
+			return x.RelayOver
+		}
+	}
+	return nil
+}
+
 type isServerMessage_Body interface {
 	isServerMessage_Body()
 }
@@ -1590,6 +1756,10 @@ type ServerMessage_MappedProof struct {
 	MappedProof *MappedProof `protobuf:"bytes,12,opt,name=mapped_proof,json=mappedProof,proto3,oneof"`
 }
 
+type ServerMessage_RelayOver struct {
+	RelayOver *RelayOver `protobuf:"bytes,14,opt,name=relay_over,json=relayOver,proto3,oneof"`
+}
+
 func (*ServerMessage_Welcome) isServerMessage_Body() {}
 
 func (*ServerMessage_Refused) isServerMessage_Body() {}
@@ -1611,6 +1781,8 @@ func (*ServerMessage_Pong) isServerMessage_Body() {}
 func (*ServerMessage_SnapshotBegin) isServerMessage_Body() {}
 
 func (*ServerMessage_MappedProof) isServerMessage_Body() {}
+
+func (*ServerMessage_RelayOver) isServerMessage_Body() {}
 
 // MappedProof answers a Mapped with an endpoint.
 type MappedProof struct {
@@ -1874,10 +2046,11 @@ type Introduction struct {
 	Role          Role                   `protobuf:"varint,4,opt,name=role,proto3,enum=bodkin.wire.v1.Role" json:"role,omitempty"`
 	Peer          []byte                 `protobuf:"bytes,5,opt,name=peer,proto3" json:"peer,omitempty"`                                        // 32, node id
 	SealedProfile []byte                 `protobuf:"bytes,6,opt,name=sealed_profile,json=sealedProfile,proto3" json:"sealed_profile,omitempty"` // the peer's, at most 2048
-	Observed      []*Endpoint            `protobuf:"bytes,7,rep,name=observed,proto3" json:"observed,omitempty"`                                // where the server sees the peer, at most 4, newest first
+	Observed      []*Endpoint            `protobuf:"bytes,7,rep,name=observed,proto3" json:"observed,omitempty"`                                // where the server sees the peer, at most 4, newest first; none if it is not to be dialled
 	DelayUs       uint32                 `protobuf:"varint,8,opt,name=delay_us,json=delayUs,proto3" json:"delay_us,omitempty"`                  // wait this long before the first SYN; at most 1 s
 	DeadlineMs    uint32                 `protobuf:"varint,9,opt,name=deadline_ms,json=deadlineMs,proto3" json:"deadline_ms,omitempty"`         // the whole attempt ends this long after round 1; at most 10 s
 	Mapped        []*Endpoint            `protobuf:"bytes,12,rep,name=mapped,proto3" json:"mapped,omitempty"`                                   // where the server has proven that a gateway forwards to the peer, at most 2
+	Relay         *RelayOffer            `protobuf:"bytes,14,opt,name=relay,proto3" json:"relay,omitempty"`                                     // absent: this attempt has no relay
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1982,6 +2155,119 @@ func (x *Introduction) GetMapped() []*Endpoint {
 	return nil
 }
 
+func (x *Introduction) GetRelay() *RelayOffer {
+	if x != nil {
+		return x.Relay
+	}
+	return nil
+}
+
+// RelayOffer lets one side of an attempt open one relayed connection, to the server's main port (docs/protocol.md).
+type RelayOffer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Token         []byte                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`                                   // 16..64, opaque; of this side alone
+	HeadStartUs   uint32                 `protobuf:"varint,2,opt,name=head_start_us,json=headStartUs,proto3" json:"head_start_us,omitempty"` // what a direct connection has to open, counted from the introduction; at most 2 s
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RelayOffer) Reset() {
+	*x = RelayOffer{}
+	mi := &file_bodkin_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RelayOffer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RelayOffer) ProtoMessage() {}
+
+func (x *RelayOffer) ProtoReflect() protoreflect.Message {
+	mi := &file_bodkin_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RelayOffer.ProtoReflect.Descriptor instead.
+func (*RelayOffer) Descriptor() ([]byte, []int) {
+	return file_bodkin_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *RelayOffer) GetToken() []byte {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
+func (x *RelayOffer) GetHeadStartUs() uint32 {
+	if x != nil {
+		return x.HeadStartUs
+	}
+	return 0
+}
+
+// RelayOver tells why the server ended a relayed connection, which itself has no room for that.
+type RelayOver struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Attempt       []byte                 `protobuf:"bytes,1,opt,name=attempt,proto3" json:"attempt,omitempty"` // 16
+	Status        RelayStatus            `protobuf:"varint,2,opt,name=status,proto3,enum=bodkin.wire.v1.RelayStatus" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RelayOver) Reset() {
+	*x = RelayOver{}
+	mi := &file_bodkin_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RelayOver) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RelayOver) ProtoMessage() {}
+
+func (x *RelayOver) ProtoReflect() protoreflect.Message {
+	mi := &file_bodkin_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RelayOver.ProtoReflect.Descriptor instead.
+func (*RelayOver) Descriptor() ([]byte, []int) {
+	return file_bodkin_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *RelayOver) GetAttempt() []byte {
+	if x != nil {
+		return x.Attempt
+	}
+	return nil
+}
+
+func (x *RelayOver) GetStatus() RelayStatus {
+	if x != nil {
+		return x.Status
+	}
+	return RelayStatus_RELAY_STATUS_UNSPECIFIED
+}
+
 // DialFailed answers a Dial that leads to no introduction. Unknown peer, peer of another room and peer offline are
 // one answer.
 type DialFailed struct {
@@ -1995,7 +2281,7 @@ type DialFailed struct {
 
 func (x *DialFailed) Reset() {
 	*x = DialFailed{}
-	mi := &file_bodkin_proto_msgTypes[18]
+	mi := &file_bodkin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2007,7 +2293,7 @@ func (x *DialFailed) String() string {
 func (*DialFailed) ProtoMessage() {}
 
 func (x *DialFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[18]
+	mi := &file_bodkin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2020,7 +2306,7 @@ func (x *DialFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DialFailed.ProtoReflect.Descriptor instead.
 func (*DialFailed) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{18}
+	return file_bodkin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DialFailed) GetRequest() uint64 {
@@ -2055,7 +2341,7 @@ type AttemptOver struct {
 
 func (x *AttemptOver) Reset() {
 	*x = AttemptOver{}
-	mi := &file_bodkin_proto_msgTypes[19]
+	mi := &file_bodkin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2067,7 +2353,7 @@ func (x *AttemptOver) String() string {
 func (*AttemptOver) ProtoMessage() {}
 
 func (x *AttemptOver) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[19]
+	mi := &file_bodkin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2080,7 +2366,7 @@ func (x *AttemptOver) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptOver.ProtoReflect.Descriptor instead.
 func (*AttemptOver) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{19}
+	return file_bodkin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *AttemptOver) GetAttempt() []byte {
@@ -2109,7 +2395,7 @@ type Presence struct {
 
 func (x *Presence) Reset() {
 	*x = Presence{}
-	mi := &file_bodkin_proto_msgTypes[20]
+	mi := &file_bodkin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2121,7 +2407,7 @@ func (x *Presence) String() string {
 func (*Presence) ProtoMessage() {}
 
 func (x *Presence) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[20]
+	mi := &file_bodkin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2134,7 +2420,7 @@ func (x *Presence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Presence.ProtoReflect.Descriptor instead.
 func (*Presence) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{20}
+	return file_bodkin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Presence) GetKind() Presence_Kind {
@@ -2168,7 +2454,7 @@ type SnapshotBegin struct {
 
 func (x *SnapshotBegin) Reset() {
 	*x = SnapshotBegin{}
-	mi := &file_bodkin_proto_msgTypes[21]
+	mi := &file_bodkin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2180,7 +2466,7 @@ func (x *SnapshotBegin) String() string {
 func (*SnapshotBegin) ProtoMessage() {}
 
 func (x *SnapshotBegin) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[21]
+	mi := &file_bodkin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2193,7 +2479,7 @@ func (x *SnapshotBegin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotBegin.ProtoReflect.Descriptor instead.
 func (*SnapshotBegin) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{21}
+	return file_bodkin_proto_rawDescGZIP(), []int{23}
 }
 
 type SnapshotEnd struct {
@@ -2204,7 +2490,7 @@ type SnapshotEnd struct {
 
 func (x *SnapshotEnd) Reset() {
 	*x = SnapshotEnd{}
-	mi := &file_bodkin_proto_msgTypes[22]
+	mi := &file_bodkin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2216,7 +2502,7 @@ func (x *SnapshotEnd) String() string {
 func (*SnapshotEnd) ProtoMessage() {}
 
 func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[22]
+	mi := &file_bodkin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2229,7 +2515,7 @@ func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotEnd.ProtoReflect.Descriptor instead.
 func (*SnapshotEnd) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{22}
+	return file_bodkin_proto_rawDescGZIP(), []int{24}
 }
 
 type Pong struct {
@@ -2241,7 +2527,7 @@ type Pong struct {
 
 func (x *Pong) Reset() {
 	*x = Pong{}
-	mi := &file_bodkin_proto_msgTypes[23]
+	mi := &file_bodkin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2253,7 +2539,7 @@ func (x *Pong) String() string {
 func (*Pong) ProtoMessage() {}
 
 func (x *Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[23]
+	mi := &file_bodkin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2266,7 +2552,7 @@ func (x *Pong) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pong.ProtoReflect.Descriptor instead.
 func (*Pong) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{23}
+	return file_bodkin_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Pong) GetReconnectSpreadMs() uint32 {
@@ -2285,7 +2571,7 @@ type HoleHello struct {
 
 func (x *HoleHello) Reset() {
 	*x = HoleHello{}
-	mi := &file_bodkin_proto_msgTypes[24]
+	mi := &file_bodkin_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2297,7 +2583,7 @@ func (x *HoleHello) String() string {
 func (*HoleHello) ProtoMessage() {}
 
 func (x *HoleHello) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[24]
+	mi := &file_bodkin_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2310,7 +2596,7 @@ func (x *HoleHello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoleHello.ProtoReflect.Descriptor instead.
 func (*HoleHello) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{24}
+	return file_bodkin_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *HoleHello) GetToken() []byte {
@@ -2330,7 +2616,7 @@ type Nominate struct {
 
 func (x *Nominate) Reset() {
 	*x = Nominate{}
-	mi := &file_bodkin_proto_msgTypes[25]
+	mi := &file_bodkin_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2342,7 +2628,7 @@ func (x *Nominate) String() string {
 func (*Nominate) ProtoMessage() {}
 
 func (x *Nominate) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[25]
+	mi := &file_bodkin_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2355,7 +2641,7 @@ func (x *Nominate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Nominate.ProtoReflect.Descriptor instead.
 func (*Nominate) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{25}
+	return file_bodkin_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Nominate) GetAttempt() []byte {
@@ -2375,7 +2661,7 @@ type StreamOpen struct {
 
 func (x *StreamOpen) Reset() {
 	*x = StreamOpen{}
-	mi := &file_bodkin_proto_msgTypes[26]
+	mi := &file_bodkin_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2387,7 +2673,7 @@ func (x *StreamOpen) String() string {
 func (*StreamOpen) ProtoMessage() {}
 
 func (x *StreamOpen) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[26]
+	mi := &file_bodkin_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2400,7 +2686,7 @@ func (x *StreamOpen) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamOpen.ProtoReflect.Descriptor instead.
 func (*StreamOpen) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{26}
+	return file_bodkin_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *StreamOpen) GetService() string {
@@ -2421,7 +2707,7 @@ type StreamAnswer struct {
 
 func (x *StreamAnswer) Reset() {
 	*x = StreamAnswer{}
-	mi := &file_bodkin_proto_msgTypes[27]
+	mi := &file_bodkin_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2433,7 +2719,7 @@ func (x *StreamAnswer) String() string {
 func (*StreamAnswer) ProtoMessage() {}
 
 func (x *StreamAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[27]
+	mi := &file_bodkin_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2446,7 +2732,7 @@ func (x *StreamAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamAnswer.ProtoReflect.Descriptor instead.
 func (*StreamAnswer) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{27}
+	return file_bodkin_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *StreamAnswer) GetCode() StreamAnswer_Code {
@@ -2488,7 +2774,7 @@ const file_bodkin_proto_rawDesc = "" +
 	"\x04ping\x18\x05 \x01(\v2\x14.bodkin.wire.v1.PingH\x00R\x04ping\x12-\n" +
 	"\x05watch\x18\x06 \x01(\v2\x15.bodkin.wire.v1.WatchH\x00R\x05watch\x120\n" +
 	"\x06mapped\x18\f \x01(\v2\x16.bodkin.wire.v1.MappedH\x00R\x06mappedB\x06\n" +
-	"\x04body\"\xd6\x01\n" +
+	"\x04body\"\xa3\x02\n" +
 	"\bRegister\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12%\n" +
 	"\x0esealed_profile\x18\x02 \x01(\fR\rsealedProfile\x12\x19\n" +
@@ -2496,11 +2782,15 @@ const file_bodkin_proto_rawDesc = "" +
 	"\aprimary\x18\x04 \x01(\bR\aprimary\x128\n" +
 	"\n" +
 	"port_reuse\x18\x05 \x01(\x0e2\x19.bodkin.wire.v1.PortReuseR\tportReuse\x12\x1a\n" +
-	"\bsoftware\x18\x06 \x01(\tR\bsoftware\"]\n" +
+	"\bsoftware\x18\x06 \x01(\tR\bsoftware\x121\n" +
+	"\x05relay\x18\f \x01(\x0e2\x1b.bodkin.wire.v1.RelayPolicyR\x05relay\x12\x18\n" +
+	"\aproxied\x18\r \x01(\bR\aproxied\"~\n" +
 	"\x04Dial\x12\x18\n" +
 	"\arequest\x18\x01 \x01(\x04R\arequest\x12\x14\n" +
 	"\x04node\x18\x02 \x01(\fH\x00R\x04node\x12\x1b\n" +
-	"\bname_tag\x18\x03 \x01(\fH\x00R\anameTagB\b\n" +
+	"\bname_tag\x18\x03 \x01(\fH\x00R\anameTag\x12\x1f\n" +
+	"\vdirect_only\x18\x05 \x01(\bR\n" +
+	"directOnlyB\b\n" +
 	"\x06target\"q\n" +
 	"\x06Report\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\fR\aattempt\x12\x14\n" +
@@ -2508,18 +2798,19 @@ const file_bodkin_proto_rawDesc = "" +
 	"\bfailures\x18\x03 \x03(\v2\x1b.bodkin.wire.v1.PairFailureR\bfailures\"p\n" +
 	"\vPairFailure\x120\n" +
 	"\x06remote\x18\x01 \x01(\v2\x18.bodkin.wire.v1.EndpointR\x06remote\x12/\n" +
-	"\x04kind\x18\x02 \x01(\x0e2\x1b.bodkin.wire.v1.FailureKindR\x04kind\"R\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x1b.bodkin.wire.v1.FailureKindR\x04kind\"l\n" +
 	"\bFinished\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\fR\aattempt\x12\x16\n" +
 	"\x06direct\x18\x02 \x01(\bR\x06direct\x12\x14\n" +
-	"\x05round\x18\x03 \x01(\rR\x05round\"\x1d\n" +
+	"\x05round\x18\x03 \x01(\rR\x05round\x12\x18\n" +
+	"\arelayed\x18\x04 \x01(\bR\arelayed\"\x1d\n" +
 	"\x04Ping\x12\x15\n" +
 	"\x06rtt_us\x18\x01 \x01(\rR\x05rttUs\"\x17\n" +
 	"\x05Watch\x12\x0e\n" +
 	"\x02on\x18\x01 \x01(\bR\x02on\"P\n" +
 	"\x06Mapped\x124\n" +
 	"\bendpoint\x18\x01 \x01(\v2\x18.bodkin.wire.v1.EndpointR\bendpoint\x12\x10\n" +
-	"\x03key\x18\x02 \x01(\fR\x03key\"\xae\x05\n" +
+	"\x03key\x18\x02 \x01(\fR\x03key\"\xea\x05\n" +
 	"\rServerMessage\x123\n" +
 	"\awelcome\x18\x01 \x01(\v2\x17.bodkin.wire.v1.WelcomeH\x00R\awelcome\x123\n" +
 	"\arefused\x18\x02 \x01(\v2\x17.bodkin.wire.v1.RefusedH\x00R\arefused\x126\n" +
@@ -2533,7 +2824,9 @@ const file_bodkin_proto_rawDesc = "" +
 	"\x04pong\x18\t \x01(\v2\x14.bodkin.wire.v1.PongH\x00R\x04pong\x12F\n" +
 	"\x0esnapshot_begin\x18\n" +
 	" \x01(\v2\x1d.bodkin.wire.v1.SnapshotBeginH\x00R\rsnapshotBegin\x12@\n" +
-	"\fmapped_proof\x18\f \x01(\v2\x1b.bodkin.wire.v1.MappedProofH\x00R\vmappedProofB\x06\n" +
+	"\fmapped_proof\x18\f \x01(\v2\x1b.bodkin.wire.v1.MappedProofH\x00R\vmappedProof\x12:\n" +
+	"\n" +
+	"relay_over\x18\x0e \x01(\v2\x19.bodkin.wire.v1.RelayOverH\x00R\trelayOverB\x06\n" +
 	"\x04body\"\x87\x02\n" +
 	"\vMappedProof\x124\n" +
 	"\bendpoint\x18\x01 \x01(\v2\x18.bodkin.wire.v1.EndpointR\bendpoint\x124\n" +
@@ -2568,7 +2861,7 @@ const file_bodkin_proto_rawDesc = "" +
 	"\bObserved\x124\n" +
 	"\bendpoint\x18\x01 \x01(\v2\x18.bodkin.wire.v1.EndpointR\bendpoint\x12\x1f\n" +
 	"\vserver_port\x18\x02 \x01(\rR\n" +
-	"serverPort\"\xe1\x02\n" +
+	"serverPort\"\x93\x03\n" +
 	"\fIntroduction\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\fR\aattempt\x12\x18\n" +
 	"\arequest\x18\x02 \x01(\x04R\arequest\x12\x14\n" +
@@ -2580,7 +2873,15 @@ const file_bodkin_proto_rawDesc = "" +
 	"\bdelay_us\x18\b \x01(\rR\adelayUs\x12\x1f\n" +
 	"\vdeadline_ms\x18\t \x01(\rR\n" +
 	"deadlineMs\x120\n" +
-	"\x06mapped\x18\f \x03(\v2\x18.bodkin.wire.v1.EndpointR\x06mapped\"\xc4\x01\n" +
+	"\x06mapped\x18\f \x03(\v2\x18.bodkin.wire.v1.EndpointR\x06mapped\x120\n" +
+	"\x05relay\x18\x0e \x01(\v2\x1a.bodkin.wire.v1.RelayOfferR\x05relay\"F\n" +
+	"\n" +
+	"RelayOffer\x12\x14\n" +
+	"\x05token\x18\x01 \x01(\fR\x05token\x12\"\n" +
+	"\rhead_start_us\x18\x02 \x01(\rR\vheadStartUs\"Z\n" +
+	"\tRelayOver\x12\x18\n" +
+	"\aattempt\x18\x01 \x01(\fR\aattempt\x123\n" +
+	"\x06status\x18\x02 \x01(\x0e2\x1b.bodkin.wire.v1.RelayStatusR\x06status\"\xc4\x01\n" +
 	"\n" +
 	"DialFailed\x12\x18\n" +
 	"\arequest\x18\x01 \x01(\x04R\arequest\x123\n" +
@@ -2632,7 +2933,11 @@ const file_bodkin_proto_rawDesc = "" +
 	"\x13CANDIDATE_TYPE_HOST\x10\x01\x12\x19\n" +
 	"\x15CANDIDATE_TYPE_MAPPED\x10\x02\x12#\n" +
 	"\x1fCANDIDATE_TYPE_SERVER_REFLEXIVE\x10\x03\x12\x1a\n" +
-	"\x16CANDIDATE_TYPE_RELAYED\x10\x04*T\n" +
+	"\x16CANDIDATE_TYPE_RELAYED\x10\x04*\\\n" +
+	"\vRelayPolicy\x12\x1c\n" +
+	"\x18RELAY_POLICY_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12RELAY_POLICY_NEVER\x10\x01\x12\x17\n" +
+	"\x13RELAY_POLICY_ALWAYS\x10\x02*T\n" +
 	"\tPortReuse\x12\x1a\n" +
 	"\x16PORT_REUSE_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10PORT_REUSE_WORKS\x10\x01\x12\x15\n" +
@@ -2647,7 +2952,20 @@ const file_bodkin_proto_rawDesc = "" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vROLE_DIALER\x10\x01\x12\x0f\n" +
-	"\vROLE_CALLEE\x10\x02B,Z*github.com/bodkin-p2p/bodkin/internal/wireb\x06proto3"
+	"\vROLE_CALLEE\x10\x02*\xa0\x02\n" +
+	"\vRelayStatus\x12\x1c\n" +
+	"\x18RELAY_STATUS_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12RELAY_STATUS_READY\x10\x01\x12\x16\n" +
+	"\x12RELAY_STATUS_TOKEN\x10\x02\x12\x15\n" +
+	"\x11RELAY_STATUS_BUSY\x10\x03\x12\x16\n" +
+	"\x12RELAY_STATUS_BYTES\x10\x04\x12\x16\n" +
+	"\x12RELAY_STATUS_ALONE\x10\x05\x12\x15\n" +
+	"\x11RELAY_STATUS_TIME\x10\x06\x12\x15\n" +
+	"\x11RELAY_STATUS_IDLE\x10\a\x12\x18\n" +
+	"\x14RELAY_STATUS_STALLED\x10\b\x12\x1a\n" +
+	"\x16RELAY_STATUS_PEER_LOST\x10\t\x12\x18\n" +
+	"\x14RELAY_STATUS_CLOSING\x10\n" +
+	"B,Z*github.com/bodkin-p2p/bodkin/internal/wireb\x06proto3"
 
 var (
 	file_bodkin_proto_rawDescOnce sync.Once
@@ -2661,92 +2979,100 @@ func file_bodkin_proto_rawDescGZIP() []byte {
 	return file_bodkin_proto_rawDescData
 }
 
-var file_bodkin_proto_enumTypes = make([]protoimpl.EnumInfo, 10)
-var file_bodkin_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_bodkin_proto_enumTypes = make([]protoimpl.EnumInfo, 12)
+var file_bodkin_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_bodkin_proto_goTypes = []any{
 	(CandidateType)(0),      // 0: bodkin.wire.v1.CandidateType
-	(PortReuse)(0),          // 1: bodkin.wire.v1.PortReuse
-	(FailureKind)(0),        // 2: bodkin.wire.v1.FailureKind
-	(Role)(0),               // 3: bodkin.wire.v1.Role
-	(MappedProof_Code)(0),   // 4: bodkin.wire.v1.MappedProof.Code
-	(Refused_Code)(0),       // 5: bodkin.wire.v1.Refused.Code
-	(DialFailed_Code)(0),    // 6: bodkin.wire.v1.DialFailed.Code
-	(AttemptOver_Reason)(0), // 7: bodkin.wire.v1.AttemptOver.Reason
-	(Presence_Kind)(0),      // 8: bodkin.wire.v1.Presence.Kind
-	(StreamAnswer_Code)(0),  // 9: bodkin.wire.v1.StreamAnswer.Code
-	(*Endpoint)(nil),        // 10: bodkin.wire.v1.Endpoint
-	(*Candidate)(nil),       // 11: bodkin.wire.v1.Candidate
-	(*Profile)(nil),         // 12: bodkin.wire.v1.Profile
-	(*ClientMessage)(nil),   // 13: bodkin.wire.v1.ClientMessage
-	(*Register)(nil),        // 14: bodkin.wire.v1.Register
-	(*Dial)(nil),            // 15: bodkin.wire.v1.Dial
-	(*Report)(nil),          // 16: bodkin.wire.v1.Report
-	(*PairFailure)(nil),     // 17: bodkin.wire.v1.PairFailure
-	(*Finished)(nil),        // 18: bodkin.wire.v1.Finished
-	(*Ping)(nil),            // 19: bodkin.wire.v1.Ping
-	(*Watch)(nil),           // 20: bodkin.wire.v1.Watch
-	(*Mapped)(nil),          // 21: bodkin.wire.v1.Mapped
-	(*ServerMessage)(nil),   // 22: bodkin.wire.v1.ServerMessage
-	(*MappedProof)(nil),     // 23: bodkin.wire.v1.MappedProof
-	(*Welcome)(nil),         // 24: bodkin.wire.v1.Welcome
-	(*Refused)(nil),         // 25: bodkin.wire.v1.Refused
-	(*Observed)(nil),        // 26: bodkin.wire.v1.Observed
-	(*Introduction)(nil),    // 27: bodkin.wire.v1.Introduction
-	(*DialFailed)(nil),      // 28: bodkin.wire.v1.DialFailed
-	(*AttemptOver)(nil),     // 29: bodkin.wire.v1.AttemptOver
-	(*Presence)(nil),        // 30: bodkin.wire.v1.Presence
-	(*SnapshotBegin)(nil),   // 31: bodkin.wire.v1.SnapshotBegin
-	(*SnapshotEnd)(nil),     // 32: bodkin.wire.v1.SnapshotEnd
-	(*Pong)(nil),            // 33: bodkin.wire.v1.Pong
-	(*HoleHello)(nil),       // 34: bodkin.wire.v1.HoleHello
-	(*Nominate)(nil),        // 35: bodkin.wire.v1.Nominate
-	(*StreamOpen)(nil),      // 36: bodkin.wire.v1.StreamOpen
-	(*StreamAnswer)(nil),    // 37: bodkin.wire.v1.StreamAnswer
+	(RelayPolicy)(0),        // 1: bodkin.wire.v1.RelayPolicy
+	(PortReuse)(0),          // 2: bodkin.wire.v1.PortReuse
+	(FailureKind)(0),        // 3: bodkin.wire.v1.FailureKind
+	(Role)(0),               // 4: bodkin.wire.v1.Role
+	(RelayStatus)(0),        // 5: bodkin.wire.v1.RelayStatus
+	(MappedProof_Code)(0),   // 6: bodkin.wire.v1.MappedProof.Code
+	(Refused_Code)(0),       // 7: bodkin.wire.v1.Refused.Code
+	(DialFailed_Code)(0),    // 8: bodkin.wire.v1.DialFailed.Code
+	(AttemptOver_Reason)(0), // 9: bodkin.wire.v1.AttemptOver.Reason
+	(Presence_Kind)(0),      // 10: bodkin.wire.v1.Presence.Kind
+	(StreamAnswer_Code)(0),  // 11: bodkin.wire.v1.StreamAnswer.Code
+	(*Endpoint)(nil),        // 12: bodkin.wire.v1.Endpoint
+	(*Candidate)(nil),       // 13: bodkin.wire.v1.Candidate
+	(*Profile)(nil),         // 14: bodkin.wire.v1.Profile
+	(*ClientMessage)(nil),   // 15: bodkin.wire.v1.ClientMessage
+	(*Register)(nil),        // 16: bodkin.wire.v1.Register
+	(*Dial)(nil),            // 17: bodkin.wire.v1.Dial
+	(*Report)(nil),          // 18: bodkin.wire.v1.Report
+	(*PairFailure)(nil),     // 19: bodkin.wire.v1.PairFailure
+	(*Finished)(nil),        // 20: bodkin.wire.v1.Finished
+	(*Ping)(nil),            // 21: bodkin.wire.v1.Ping
+	(*Watch)(nil),           // 22: bodkin.wire.v1.Watch
+	(*Mapped)(nil),          // 23: bodkin.wire.v1.Mapped
+	(*ServerMessage)(nil),   // 24: bodkin.wire.v1.ServerMessage
+	(*MappedProof)(nil),     // 25: bodkin.wire.v1.MappedProof
+	(*Welcome)(nil),         // 26: bodkin.wire.v1.Welcome
+	(*Refused)(nil),         // 27: bodkin.wire.v1.Refused
+	(*Observed)(nil),        // 28: bodkin.wire.v1.Observed
+	(*Introduction)(nil),    // 29: bodkin.wire.v1.Introduction
+	(*RelayOffer)(nil),      // 30: bodkin.wire.v1.RelayOffer
+	(*RelayOver)(nil),       // 31: bodkin.wire.v1.RelayOver
+	(*DialFailed)(nil),      // 32: bodkin.wire.v1.DialFailed
+	(*AttemptOver)(nil),     // 33: bodkin.wire.v1.AttemptOver
+	(*Presence)(nil),        // 34: bodkin.wire.v1.Presence
+	(*SnapshotBegin)(nil),   // 35: bodkin.wire.v1.SnapshotBegin
+	(*SnapshotEnd)(nil),     // 36: bodkin.wire.v1.SnapshotEnd
+	(*Pong)(nil),            // 37: bodkin.wire.v1.Pong
+	(*HoleHello)(nil),       // 38: bodkin.wire.v1.HoleHello
+	(*Nominate)(nil),        // 39: bodkin.wire.v1.Nominate
+	(*StreamOpen)(nil),      // 40: bodkin.wire.v1.StreamOpen
+	(*StreamAnswer)(nil),    // 41: bodkin.wire.v1.StreamAnswer
 }
 var file_bodkin_proto_depIdxs = []int32{
 	0,  // 0: bodkin.wire.v1.Candidate.type:type_name -> bodkin.wire.v1.CandidateType
-	10, // 1: bodkin.wire.v1.Candidate.endpoint:type_name -> bodkin.wire.v1.Endpoint
-	11, // 2: bodkin.wire.v1.Profile.candidates:type_name -> bodkin.wire.v1.Candidate
-	14, // 3: bodkin.wire.v1.ClientMessage.register:type_name -> bodkin.wire.v1.Register
-	15, // 4: bodkin.wire.v1.ClientMessage.dial:type_name -> bodkin.wire.v1.Dial
-	16, // 5: bodkin.wire.v1.ClientMessage.report:type_name -> bodkin.wire.v1.Report
-	18, // 6: bodkin.wire.v1.ClientMessage.finished:type_name -> bodkin.wire.v1.Finished
-	19, // 7: bodkin.wire.v1.ClientMessage.ping:type_name -> bodkin.wire.v1.Ping
-	20, // 8: bodkin.wire.v1.ClientMessage.watch:type_name -> bodkin.wire.v1.Watch
-	21, // 9: bodkin.wire.v1.ClientMessage.mapped:type_name -> bodkin.wire.v1.Mapped
-	1,  // 10: bodkin.wire.v1.Register.port_reuse:type_name -> bodkin.wire.v1.PortReuse
-	17, // 11: bodkin.wire.v1.Report.failures:type_name -> bodkin.wire.v1.PairFailure
-	10, // 12: bodkin.wire.v1.PairFailure.remote:type_name -> bodkin.wire.v1.Endpoint
-	2,  // 13: bodkin.wire.v1.PairFailure.kind:type_name -> bodkin.wire.v1.FailureKind
-	10, // 14: bodkin.wire.v1.Mapped.endpoint:type_name -> bodkin.wire.v1.Endpoint
-	24, // 15: bodkin.wire.v1.ServerMessage.welcome:type_name -> bodkin.wire.v1.Welcome
-	25, // 16: bodkin.wire.v1.ServerMessage.refused:type_name -> bodkin.wire.v1.Refused
-	26, // 17: bodkin.wire.v1.ServerMessage.observed:type_name -> bodkin.wire.v1.Observed
-	27, // 18: bodkin.wire.v1.ServerMessage.introduction:type_name -> bodkin.wire.v1.Introduction
-	28, // 19: bodkin.wire.v1.ServerMessage.dial_failed:type_name -> bodkin.wire.v1.DialFailed
-	29, // 20: bodkin.wire.v1.ServerMessage.attempt_over:type_name -> bodkin.wire.v1.AttemptOver
-	30, // 21: bodkin.wire.v1.ServerMessage.presence:type_name -> bodkin.wire.v1.Presence
-	32, // 22: bodkin.wire.v1.ServerMessage.snapshot_end:type_name -> bodkin.wire.v1.SnapshotEnd
-	33, // 23: bodkin.wire.v1.ServerMessage.pong:type_name -> bodkin.wire.v1.Pong
-	31, // 24: bodkin.wire.v1.ServerMessage.snapshot_begin:type_name -> bodkin.wire.v1.SnapshotBegin
-	23, // 25: bodkin.wire.v1.ServerMessage.mapped_proof:type_name -> bodkin.wire.v1.MappedProof
-	10, // 26: bodkin.wire.v1.MappedProof.endpoint:type_name -> bodkin.wire.v1.Endpoint
-	4,  // 27: bodkin.wire.v1.MappedProof.code:type_name -> bodkin.wire.v1.MappedProof.Code
-	10, // 28: bodkin.wire.v1.Welcome.observed:type_name -> bodkin.wire.v1.Endpoint
-	5,  // 29: bodkin.wire.v1.Refused.code:type_name -> bodkin.wire.v1.Refused.Code
-	10, // 30: bodkin.wire.v1.Observed.endpoint:type_name -> bodkin.wire.v1.Endpoint
-	3,  // 31: bodkin.wire.v1.Introduction.role:type_name -> bodkin.wire.v1.Role
-	10, // 32: bodkin.wire.v1.Introduction.observed:type_name -> bodkin.wire.v1.Endpoint
-	10, // 33: bodkin.wire.v1.Introduction.mapped:type_name -> bodkin.wire.v1.Endpoint
-	6,  // 34: bodkin.wire.v1.DialFailed.code:type_name -> bodkin.wire.v1.DialFailed.Code
-	7,  // 35: bodkin.wire.v1.AttemptOver.reason:type_name -> bodkin.wire.v1.AttemptOver.Reason
-	8,  // 36: bodkin.wire.v1.Presence.kind:type_name -> bodkin.wire.v1.Presence.Kind
-	9,  // 37: bodkin.wire.v1.StreamAnswer.code:type_name -> bodkin.wire.v1.StreamAnswer.Code
-	38, // [38:38] is the sub-list for method output_type
-	38, // [38:38] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	12, // 1: bodkin.wire.v1.Candidate.endpoint:type_name -> bodkin.wire.v1.Endpoint
+	13, // 2: bodkin.wire.v1.Profile.candidates:type_name -> bodkin.wire.v1.Candidate
+	16, // 3: bodkin.wire.v1.ClientMessage.register:type_name -> bodkin.wire.v1.Register
+	17, // 4: bodkin.wire.v1.ClientMessage.dial:type_name -> bodkin.wire.v1.Dial
+	18, // 5: bodkin.wire.v1.ClientMessage.report:type_name -> bodkin.wire.v1.Report
+	20, // 6: bodkin.wire.v1.ClientMessage.finished:type_name -> bodkin.wire.v1.Finished
+	21, // 7: bodkin.wire.v1.ClientMessage.ping:type_name -> bodkin.wire.v1.Ping
+	22, // 8: bodkin.wire.v1.ClientMessage.watch:type_name -> bodkin.wire.v1.Watch
+	23, // 9: bodkin.wire.v1.ClientMessage.mapped:type_name -> bodkin.wire.v1.Mapped
+	2,  // 10: bodkin.wire.v1.Register.port_reuse:type_name -> bodkin.wire.v1.PortReuse
+	1,  // 11: bodkin.wire.v1.Register.relay:type_name -> bodkin.wire.v1.RelayPolicy
+	19, // 12: bodkin.wire.v1.Report.failures:type_name -> bodkin.wire.v1.PairFailure
+	12, // 13: bodkin.wire.v1.PairFailure.remote:type_name -> bodkin.wire.v1.Endpoint
+	3,  // 14: bodkin.wire.v1.PairFailure.kind:type_name -> bodkin.wire.v1.FailureKind
+	12, // 15: bodkin.wire.v1.Mapped.endpoint:type_name -> bodkin.wire.v1.Endpoint
+	26, // 16: bodkin.wire.v1.ServerMessage.welcome:type_name -> bodkin.wire.v1.Welcome
+	27, // 17: bodkin.wire.v1.ServerMessage.refused:type_name -> bodkin.wire.v1.Refused
+	28, // 18: bodkin.wire.v1.ServerMessage.observed:type_name -> bodkin.wire.v1.Observed
+	29, // 19: bodkin.wire.v1.ServerMessage.introduction:type_name -> bodkin.wire.v1.Introduction
+	32, // 20: bodkin.wire.v1.ServerMessage.dial_failed:type_name -> bodkin.wire.v1.DialFailed
+	33, // 21: bodkin.wire.v1.ServerMessage.attempt_over:type_name -> bodkin.wire.v1.AttemptOver
+	34, // 22: bodkin.wire.v1.ServerMessage.presence:type_name -> bodkin.wire.v1.Presence
+	36, // 23: bodkin.wire.v1.ServerMessage.snapshot_end:type_name -> bodkin.wire.v1.SnapshotEnd
+	37, // 24: bodkin.wire.v1.ServerMessage.pong:type_name -> bodkin.wire.v1.Pong
+	35, // 25: bodkin.wire.v1.ServerMessage.snapshot_begin:type_name -> bodkin.wire.v1.SnapshotBegin
+	25, // 26: bodkin.wire.v1.ServerMessage.mapped_proof:type_name -> bodkin.wire.v1.MappedProof
+	31, // 27: bodkin.wire.v1.ServerMessage.relay_over:type_name -> bodkin.wire.v1.RelayOver
+	12, // 28: bodkin.wire.v1.MappedProof.endpoint:type_name -> bodkin.wire.v1.Endpoint
+	6,  // 29: bodkin.wire.v1.MappedProof.code:type_name -> bodkin.wire.v1.MappedProof.Code
+	12, // 30: bodkin.wire.v1.Welcome.observed:type_name -> bodkin.wire.v1.Endpoint
+	7,  // 31: bodkin.wire.v1.Refused.code:type_name -> bodkin.wire.v1.Refused.Code
+	12, // 32: bodkin.wire.v1.Observed.endpoint:type_name -> bodkin.wire.v1.Endpoint
+	4,  // 33: bodkin.wire.v1.Introduction.role:type_name -> bodkin.wire.v1.Role
+	12, // 34: bodkin.wire.v1.Introduction.observed:type_name -> bodkin.wire.v1.Endpoint
+	12, // 35: bodkin.wire.v1.Introduction.mapped:type_name -> bodkin.wire.v1.Endpoint
+	30, // 36: bodkin.wire.v1.Introduction.relay:type_name -> bodkin.wire.v1.RelayOffer
+	5,  // 37: bodkin.wire.v1.RelayOver.status:type_name -> bodkin.wire.v1.RelayStatus
+	8,  // 38: bodkin.wire.v1.DialFailed.code:type_name -> bodkin.wire.v1.DialFailed.Code
+	9,  // 39: bodkin.wire.v1.AttemptOver.reason:type_name -> bodkin.wire.v1.AttemptOver.Reason
+	10, // 40: bodkin.wire.v1.Presence.kind:type_name -> bodkin.wire.v1.Presence.Kind
+	11, // 41: bodkin.wire.v1.StreamAnswer.code:type_name -> bodkin.wire.v1.StreamAnswer.Code
+	42, // [42:42] is the sub-list for method output_type
+	42, // [42:42] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_bodkin_proto_init() }
@@ -2779,14 +3105,15 @@ func file_bodkin_proto_init() {
 		(*ServerMessage_Pong)(nil),
 		(*ServerMessage_SnapshotBegin)(nil),
 		(*ServerMessage_MappedProof)(nil),
+		(*ServerMessage_RelayOver)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bodkin_proto_rawDesc), len(file_bodkin_proto_rawDesc)),
-			NumEnums:      10,
-			NumMessages:   28,
+			NumEnums:      12,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

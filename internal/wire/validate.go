@@ -101,6 +101,8 @@ func validateServer(m *ServerMessage) error {
 		return endpoint("mapped_proof.endpoint", body.MappedProof.GetEndpoint())
 	case *ServerMessage_AttemptOver:
 		return exactly("attempt_over.attempt", body.AttemptOver.GetAttempt(), AttemptIDLen)
+	case *ServerMessage_RelayOver:
+		return exactly("relay_over.attempt", body.RelayOver.GetAttempt(), AttemptIDLen)
 	case *ServerMessage_Presence:
 		return first(
 			exactly("presence.node", body.Presence.GetNode(), NodeIDLen),
@@ -133,10 +135,11 @@ func validateIntroduction(i *Introduction) error {
 		between("introduction.role", int(i.GetRole()), int(Role_ROLE_DIALER), int(Role_ROLE_CALLEE)),
 		exactly("introduction.peer", i.GetPeer(), NodeIDLen),
 		between("introduction.sealed_profile", len(i.GetSealedProfile()), 1, MaxSealedProfile),
-		between("introduction.observed", len(i.GetObserved()), 1, MaxObserved),
 		between("introduction.mapped", len(i.GetMapped()), 0, MaxMapped),
+		between("introduction.observed", len(i.GetObserved()), 0, MaxObserved),
 		between("introduction.delay_us", int(i.GetDelayUs()), 0, MaxDelayMicros),
 		between("introduction.deadline_ms", int(i.GetDeadlineMs()), 1, MaxDeadlineMillis),
+		relayOffer(i.GetRelay()),
 	); err != nil {
 		return err
 	}
@@ -151,6 +154,16 @@ func validateIntroduction(i *Introduction) error {
 		}
 	}
 	return nil
+}
+
+func relayOffer(o *RelayOffer) error {
+	if o == nil {
+		return nil
+	}
+	return first(
+		between("introduction.relay.token", len(o.Token), MinTokenLen, MaxTokenLen),
+		between("introduction.relay.head_start_us", int(o.HeadStartUs), 0, MaxHeadStartMicros),
+	)
 }
 
 func validateObserved(o *Observed) error {

@@ -38,7 +38,9 @@ func TestEachLimitIsEnforced(t *testing.T) {
 		"round 0":                 introduction(func(i *Introduction) { i.Round = 0 }),
 		"no role":                 introduction(func(i *Introduction) { i.Role = 0 }),
 		"role from the future":    introduction(func(i *Introduction) { i.Role = 3 }),
-		"observed nowhere":        introduction(func(i *Introduction) { i.Observed = nil }),
+		"relay without a token":   introduction(func(i *Introduction) { i.Relay = &RelayOffer{} }),
+		"relay after an hour":     introduction(func(i *Introduction) { i.Relay = &RelayOffer{Token: make([]byte, 16), HeadStartUs: 3_600_000_000} }),
+		"end of no relay":         &ServerMessage{Body: &ServerMessage_RelayOver{RelayOver: &RelayOver{}}},
 		"observed in five places": introduction(func(i *Introduction) {
 			i.Observed = append(i.Observed, i.Observed[:1]...)
 			i.Observed = append(i.Observed, i.Observed[:2]...)

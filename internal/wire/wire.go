@@ -31,6 +31,9 @@ const (
 	// node's sockets waiting.
 	MaxDelayMicros    = 1_000_000
 	MaxDeadlineMillis = 10_000
+
+	// MaxHeadStartMicros bounds RelayOffer.head_start_us: a server may not keep a node from the relay until it gives up.
+	MaxHeadStartMicros = 2_000_000
 )
 
 // Lengths of binary fields, in bytes.
