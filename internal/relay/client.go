@@ -1,0 +1,97 @@
+package relay
+
+import (
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/wire"
+)
+
+// reasonTimeout is how long a broken connection waits for the server's word why, which comes by the main connection: sent
+// first, but on another path.
+const reasonTimeout = time.Second
+
+// A Conn is a node's end of a relayed connection. Its first Read waits for the other node. When the server refuses or ends it, the
+// error of Read and Write is a *[StatusError].
+type Conn struct {
+	net.Conn                         // to the server
+	over     <-chan wire.RelayStatus // what the server says of the end, on the main connection
+	joined   bool                    // the server has answered. Guarded by the only reader
+	once     sync.Once
+	reason   error // why the server ended it; valid after once
+	closing  sync.Once
+	closed   chan struct{}
+}
+
+// Enter says hello on a connection to the server's main port, and returns the connection to the other node, on which bytes can be
+// sent at once. over gives the reason for the end if the server tells one; it may be nil. On an error conn is closed.
+func Enter(conn net.Conn, hello wire.RelayHello, over <-chan wire.RelayStatus) (*Conn, error) {
+	if _, err := conn.Write(hello.Append(nil)); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return &Conn{Conn: conn, over: over, closed: make(chan struct{})}, nil
+}
+
+// Read reads from the other node. Only one goroutine may read until the first byte has come.
+func (c *Conn) Read(b []byte) (int, error) {
+	if !c.joined {
+		if err := c.readStatus(); err != nil {
+			return 0, err
+		}
+		c.joined = true
+	}
+	n, err := c.Conn.Read(b)
+	return n, c.explain(err)
+}
+
+// Write writes to the other node.
+func (c *Conn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	return n, c.explain(err)
+}
+
+// Close closes the connection.
+func (c *Conn) Close() error {
+	c.closing.Do(func() { close(c.closed) })
+	return c.Conn.Close()
+}
+
+// NetConn is the connection to the server, for socket options.
+func (c *Conn) NetConn() net.Conn { return c.Conn }
+
+func (c *Conn) readStatus() error {
+	var b [1]byte
+	if n, err := c.Conn.Read(b[:]); n == 0 {
+		return c.explain(err)
+	}
+	if status := wire.RelayStatus(b[0]); status != ready {
+		return &StatusError{status}
+	}
+	return nil
+}
+
+// explain gives an error the reason that the server tells. An end of the bytes stays what it is if the server tells none: the other
+// node may have ended them.
+func (c *Conn) explain(err error) error {
+	if err == nil || errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	c.once.Do(func() {
+		patience := time.NewTimer(reasonTimeout)
+		defer patience.Stop()
+		select {
+		case status := <-c.over:
+			c.reason = &StatusError{status}
+		case <-patience.C:
+		case <-c.closed:
+		}
+	})
+	if c.reason != nil {
+		return c.reason
+	}
+	return err
+}
