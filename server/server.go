@@ -1,5 +1,6 @@
 // Package server is a rendezvous server: it introduces the nodes of a room to each other and tells them who is there.
-// What they say to each other does not pass through it.
+// What they say to each other does not pass through it, but for two nodes that cannot connect directly: it relays their bytes, which
+// are encrypted from end to end.
 //
 //	s, err := server.Open(server.Config{Home: "/var/lib/bodkin"})
 //	...
@@ -23,6 +24,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/bodkin-p2p/bodkin/internal/identity"
+	"github.com/bodkin-p2p/bodkin/internal/relay"
 	rendezvous "github.com/bodkin-p2p/bodkin/internal/rendezvous/server"
 )
 
@@ -54,9 +56,18 @@ type Config struct {
 	// HTTP is the address of /metrics (Prometheus) and /healthz. Zero means none.
 	HTTP string
 
+	// NoRelay keeps this server from relaying bytes of nodes that have no direct path.
+	NoRelay bool
+
+	// RelayLimits bounds what is relayed. Zero means the defaults, which the fields tell.
+	RelayLimits RelayLimits
+
 	// Log is told what happens. Zero means silence.
 	Log *slog.Logger
 }
+
+// RelayLimits bounds what the relay carries: connections, bytes, rates and times, of a node, of a room and in all.
+type RelayLimits = relay.Limits
 
 // A Server introduces nodes. Open makes one.
 type Server struct {
@@ -66,6 +77,7 @@ type Server struct {
 	tls        *tls.Config
 	rooms      *rooms
 	rendezvous *rendezvous.Server
+	relay      *relay.Server // nil: none
 	registry   *prometheus.Registry
 	main, hole []net.Listener
 	http       net.Listener // nil: none
@@ -112,7 +124,7 @@ func (s *Server) open() (err error) {
 		return err
 	}
 	if s.rendezvous, err = rendezvous.New(rendezvous.Config{
-		TLS: s.tls, RoomServed: s.rooms.served, Dial: s.dial, Metrics: s.registry, Log: s.config.Log,
+		TLS: s.tls, RoomServed: s.rooms.served, Relay: s.openRelay(), Dial: s.dial, Metrics: s.registry, Log: s.config.Log,
 	}); err != nil {
 		return err
 	}
@@ -172,9 +184,13 @@ func listenAll(addrs []string) ([]net.Listener, error) {
 func (s *Server) Serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	ended := make(chan error, 3)
+	ended := make(chan error, 4)
+	// The relay ends first, so that nodes still hear why by their main connections.
+	untilRelayed, relayed := context.WithCancel(context.WithoutCancel(ctx))
+	defer relayed()
 	tasks := []func() error{
-		func() error { return s.rendezvous.Serve(ctx, s.main, s.hole) },
+		func() error { return s.rendezvous.Serve(untilRelayed, s.main, s.hole) },
+		func() error { defer relayed(); s.serveRelay(ctx); return nil },
 		func() error { return s.rotateTickets(ctx) },
 		func() error { return s.serveHTTP(ctx) },
 	}

@@ -14,20 +14,20 @@ import (
 // first, but on another path.
 const reasonTimeout = time.Second
 
-// A Conn is a node's end of a relayed connection. Its first Read waits for the other node. When the server refuses or ends it, the
-// error of Read and Write is a *[StatusError].
+// A Conn is a node's end of a relayed connection. Its first Read waits for the other node. When the server refuses or ends it, or is
+// gone, the error of Read and Write is a *[StatusError].
 type Conn struct {
 	net.Conn                         // to the server
 	over     <-chan wire.RelayStatus // what the server says of the end, on the main connection
 	joined   bool                    // the server has answered. Guarded by the only reader
 	once     sync.Once
-	reason   error // why the server ended it; valid after once
+	reason   error // valid after once
 	closing  sync.Once
 	closed   chan struct{}
 }
 
 // Enter says hello on a connection to the server's main port, and returns the connection to the other node, on which bytes can be
-// sent at once. over gives the reason for the end if the server tells one; it may be nil. On an error conn is closed.
+// sent at once. over gives the reason for the end if the server tells one; nil means that errors stay as they are. On an error conn is closed.
 func Enter(conn net.Conn, hello wire.RelayHello, over <-chan wire.RelayStatus) (*Conn, error) {
 	if _, err := conn.Write(hello.Append(nil)); err != nil {
 		conn.Close()
@@ -69,15 +69,15 @@ func (c *Conn) readStatus() error {
 		return c.explain(err)
 	}
 	if status := wire.RelayStatus(b[0]); status != ready {
-		return &StatusError{status}
+		return &StatusError{Status: status}
 	}
 	return nil
 }
 
-// explain gives an error the reason that the server tells. An end of the bytes stays what it is if the server tells none: the other
-// node may have ended them.
+// explain gives an error the reason that the server tells. Without one the server itself is gone. Between nodes no bytes end
+// without a word inside their TLS, so even io.EOF is a break.
 func (c *Conn) explain(err error) error {
-	if err == nil || errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) {
+	if err == nil || c.over == nil || errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) {
 		return err
 	}
 	c.once.Do(func() {
@@ -85,13 +85,12 @@ func (c *Conn) explain(err error) error {
 		defer patience.Stop()
 		select {
 		case status := <-c.over:
-			c.reason = &StatusError{status}
+			c.reason = &StatusError{Status: status, Err: err}
 		case <-patience.C:
+			c.reason = &StatusError{Err: err}
 		case <-c.closed:
+			c.reason = net.ErrClosed
 		}
 	})
-	if c.reason != nil {
-		return c.reason
-	}
-	return err
+	return c.reason
 }

@@ -151,6 +151,18 @@ func TestEndOfTheServerIsToldToAll(t *testing.T) {
 	wantStatus(t, alone, wire.RelayStatus_RELAY_STATUS_CLOSING)
 }
 
+func TestConnOfAServerThatIsGoneSaysSo(t *testing.T) {
+	s := start(t, relay.Limits{})
+	k := ticket(1, dialer)
+	a := s.say(t, wire.RelayHello{Attempt: k.Attempt, Token: s.Token(k)}, make(chan wire.RelayStatus))
+	s.enter(t, ticket(1, callee)).NetConn().(*net.TCPConn).CloseWrite() // looks like an end of the server's process
+	_, err := io.ReadAll(a)
+	var broken *relay.StatusError
+	if !errors.As(err, &broken) || broken.Status != 0 || !errors.Is(err, io.EOF) {
+		t.Errorf("the end: %v, want a StatusError without a status", err)
+	}
+}
+
 func TestConnWithoutAReasonKeepsTheErrorOfTheNetwork(t *testing.T) {
 	s := start(t, relay.Limits{})
 	a, b := s.pair(t, 1)

@@ -9,11 +9,17 @@ import (
 // ErrEnded is what a *StatusError is.
 var ErrEnded = errors.New("relay: no relayed connection")
 
-// A StatusError is the server's word why there is no relayed connection, or no longer.
-type StatusError struct{ Status wire.RelayStatus }
+// A StatusError tells why there is no relayed connection, or no longer.
+type StatusError struct {
+	Status wire.RelayStatus // the server's word; UNSPECIFIED: it is gone without one
+	Err    error            // what came from the network, nil if nothing
+}
 
 // Error is the reason in words.
 func (e *StatusError) Error() string { return "relay: " + reason(e.Status) }
+
+// Unwrap is what came from the network.
+func (e *StatusError) Unwrap() error { return e.Err }
 
 // Is tells that e is ErrEnded.
 func (e *StatusError) Is(target error) bool { return target == ErrEnded }

@@ -35,8 +35,9 @@ type ClientConfig struct {
 	// Introduced gets every introduction: of attempts that the peer began, of further rounds, those that answer an Introduce
 	// (before it returns), and again the current one when a Dial joined an attempt that was under way.
 	Introduced func(Introduction)
-	Over       func(wire.AttemptID, OverReason) // the server starts no further round
-	Seen       func(State)                      // the state changed, but for its RTT
+	Over       func(wire.AttemptID, OverReason)       // the server starts no further round
+	RelayOver  func(wire.AttemptID, wire.RelayStatus) // the server ends a relayed connection of this node
+	Seen       func(State)                            // the state changed, but for its RTT
 
 	Log *slog.Logger // nil: silence
 }
@@ -247,7 +248,8 @@ func (c *Client) register() *wire.ClientMessage {
 	r := c.config.Profile()
 	return &wire.ClientMessage{Body: &wire.ClientMessage_Register{Register: &wire.Register{
 		Version: wire.Version, SealedProfile: r.Sealed, NameTag: r.NameTag[:], Primary: r.Primary,
-		PortReuse: wire.PortReuse(r.PortReuse), Software: r.Software}}}
+		PortReuse: wire.PortReuse(r.PortReuse), Software: r.Software,
+		Relay: wire.RelayPolicy(r.Relay)}}}
 }
 
 // current returns the connection, or nil.

@@ -326,7 +326,12 @@ func TestHostileServerIsLeftOrIgnored(t *testing.T) {
 		{"a message that is none", []byte("\x03abc"), false},
 		{"an unknown message", []byte("\x04\xa2\x06\x01x"), true},
 		{"an empty message", []byte("\x00"), true},
-		{"an introduction without endpoints", introduction(func(i *wire.Introduction) { i.Observed = nil }), false},
+		{"an introduction without endpoints", introduction(func(i *wire.Introduction) { i.Observed = nil }), true},
+		{"a relay after an hour", introduction(func(i *wire.Introduction) {
+			i.Relay = &wire.RelayOffer{Token: make([]byte, 16), HeadStartUs: 3_600_000_000}
+		}), false},
+		{"the end of a relayed connection that never was", unchecked(&wire.ServerMessage{Body: &wire.ServerMessage_RelayOver{
+			RelayOver: &wire.RelayOver{Attempt: make([]byte, 16), Status: wire.RelayStatus_RELAY_STATUS_TIME}}}), true},
 		{"an introduction with a thousand endpoints", introduction(func(i *wire.Introduction) {
 			for range 1000 {
 				i.Observed = append(i.Observed, i.Observed[0])

@@ -53,11 +53,11 @@ func (c *Client) Report(attempt wire.AttemptID, round int, failures []Failure) e
 	return c.send(&wire.ClientMessage{Body: &wire.ClientMessage_Report{Report: report}})
 }
 
-// Finished tells the server that an attempt is over for this node: with a direct connection from round, or without one. It
-// does not block. The error is ErrOffline.
-func (c *Client) Finished(attempt wire.AttemptID, round int, direct bool) error {
+// Finished tells the server that an attempt is over for this node: with a connection from round, or without one. It does not
+// block. The error is ErrOffline.
+func (c *Client) Finished(attempt wire.AttemptID, round int, with Carrier) error {
 	return c.send(&wire.ClientMessage{Body: &wire.ClientMessage_Finished{Finished: &wire.Finished{
-		Attempt: attempt[:], Direct: direct, Round: uint32(round)}}})
+		Attempt: attempt[:], Direct: with == DirectCarrier, Relayed: with == RelayedCarrier, Round: uint32(round)}}})
 }
 
 func (c *Client) send(m *wire.ClientMessage) error {

@@ -57,7 +57,7 @@ func TestIntroduceReturnsTheAnswer(t *testing.T) {
 			t.Errorf("told of %d introductions and %v", len(s.told), s.over)
 		}
 		failed := []Failure{{netip.MustParseAddrPort("192.0.2.1:5"), FailureRefused}}
-		if err := errors.Join(s.client.Report(i.Attempt, 2, failed), s.client.Finished(i.Attempt, 2, true)); err != nil {
+		if err := errors.Join(s.client.Report(i.Attempt, 2, failed), s.client.Finished(i.Attempt, 2, DirectCarrier)); err != nil {
 			t.Fatal(err)
 		}
 		if r := p.next().GetReport(); r.GetRound() != 2 || len(r.GetFailures()) != 1 || r.Failures[0].Kind != wire.FailureKind_FAILURE_KIND_REFUSED {
@@ -101,7 +101,7 @@ func TestIntroduceTellsWhyNot(t *testing.T) {
 		if got := <-done; got.err != ErrOffline {
 			t.Errorf("connection lost: %v, want ErrOffline", got.err)
 		}
-		if err := s.client.Finished(wire.AttemptID{}, 1, true); err != ErrOffline {
+		if err := s.client.Finished(wire.AttemptID{}, 1, DirectCarrier); err != ErrOffline {
 			t.Errorf("Finished without a connection: %v, want ErrOffline", err)
 		}
 	})

@@ -126,6 +126,8 @@ func (s *session) read() error {
 			s.proved(body.MappedProof)
 		case *wire.ServerMessage_AttemptOver:
 			s.attemptOver(body.AttemptOver)
+		case *wire.ServerMessage_RelayOver:
+			s.relayOver(body.RelayOver)
 		case *wire.ServerMessage_SnapshotBegin:
 			s.client.roster.begin()
 		case *wire.ServerMessage_Presence:
@@ -242,6 +244,9 @@ func (s *session) introduced(m *wire.Introduction) {
 		Delay:    time.Duration(m.DelayUs) * time.Microsecond,
 		Deadline: time.Duration(m.DeadlineMs) * time.Millisecond,
 	}
+	if offer := m.Relay; offer != nil {
+		i.Relay = &RelayOffer{Token: offer.Token, HeadStart: time.Duration(offer.HeadStartUs) * time.Microsecond}
+	}
 	if tell := s.client.config.Introduced; tell != nil {
 		s.client.telling.Lock()
 		tell(i)
@@ -265,6 +270,14 @@ func (s *session) attemptOver(m *wire.AttemptOver) {
 		s.client.telling.Lock()
 		defer s.client.telling.Unlock()
 		tell(wire.AttemptID(m.Attempt), OverReason(m.Reason))
+	}
+}
+
+func (s *session) relayOver(m *wire.RelayOver) {
+	if tell := s.client.config.RelayOver; tell != nil {
+		s.client.telling.Lock()
+		defer s.client.telling.Unlock()
+		tell(wire.AttemptID(m.Attempt), m.Status)
 	}
 }
 

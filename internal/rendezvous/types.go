@@ -15,7 +15,18 @@ type Registration struct {
 	Primary   bool // reachable by others; false: this connection only dials
 	PortReuse PortReuse
 	Software  string // for the server's operator, at most 64 printable bytes
+	Relay     RelayPolicy
 }
+
+// RelayPolicy is what a node wants of the relay, in the attempts of others too.
+type RelayPolicy uint8
+
+// The policies.
+const (
+	RelayAuto   RelayPolicy = 0 // where there is no direct path in time
+	RelayNever  RelayPolicy = 1
+	RelayAlways RelayPolicy = 2 // at once; nobody is told this node's addresses
+)
 
 // PortReuse is what the node's own check of its port found.
 type PortReuse uint8
@@ -51,12 +62,29 @@ type Introduction struct {
 	Role     Role
 	Peer     identity.NodeID
 	Sealed   []byte           // the peer's profile
-	Observed []netip.AddrPort // where the server sees the peer, newest first, 1..4
+	Observed []netip.AddrPort // where the server sees the peer, newest first, at most 4; none: it is not to be dialled
 	Mapped   []netip.AddrPort // where the server has proven that a gateway forwards to the peer, at most 2
 	Received time.Time        // when it came; Delay counts from here, and Deadline from round 1's
 	Delay    time.Duration    // to wait before the first SYN, at most 1 s
 	Deadline time.Duration    // of the whole attempt, at most 10 s
+	Relay    *RelayOffer      // nil: no relay
 }
+
+// A RelayOffer lets this node open one relayed connection, to the server's main port.
+type RelayOffer struct {
+	Token     []byte
+	HeadStart time.Duration // of a direct connection, counted from Received; at most 2 s
+}
+
+// Carrier is what an attempt ended with.
+type Carrier uint8
+
+// The carriers.
+const (
+	NoCarrier Carrier = iota
+	DirectCarrier
+	RelayedCarrier
+)
 
 // A Failure is an endpoint from which something came that another SYN now would not change.
 type Failure struct {

@@ -29,6 +29,7 @@ type attempt struct {
 
 	mu     sync.Mutex
 	ends   [2]end // the dialer's, the callee's
+	relay  relaying
 	round  int
 	began  time.Time // the round
 	timer  *time.Timer
@@ -52,19 +53,23 @@ func newAttempts(s *Server) *attempts {
 func pairOf(a, b *conn) pair { return pair{min(a.number, b.number), max(a.number, b.number)} }
 
 // introduce begins an attempt, or lets dialer join the one that runs between the two. It tells which: "introduced", "joined" or "limited".
-func (s *attempts) introduce(dialer, callee *conn, request uint64) (outcome string) {
+func (s *attempts) introduce(dialer, callee *conn, m *wire.Dial) (outcome string) {
+	relay := wishes(dialer, callee)
+	if m.DirectOnly {
+		relay = relayNever
+	}
 	s.mu.Lock()
 	if running := s.byPair[pairOf(dialer, callee)]; running != nil {
 		s.mu.Unlock()
-		return running.join(dialer, request)
+		return running.join(dialer, m.Request)
 	}
 	limit := int32(s.server.limits.AttemptsPerNode)
 	if s.closed || dialer.attempts.Load() >= limit || callee.attempts.Load() >= limit {
 		s.mu.Unlock()
 		return "limited"
 	}
-	a := &attempt{all: s, endsAt: time.Now().Add(attemptTimeout), ends: [2]end{
-		{conn: dialer, role: wire.Role_ROLE_DIALER, request: request},
+	a := &attempt{all: s, endsAt: time.Now().Add(attemptTimeout), relay: relay, ends: [2]end{
+		{conn: dialer, role: wire.Role_ROLE_DIALER, request: m.Request},
 		{conn: callee, role: wire.Role_ROLE_CALLEE},
 	}}
 	rand.Read(a.id[:]) // never fails
@@ -128,6 +133,7 @@ func (a *attempt) introductionLocked(e *end, delay time.Duration) []byte {
 		Mapped:        mapped,
 		DelayUs:       uint32(delay.Microseconds()),
 		DeadlineMs:    milliseconds(attemptTimeout),
+		Relay:         a.relayOfferLocked(e),
 	}}})
 }
 
@@ -227,9 +233,12 @@ func (s *attempts) finished(c *conn, m *wire.Finished) {
 	if e := a.endOfLocked(c); e == nil || a.over {
 		return
 	}
-	if m.Direct {
+	switch {
+	case m.Direct:
 		a.closeLocked("direct")
-	} else {
+	case m.Relayed:
+		a.closeLocked("relayed")
+	default:
 		a.endLocked("gave_up", wire.AttemptOver_REASON_PEER_FINISHED, c)
 	}
 }

@@ -16,7 +16,9 @@ func (s *Server) handle(c *conn, m *wire.ClientMessage) error {
 	}
 	switch body := m.Body.(type) {
 	case *wire.ClientMessage_Ping:
-		c.rtt.Store(body.Ping.GetRttUs())
+		if rtt := body.Ping.GetRttUs(); rtt > 0 { // else the handshake's is better
+			c.rtt.Store(rtt)
+		}
 		c.send(*s.pong.Load())
 	case *wire.ClientMessage_Dial:
 		s.dial(c, body.Dial)
@@ -124,7 +126,7 @@ func (s *Server) dial(c *conn, m *wire.Dial) {
 		s.failDial(c, m, wire.DialFailed_CODE_NOT_HERE, 0)
 		return
 	}
-	outcome := s.attempts.introduce(c, callee, m.Request)
+	outcome := s.attempts.introduce(c, callee, m)
 	count(s.metrics.dials, outcome)
 	if outcome == "limited" {
 		s.failDial(c, m, wire.DialFailed_CODE_LIMITED, attemptTimeout)

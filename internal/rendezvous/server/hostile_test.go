@@ -259,7 +259,7 @@ func introduceFor(t *testing.T, pairs [][2]*node, d time.Duration) (took []time.
 			}
 			took = append(took, time.Since(began))
 			receive(t, p[0].introduced)
-			p[0].Finished(i.Attempt, 1, true)
+			p[0].Finished(i.Attempt, 1, rendezvous.DirectCarrier)
 		}
 	}
 	return took

@@ -10,7 +10,7 @@ type metrics struct {
 	portReuse     *prometheus.CounterVec // unknown, works, broken: what nodes found of their port
 	dials         *prometheus.CounterVec // introduced, joined, not_here, limited
 	rounds        *prometheus.CounterVec // 1, 2, 3: begun
-	attempts      *prometheus.CounterVec // direct, gave_up, rounds, timeout, peer_gone: ended
+	attempts      *prometheus.CounterVec // direct, relayed, gave_up, rounds, timeout, peer_gone: ended
 	holes         *prometheus.CounterVec // observed, address_limit, failed, forged
 	proofs        *prometheus.CounterVec // of mapped ports: proven, unproven, elsewhere, limited
 	closed        *prometheus.CounterVec // main connections: by_node, silent, slow, unregistered, refused, broken

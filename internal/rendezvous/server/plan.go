@@ -14,6 +14,12 @@ const (
 	// rejectingLead is by how much the side whose NAT answers with RST goes first, if only one does.
 	rejectingLead = 10 * time.Millisecond
 
+	// headStartMargin is what a direct connection has beyond the time that distance demands: for scheduling, jitter, and a path that
+	// is longer than the one by the server.
+	headStartMargin = 100 * time.Millisecond
+	// unknownRTT stands for a round trip that was not measured.
+	unknownRTT = 150 * time.Millisecond
+
 	// gatherMin is how long round 2 waits after the first report for the other side's, which tells whether its peer's NAT rejects too.
 	gatherMin = 10 * time.Millisecond
 	gatherMax = 50 * time.Millisecond
@@ -110,6 +116,21 @@ func planRound(round int, dialer, callee side) (dialerDelay, calleeDelay time.Du
 		calleeDelay += rejectingLead
 	}
 	return dialerDelay, calleeDelay
+}
+
+// headStart is how long after its introduction a node goes to the relay too, if no direct connection is open by then. With one-way
+// delays a and b to the server and c between the nodes, TCP is up on both sides 2c after the introduction, in round 1 (techniques of
+// simultaneous open, protocol.md section 4), and c is at most a+b. So a punch that works in round 1 never touches the relay, and
+// a pair that cannot punch has its first byte at 2a + headStart + 3b + (a+b) + b or so: at 20 and 30 ms after 0.5 s.
+func headStart(dialer, callee time.Duration) time.Duration {
+	sum := headStartMargin
+	for _, rtt := range []time.Duration{dialer, callee} {
+		if rtt == 0 {
+			rtt = unknownRTT
+		}
+		sum += rtt
+	}
+	return min(sum, wire.MaxHeadStartMicros*time.Microsecond)
 }
 
 // difference is that of the round trips, zero while one is unknown.

@@ -85,6 +85,9 @@ type registration struct {
 	mapped  *netip.AddrPort  // where it was proven that a gateway forwards to the node; nil: nowhere
 	primary bool
 	left    bool // the connection ended; it cannot register any more
+
+	relayNever, relayAlways bool // what it wants of the relay; neither: where there is no direct path
+	proxied                 bool // its address is that of a proxy, to which nobody can connect
 }
 
 // A displacement is a connection that has to go because of another one's registration.
@@ -108,6 +111,9 @@ func (r *room) register(c *conn, m *wire.Register, maxPerNode int, isAlive func(
 	}
 	if refusal == wire.Refused_CODE_UNSPECIFIED {
 		c.profile, c.primary = m.SealedProfile, m.Primary
+		c.relayNever = m.Relay == wire.RelayPolicy_RELAY_POLICY_NEVER
+		c.relayAlways = m.Relay == wire.RelayPolicy_RELAY_POLICY_ALWAYS
+		c.proxied = m.Proxied
 	}
 	return displaced, refusal
 }
@@ -204,24 +210,38 @@ func (r *room) find(c *conn, m *wire.Dial) *conn {
 	return found.primary
 }
 
-// whereabouts returns what a peer of c is told: its profile, where it was seen, newest first, and where it is mapped.
+// whereabouts returns what a peer of c is told: its profile, where it was seen, newest first, and where it is mapped; nowhere
+// if it is not to be dialled.
 func (r *room) whereabouts(c *conn) (profile []byte, observed, mapped []*wire.Endpoint) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if c.relayAlways {
+		return c.profile, nil, nil // its address is nobody's business
+	}
 	if c.mapped != nil {
 		mapped = append(mapped, wire.NewEndpoint(*c.mapped))
 	}
 	for _, hole := range c.holes {
 		observed = append(observed, wire.NewEndpoint(hole))
 	}
-	return c.profile, append(observed, wire.NewEndpoint(c.remote)), mapped
+	if !c.proxied {
+		observed = append(observed, wire.NewEndpoint(c.remote))
+	}
+	return c.profile, observed, mapped
+}
+
+// relayPolicy is what c wants of the relay.
+func (r *room) relayPolicy(c *conn) (never, always bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return c.relayNever, c.relayAlways
 }
 
 // sees reports whether c was seen at an address, on whatever port.
 func (r *room) sees(c *conn, addr netip.Addr) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return addr == c.remote.Addr() || slices.ContainsFunc(c.holes, func(h netip.AddrPort) bool { return h.Addr() == addr })
+	return !c.proxied && addr == c.remote.Addr() || slices.ContainsFunc(c.holes, func(h netip.AddrPort) bool { return h.Addr() == addr })
 }
 
 // setMapped notes where c was proven to be mapped, nil for nowhere, and reports whether peers did not know the endpoint before.

@@ -35,6 +35,7 @@ import (
 type Config struct {
 	TLS        *tls.Config                // of identity.ServerConfig
 	RoomServed func(identity.RoomID) bool // asked at each registration; nil: every room is
+	Relay      *Relay                     // nil: none
 	HolePorts  []uint16                   // told to nodes, where it is not the ports of the hole listeners; at most 8
 	Limits     Limits
 
@@ -48,6 +49,7 @@ type Config struct {
 type Server struct {
 	tls        *tls.Config
 	roomServed func(identity.RoomID) bool
+	relay      *Relay
 	holePorts  []uint32
 	limits     Limits
 	log        *slog.Logger
@@ -96,6 +98,7 @@ func New(config Config) (*Server, error) {
 	s := &Server{
 		tls:         config.TLS,
 		roomServed:  config.RoomServed,
+		relay:       config.Relay,
 		limits:      limits,
 		log:         config.Log,
 		started:     time.Now(),
@@ -187,11 +190,20 @@ func (s *Server) isAlive(c *conn) bool {
 	return s.now()-time.Duration(c.heard.Load()) <= s.limits.silence()
 }
 
-// greet makes the handshake and hands the connection to the loop. From then on it has no goroutine.
+// greet makes the handshake and hands the connection to the loop. From then on it has no goroutine. A relayed connection goes to the
+// relay.
 func (s *Server) greet(ctx context.Context, nc net.Conn) {
 	remote := addrPort(nc.RemoteAddr())
 	defer s.handshaking.leave(remote.Addr())
-	c, err := s.handshake(ctx, nc)
+	opening, err := s.open(ctx, nc)
+	if err == nil && opening.isRelayed() {
+		s.takeRelayed(ctx, opening)
+		return
+	}
+	var c *conn
+	if err == nil {
+		c, err = s.handshake(ctx, opening)
+	}
 	if err != nil {
 		count(s.metrics.handshakes, "failed")
 		s.log.Debug("handshake failed", "remote", remote, "err", err)
@@ -204,10 +216,11 @@ func (s *Server) greet(ctx context.Context, nc net.Conn) {
 	c.socket.Start()
 }
 
-func (s *Server) handshake(ctx context.Context, nc net.Conn) (*conn, error) {
+// handshake has what is left of the time that open began.
+func (s *Server) handshake(ctx context.Context, o *opening) (*conn, error) {
+	nc := o.Conn
 	defer context.AfterFunc(ctx, func() { nc.Close() })()
-	nc.SetDeadline(time.Now().Add(s.limits.HandshakeTimeout))
-	channel, state, err := record.Server(nc, s.tls)
+	channel, state, err := record.Server(o, s.tls)
 	if err != nil {
 		return nil, err
 	}
@@ -221,6 +234,7 @@ func (s *Server) handshake(ctx context.Context, nc net.Conn) (*conn, error) {
 	}
 	c := &conn{server: s, node: node, remote: addrPort(nc.RemoteAddr()), in: channel.In, out: channel.Out}
 	c.heard.Store(int64(s.now()))
+	c.rtt.Store(uint32(min(o.rtt, time.Minute).Microseconds()))
 	if c.socket, err = s.loop.Add(nc, c); err != nil {
 		return nil, err
 	}

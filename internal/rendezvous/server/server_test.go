@@ -46,7 +46,7 @@ func TestTwoNodesAreIntroduced(t *testing.T) {
 		if plain, err := room.Open(b.id, toA.Sealed); err != nil || string(plain) != "b" {
 			t.Errorf("by %s: b's profile is %q, %v", name, plain, err)
 		}
-		a.Finished(toA.Attempt, 1, true)
+		a.Finished(toA.Attempt, 1, rendezvous.DirectCarrier)
 		eventually(t, "attempt ends", func() bool { return s.server.Stats().Attempts == 0 })
 	}
 }
@@ -311,7 +311,7 @@ func TestIntroductionsLeaveInTheSameTick(t *testing.T) {
 		i := must(a.Introduce(deadline(t), rendezvous.ByNode(b.id)))
 		receive(t, a.introduced)
 		receive(t, b.introduced)
-		a.Finished(i.Attempt, 1, true)
+		a.Finished(i.Attempt, 1, rendezvous.DirectCarrier)
 		eventually(t, "attempt ends", func() bool { return s.server.Stats().Attempts == 0 })
 	}
 	for _, family := range must(registry.Gather()) {

@@ -1,0 +1,73 @@
+package server
+
+import (
+	"context"
+	"encoding/binary"
+	"net"
+
+	"github.com/bodkin-p2p/bodkin/internal/wire"
+)
+
+// A Relay carries bytes between two nodes that have no direct path in time. It shares the main port with the main connections.
+type Relay struct {
+	// Token makes the token with which one side of an attempt may come to the relay. node and room number whose quotas it uses.
+	Token func(attempt wire.AttemptID, role wire.Role, node, room, connection uint64) []byte
+
+	// Take takes over a connection that began with first, and returns when it is known who it is. It closes conn in the end.
+	Take func(conn net.Conn, first []byte)
+}
+
+// takeRelayed gives a connection to the relay. It does not count as a main connection: the relay has limits of its own.
+func (s *Server) takeRelayed(ctx context.Context, o *opening) {
+	s.connections.leave(addrPort(o.RemoteAddr()).Addr())
+	if s.relay == nil {
+		count(s.metrics.handshakes, "failed")
+		turnAway(o.Conn)
+		return
+	}
+	defer context.AfterFunc(ctx, func() { o.Conn.Close() })()
+	s.relay.Take(o.Conn, o.first)
+}
+
+// RelayOver tells the node of a main connection why the relay ends one of its connections. It does not block.
+func (s *Server) RelayOver(connection uint64, attempt wire.AttemptID, status wire.RelayStatus) {
+	if c := s.table.find(connection); c != nil {
+		c.sendMessage(&wire.ServerMessage{Body: &wire.ServerMessage_RelayOver{RelayOver: &wire.RelayOver{Attempt: attempt[:], Status: status}}})
+	}
+}
+
+// relayOfferLocked is what e may have of the relay; nil: nothing.
+func (a *attempt) relayOfferLocked(e *end) *wire.RelayOffer {
+	relay := a.all.server.relay
+	if relay == nil || a.relay == relayNever {
+		return nil
+	}
+	c := e.conn
+	offer := &wire.RelayOffer{Token: relay.Token(a.id, e.role, binary.BigEndian.Uint64(c.node[:]), binary.BigEndian.Uint64(c.room.id[:]), c.number)}
+	if a.relay == relayInTime {
+		offer.HeadStartUs = uint32(headStart(a.ends[0].rtt, a.ends[1].rtt).Microseconds())
+	}
+	return offer
+}
+
+// relaying is what the two nodes of an attempt want of the relay together.
+type relaying uint8
+
+const (
+	relayInTime relaying = iota // after the head start
+	relayNever
+	relayAtOnce
+)
+
+// wishes tells what two connections want of the relay.
+func wishes(a, b *conn) relaying {
+	aNever, aAlways := a.room.relayPolicy(a)
+	bNever, bAlways := b.room.relayPolicy(b)
+	switch {
+	case aNever || bNever:
+		return relayNever
+	case aAlways || bAlways:
+		return relayAtOnce
+	}
+	return relayInTime
+}
