@@ -9,6 +9,9 @@ func (m *machine) giveUp(now time.Time) []action {
 	if m.over || !nothingLeft && !timeOver {
 		return nil
 	}
+	if !timeOver && m.relay.offered && !m.relay.begun {
+		return m.startRelay(now)
+	}
 	return m.finish(now, ErrNoDirectPath)
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"sync/atomic"
+	"time"
 
 	"github.com/bodkin-p2p/bodkin/internal/reuseport"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
@@ -35,9 +36,9 @@ func newLink(c net.Conn, attempt wire.AttemptID, accepted bool) *link {
 // errOtherAttempt tells of a node that is busy with something else: never seen in a healthy network.
 var errOtherAttempt = errors.New("the preface names another attempt")
 
-// verify sends our preface and has the peer proven, all within verifyTimeout.
-func (l *link) verify(ctx context.Context, prove func(context.Context, net.Conn) (net.Conn, error)) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, verifyTimeout)
+// verify sends our preface and has the peer proven, all within timeout.
+func (l *link) verify(ctx context.Context, timeout time.Duration, prove func(context.Context, net.Conn) (net.Conn, error)) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if _, err := l.Write(wire.Preface{Attempt: l.attempt}.Append(nil)); err != nil {
 		return nil, fmt.Errorf("send preface: %w", err)

@@ -16,17 +16,22 @@ import (
 //	    |      accepted ──^  |                   |                                 |
 //	    └──────── failed ────┴──── failed ───────┴──────────── lost ───────────────┘
 //
+// The relay is one more try, with rules of its own for when it starts and when it may be nominated (relay.go).
+//
 // It starts try after try at once. What is to come (many predicted remotes at a measured pace, a fresh port, a low TTL)
 // are further ways of dialling, fields of action, and leave the rest as it is.
 type machine struct {
 	role  Role
 	tries []try
 
-	round     int  // the newest
-	lastRound bool // no further one will come
-	expired   bool // the time is over
+	round     int                           // the newest
+	lastRound bool                          // no further one will come
+	began     [wire.MaxRounds + 1]time.Time // each round; number 0 is the attempt
+	failed    time.Time                     // when a failure of this round was first reported; zero: none
+	expired   bool                          // the time is over
 	syns      int
 	accepts   int
+	relay     fallback
 
 	over    bool
 	winner  int   // valid if over and cause is nil
@@ -77,7 +82,7 @@ func (m *machine) start(now time.Time, r Round) []action {
 	if m.over || m.expired || r.Number <= m.round || r.Number > wire.MaxRounds {
 		return nil
 	}
-	m.round = r.Number
+	m.round, m.began[r.Number], m.failed = r.Number, now, time.Time{}
 	var do []action
 	for i, remote := range distinct(r.Remotes) {
 		if i == candidate.MaxRound {
@@ -109,6 +114,9 @@ func (m *machine) dialed(now time.Time, i int, err error) []action {
 	if err == nil {
 		t.stage, t.opened = verifying, now
 		return []action{{verb: verify, try: i}}
+	}
+	if t.isRelayed() {
+		return append(m.fail(now, i, NotRelayed, err, false), m.giveUp(now)...)
 	}
 	outcome := dialOutcome(err)
 	// The peer's connection came in before ours went out: there is nothing to repeat.
@@ -144,6 +152,9 @@ func (m *machine) checked(now time.Time, i int, err error) []action {
 		outcome := checkOutcome(err)
 		// What came in is no remote that could be dialled again. What the dialer cuts off is one that it needs no more.
 		tell := !t.Accepted && (m.role == Dialer || outcome != CutOff)
+		if t.isRelayed() {
+			outcome, tell = NotRelayed, false
+		}
 		do := append(m.drop(i), m.fail(now, i, outcome, err, tell)...)
 		return append(do, m.giveUp(now)...)
 	}
@@ -151,7 +162,7 @@ func (m *machine) checked(now time.Time, i int, err error) []action {
 	if m.role == Callee {
 		return []action{{verb: nominate, try: i}}
 	}
-	return m.nominateNext()
+	return m.nominateNext(now)
 }
 
 // nominated is the answer to nominate: err is nil if the connection is the one that both sides keep. Only now are the
@@ -167,7 +178,7 @@ func (m *machine) nominated(now time.Time, i int, err error) []action {
 	}
 	// Not told to the server: the dialer closes the callee's spare ones on purpose.
 	do := append(m.drop(i), m.fail(now, i, Lost, err, false)...)
-	do = append(do, m.nominateNext()...)
+	do = append(do, m.nominateNext(now)...)
 	return append(do, m.giveUp(now)...)
 }
 
@@ -175,7 +186,8 @@ func (m *machine) nominated(now time.Time, i int, err error) []action {
 // callee may have it.
 func (m *machine) expire(now time.Time) []action {
 	m.expired = true
-	return m.giveUp(now)
+	do := m.nominateNext(now) // a relayed one that is still held
+	return append(do, m.giveUp(now)...)
 }
 
 // cancel is the event that the caller wants no connection any more.
@@ -186,16 +198,15 @@ func (m *machine) cancel(now time.Time, cause error) []action {
 	return m.finish(now, cause)
 }
 
-// nominateNext has the dialer nominate the connection that was proven first, unless it is at it already.
-func (m *machine) nominateNext() []action {
-	if m.role != Dialer || m.count(nominating) > 0 {
+// nominateNext has the dialer nominate the direct connection that was proven first, or, if there is none and none is likely, the
+// relayed one; unless it is at it already.
+func (m *machine) nominateNext(now time.Time) []action {
+	if m.over || m.role != Dialer || m.count(nominating) > 0 {
 		return nil
 	}
-	next := -1
-	for i, t := range m.tries {
-		if t.stage == proven && (next < 0 || t.verified.Before(m.tries[next].verified)) {
-			next = i
-		}
+	next := m.firstProven(false)
+	if next < 0 && (m.expired || !now.Before(m.heldUntil())) {
+		next = m.firstProven(true)
 	}
 	if next < 0 {
 		return nil
@@ -211,6 +222,9 @@ func (m *machine) fail(now time.Time, i int, outcome Outcome, err error, tell bo
 	kind := outcome.kind()
 	if !tell || kind == wire.FailureKind_FAILURE_KIND_UNSPECIFIED {
 		return nil
+	}
+	if t.Round == m.round && m.failed.IsZero() {
+		m.failed = now
 	}
 	return []action{{verb: report, try: i, failure: Failure{Round: t.Round, Remote: t.Remote.Addr, Kind: kind}}}
 }

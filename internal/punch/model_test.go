@@ -38,6 +38,10 @@ func TestNoOrderOfEventsBreaksTheRules(t *testing.T) {
 			open: map[int]bool{}, failed: map[int]bool{}, told: map[int]bool{},
 		}
 		w.m.role = Dialer + Role(seed%2)
+		w.m.began[0] = w.now
+		if seed%4 < 2 {
+			w.m.relay = fallbackOf(&Relay{Remote: relayAddr, HeadStart: time.Duration(w.rand.IntN(20)) * time.Millisecond})
+		}
 		for !w.m.over {
 			w.step()
 		}
@@ -61,6 +65,14 @@ func (w *world) step() {
 	if len(w.pending) > 0 && w.rand.IntN(3) > 0 {
 		w.answer()
 		return
+	}
+	if at, ok := w.m.wake(); ok && !at.After(w.now) {
+		if w.rand.IntN(2) == 0 {
+			did := w.m.tick(w.now)
+			w.expect(len(did) > 0, "woken for nothing")
+			w.do("tick", did)
+			return
+		}
 	}
 	switch n := w.rand.IntN(100); {
 	case n < 40:
@@ -158,9 +170,15 @@ func (w *world) checkDial(i int) {
 	perRound := 0
 	for j, other := range w.m.tries[:i] {
 		w.expect(w.failed[j] || other.Remote.Addr != t.Remote.Addr, "dials %d, while %d to the same remote has not failed", i, j)
-		if other.Round == t.Round && !other.Accepted {
+		if other.Round == t.Round && !other.Accepted && !other.isRelayed() {
 			perRound++
 		}
+		w.expect(!other.isRelayed() || !t.isRelayed(), "goes to the relay twice")
+	}
+	if t.isRelayed() {
+		early := w.now.Before(w.m.began[0].Add(w.m.relay.headStart))
+		w.expect(!early || w.m.lastRound || w.m.round >= 2, "goes to the relay before its time")
+		return
 	}
 	w.expect(perRound < candidate.MaxRound, "dials %d remotes in a round", perRound+1)
 }
@@ -179,7 +197,11 @@ func (w *world) checkNominate(i int) {
 		w.expect(a.verb != nominate, "nominates %d while %d is being nominated", i, a.try)
 	}
 	for _, j := range w.proven {
-		if !w.failed[j] && w.m.tries[j].verified.Before(w.m.tries[i].verified) {
+		before := w.m.tries[j].verified.Before(w.m.tries[i].verified)
+		if w.m.tries[i].isRelayed() != w.m.tries[j].isRelayed() {
+			before = w.m.tries[i].isRelayed() // a direct one comes before a relayed one
+		}
+		if !w.failed[j] && before {
 			w.t.Errorf("nominates %d, though %d was verified before", i, j)
 		}
 	}
@@ -192,7 +214,7 @@ func (w *world) checkEnd() {
 	}
 	for i, t := range w.m.tries {
 		w.expect(t.stage == ended && !t.Ended.IsZero(), "try %d has not ended: %v", i, t)
-		wantTold := t.Outcome.kind() != 0 && !t.Accepted && !(t.Outcome == CutOff && w.m.role == Callee)
+		wantTold := t.Outcome.kind() != 0 && !t.Accepted && !(t.Outcome == CutOff && w.m.role == Callee) && !t.isRelayed()
 		if t.Outcome != TupleBusy { // is told or not, by who holds it
 			w.expect(w.told[i] == wantTold, "try %d, %v: told %v", i, t, w.told[i])
 		}

@@ -51,6 +51,8 @@ const (
 	// verifyTimeout is what an open connection has to prove itself: two round trips, and one lost packet (1 s) on a bad
 	// path. Longer would keep a stranger's address out of the next round.
 	verifyTimeout = 3 * time.Second
+	// relayTimeout is the same for a relayed connection, on which the peer may come later than this node.
+	relayTimeout = 6 * time.Second
 )
 
 // Plan is one side of an attempt. Attempt, Role, Dial and Verify are required.
@@ -73,6 +75,9 @@ type Plan struct {
 	// Rounds gives further rounds. Closed: there will be no more, and Run fails as soon as nothing is left that could
 	// still connect. Nil: no more rounds, and Run waits until its timeout.
 	Rounds <-chan Round
+
+	// Relay is the way when nothing direct opens in time. Nil: there is none.
+	Relay *Relay
 
 	// Report is told each hard failure of a dialled remote, once and at once, so that the server can start the next
 	// round. It is called by Run's goroutine and must not block. Nil: nobody is told.

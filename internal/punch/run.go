@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/candidate"
 )
 
 // Run makes one attempt and returns the connection that both sides keep, or an *[Error] that lists every try. It
@@ -15,25 +17,36 @@ import (
 func Run(ctx context.Context, first Round, p Plan) (*Result, error) {
 	a := &attempt{
 		plan:    p,
-		machine: machine{role: p.Role},
+		machine: machine{role: p.Role, relay: fallbackOf(p.Relay)},
 		links:   make(map[int]*link),
 		proven:  make(map[int]net.Conn),
 		answers: make(chan answer),
 		started: time.Now(),
 	}
+	a.machine.began[0] = a.started
 	working, stop := context.WithCancel(ctx)
-	due := make(chan Round)
-	a.workers.Go(func() { holdRounds(working, first, p.Rounds, due) })
+	rounds := make(chan Round)
+	a.workers.Go(func() { holdRounds(working, first, p.Rounds, rounds) })
 	timeout := time.NewTimer(p.length())
 	defer timeout.Stop()
 
+	alarm := time.NewTimer(p.length())
+	defer alarm.Stop()
+
 	for !a.machine.over {
+		var due <-chan time.Time
+		if at, ok := a.machine.wake(); ok {
+			alarm.Reset(time.Until(at))
+			due = alarm.C
+		}
 		select {
-		case r, ok := <-due:
+		case <-due:
+			a.act(working, a.machine.tick(time.Now()))
+		case r, ok := <-rounds:
 			if ok {
 				a.act(working, a.machine.start(time.Now(), r))
 			} else {
-				due = nil
+				rounds = nil
 				a.act(working, a.machine.noMoreRounds(time.Now()))
 			}
 		case c := <-p.Accepted:
@@ -114,13 +127,21 @@ func holdRounds(ctx context.Context, first Round, further <-chan Round, due chan
 // act does what the machine decided, in its order.
 func (a *attempt) act(ctx context.Context, do []action) {
 	for _, action := range do {
-		switch i := action.try; action.verb {
+		i, t := action.try, a.machine.tries[action.try]
+		switch action.verb {
 		case dial:
-			remote := a.machine.tries[i].Remote.Addr
-			a.start(i, dial, func() (net.Conn, error) { return a.plan.Dial(ctx, remote) })
+			remote := t.Remote.Addr
+			open := func() (net.Conn, error) { return a.plan.Dial(ctx, remote) }
+			if t.isRelayed() {
+				open = func() (net.Conn, error) { return a.plan.Relay.Dial(ctx) }
+			}
+			a.start(i, dial, open)
 		case verify:
-			l := a.links[i]
-			a.start(i, verify, func() (net.Conn, error) { return l.verify(ctx, a.plan.Verify) })
+			l, timeout := a.links[i], verifyTimeout
+			if t.isRelayed() {
+				timeout = relayTimeout
+			}
+			a.start(i, verify, func() (net.Conn, error) { return l.verify(ctx, timeout, a.plan.Verify) })
 		case nominate:
 			conn := a.proven[i]
 			a.start(i, nominate, func() (net.Conn, error) { return nil, a.settle(conn) })
@@ -231,7 +252,7 @@ func (a *attempt) outcome() (*Result, error) {
 		Started: a.started, Connected: winner.opened, Verified: winner.verified, Nominated: winner.Ended,
 	}
 	for _, t := range tries {
-		if !t.Accepted {
+		if !t.Accepted && t.Remote.Type != candidate.Relayed {
 			result.FirstSYN = t.Started
 			break
 		}

@@ -39,6 +39,8 @@ const (
 	CutOff
 	// Unfinished is a connection that was open and not proven yet when the attempt was over.
 	Unfinished
+	// NotRelayed is a relayed connection that did not open, or was not proven to end at the peer.
+	NotRelayed
 	// Lost is a connection that was proven and broke, or was closed by the dialer, before it was nominated.
 	Lost
 	// Spare is a proven connection that was closed since another one was nominated.
@@ -66,6 +68,8 @@ func (o Outcome) String() string {
 		return "connected, but closed by the other end before it was verified"
 	case Unfinished:
 		return "connected, but not verified in time"
+	case NotRelayed:
+		return "not relayed"
 	case Lost:
 		return "verified, but lost before it was nominated"
 	case Spare:
