@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bodkin-p2p/bodkin/internal/candidate"
 	"github.com/bodkin-p2p/bodkin/internal/gather"
 	"github.com/bodkin-p2p/bodkin/internal/identity"
 	"github.com/bodkin-p2p/bodkin/internal/punch"
@@ -141,11 +142,15 @@ func (n *Node) introduced(intro rendezvous.Introduction) {
 		return
 	}
 	n.log.Info("introduced", "peer", peer.name, "observed", intro.Observed, "delay", intro.Delay)
-	n.tasks.Go(func() { n.attempt(a, peer, round, intro.Deadline) })
+	way := n.relayed(a, intro.Relay)
+	n.tasks.Go(func() { n.attempt(a, peer, round, way, intro.Deadline) })
 }
 
 // round decides which of a peer's addresses this node dials.
 func (n *Node) round(intro rendezvous.Introduction, peer profile) punch.Round {
+	if n.config.Relay == RelayAlways {
+		return punch.Round{Number: intro.Round}
+	}
 	dial, refused := n.rules(intro.Observed).Select(gather.WithServer(peer.candidates, intro.Observed, intro.Mapped))
 	for _, r := range refused {
 		n.log.Debug("candidate not dialled", "peer", peer.name, "addr", r.Candidate.Addr, "why", r.Reason)
@@ -154,9 +159,12 @@ func (n *Node) round(intro rendezvous.Introduction, peer profile) punch.Round {
 }
 
 // attempt runs a until it has a link or has failed.
-func (n *Node) attempt(a *attempt, peer profile, first punch.Round, timeout time.Duration) {
+func (n *Node) attempt(a *attempt, peer profile, first punch.Round, way *punch.Relay, timeout time.Duration) {
 	accepted, forget := n.acceptor.Expect(a.id)
 	defer forget()
+	if n.config.Relay == RelayAlways {
+		accepted = nil
+	}
 	result, err := punch.Run(n.ctx, first, punch.Plan{
 		Attempt:    a.id,
 		Role:       punchRoles[a.role],
@@ -164,17 +172,24 @@ func (n *Node) attempt(a *attempt, peer profile, first punch.Round, timeout time
 		Verify:     n.verify(a),
 		Accepted:   accepted,
 		Rounds:     a.rounds,
+		Relay:      way,
 		Report:     n.reporter(a),
 		Background: n.tasks.Go,
 		Timeout:    timeout,
 	})
 	if err != nil {
-		n.finished(a, first.Number, false)
+		n.relays.forget(a.id)
+		n.finished(a, first.Number, rendezvous.NoCarrier)
 		n.attempts.end(a, nil, pathError(a.peer, err))
 		n.log.Info("no direct path", "peer", peer.name, "err", err)
 		return
 	}
-	n.finished(a, result.Round, true)
+	carrier := rendezvous.RelayedCarrier
+	if result.Remote.Type != candidate.Relayed {
+		carrier = rendezvous.DirectCarrier
+		n.relays.forget(a.id)
+	}
+	n.finished(a, result.Round, carrier)
 	l, err := n.establish(a, peer, result)
 	n.attempts.end(a, l, err)
 }
@@ -205,8 +220,8 @@ func (n *Node) reporter(a *attempt) func(punch.Failure) {
 	}
 }
 
-func (n *Node) finished(a *attempt, round int, direct bool) {
-	if err := n.client.Finished(a.id, round, direct); err != nil {
+func (n *Node) finished(a *attempt, round int, with rendezvous.Carrier) {
+	if err := n.client.Finished(a.id, round, with); err != nil {
 		n.log.Debug("end of attempt not told to the server", "err", err)
 	}
 }

@@ -62,6 +62,9 @@ type Config struct {
 	// Mesh links this node to every other of the room as it comes, so that all of them can talk on when the server goes.
 	Mesh bool
 
+	// Relay says when this node lets the server relay its bytes. Zero means RelayAuto.
+	Relay RelayPolicy
+
 	// Patient lets Join wait for a server that cannot be reached, as long as its context allows. Otherwise it returns
 	// ErrServerUnreachable once every address has failed.
 	Patient bool
@@ -91,6 +94,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if err := CheckName(c.Name); err != nil {
 		return c, err
+	}
+	if c.Relay > RelayAlways {
+		return c, fmt.Errorf("bodkin: Config.Relay is %d", c.Relay)
 	}
 	if c.Within == nil {
 		c.Within = func(open func() error) error { return open() }

@@ -15,6 +15,12 @@ var punchRoles = map[rendezvous.Role]punch.Role{
 	rendezvous.Callee: punch.Callee,
 }
 
+var relayPolicies = map[RelayPolicy]rendezvous.RelayPolicy{
+	RelayAuto:   rendezvous.RelayAuto,
+	RelayNever:  rendezvous.RelayNever,
+	RelayAlways: rendezvous.RelayAlways,
+}
+
 var wireTypes = map[candidate.Type]wire.CandidateType{
 	candidate.Host:            wire.CandidateType_CANDIDATE_TYPE_HOST,
 	candidate.Mapped:          wire.CandidateType_CANDIDATE_TYPE_MAPPED,

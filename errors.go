@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bodkin-p2p/bodkin/internal/punch"
+	"github.com/bodkin-p2p/bodkin/internal/relay"
 	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
 	"github.com/bodkin-p2p/bodkin/internal/reuseport"
 	"github.com/bodkin-p2p/bodkin/internal/session"
@@ -24,8 +25,11 @@ var (
 	// ErrRefused tells that the server, or its limits, do not let this node in. See [RefusedError].
 	ErrRefused = errors.New("bodkin: refused by the server")
 
-	// ErrNoDirectPath tells that the peer is online but no direct connection opened. See [PathError].
+	// ErrNoDirectPath tells that the peer is online but no direct connection opened, and none by a relay. See [PathError].
 	ErrNoDirectPath = errors.New("bodkin: no direct path")
+
+	// ErrRelayEnded tells that the server ended a relayed session, or is gone; the error says why. It comes from the streams.
+	ErrRelayEnded = relay.ErrEnded
 
 	// ErrServiceTaken tells that this node listens on that service already.
 	ErrServiceTaken = errors.New("bodkin: service is taken on this node")

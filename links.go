@@ -9,6 +9,7 @@ import (
 	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
 	"github.com/bodkin-p2p/bodkin/internal/reuseport"
 	"github.com/bodkin-p2p/bodkin/internal/session"
+	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
 // A link is a session with a peer and what is known of its path.
@@ -19,6 +20,7 @@ type link struct {
 	session  *session.Session
 	local    Addr // this node's end
 	path     Path
+	attempt  wire.AttemptID
 	marks    marks
 	opened   time.Time
 }
@@ -57,22 +59,30 @@ func (t *links) remove(l *link) bool {
 	return true
 }
 
-// to returns the newest live link that takes calls, to the peer with this id or name; nil if there is none.
+// to returns the best live link that takes calls, to the peer with this id or name; nil if there is none.
 func (t *links) to(who target) *link {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var newest *link
+	var best *link
 	for id, all := range t.byPeer {
 		if !who.id.IsZero() && id != who.id {
 			continue
 		}
 		for _, l := range all {
-			if who.matches(l.peer, l.name) && !l.dialOnly && l.alive() && (newest == nil || l.opened.After(newest.opened)) {
-				newest = l
+			if who.matches(l.peer, l.name) && !l.dialOnly && l.alive() && (best == nil || l.betterThan(best)) {
+				best = l
 			}
 		}
 	}
-	return newest
+	return best
+}
+
+// betterThan prefers a direct link to a relayed one, and then the newer.
+func (l *link) betterThan(other *link) bool {
+	if l.path.Kind != other.path.Kind {
+		return l.path.Kind == Direct
+	}
+	return l.opened.After(other.opened)
 }
 
 // close ends all sessions and takes no more.
@@ -103,8 +113,9 @@ func (l *link) alive() bool {
 // establish makes a session of the connection that an attempt gave, and serves it until it ends.
 func (n *Node) establish(a *attempt, peer profile, result *punch.Result) (*link, error) {
 	dialer := a.role == rendezvous.Dialer
-	if dialer {
-		resetAtEnd(result.Socket)
+	path := pathOf(result)
+	if dialer && path.Kind == Direct {
+		resetAtEnd(result.Socket) // the relay wants an orderly end
 	}
 	n.distrustRoundTrip(result)
 	s, err := session.New(result.Conn, dialer, session.Config{})
@@ -118,7 +129,8 @@ func (n *Node) establish(a *attempt, peer profile, result *punch.Result) (*link,
 		dialOnly: peer.dialOnly,
 		session:  s,
 		local:    Addr{Node: n.id, Name: n.config.Name},
-		path:     pathOf(result),
+		path:     path,
+		attempt:  a.id,
 		marks:    marksOf(a, result),
 		opened:   time.Now(),
 	}
@@ -154,6 +166,7 @@ func (n *Node) serve(l *link) {
 		n.services.deliver(l, stream)
 	}
 	l.session.Close()
+	n.relays.forget(l.attempt)
 	n.log.Info("link ended", "peer", l.name, "err", l.session.Err())
 	if n.links.remove(l) {
 		n.roster.unlinked(l)

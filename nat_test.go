@@ -26,6 +26,9 @@ const (
 	delayAB = 25 * time.Millisecond
 )
 
+// serverHTTP is where a world's server tells its figures.
+const serverHTTP = "203.0.113.10:9090"
+
 // A world is a lab with a rendezvous server on the open internet.
 type world struct {
 	lab    *natlab.Lab
@@ -40,7 +43,7 @@ func newWorld(t testing.TB) *world {
 	w := &world{lab: lab, server: lab.Host("s", natlab.At("203.0.113.10"))}
 	var s *server.Server
 	err := w.server.Do(func() (err error) {
-		s, err = server.Open(server.Config{Home: t.TempDir(), Advertise: []string{"203.0.113.10"}, Within: w.server.Do})
+		s, err = server.Open(server.Config{Home: t.TempDir(), Advertise: []string{"203.0.113.10"}, HTTP: serverHTTP, Within: w.server.Do})
 		return err
 	})
 	if err != nil {
@@ -156,6 +159,7 @@ func TestAllPairsOfConesConnectDirectly(t *testing.T) {
 						t.Errorf("run %d: %v", run, err)
 					}
 				}
+				w.wantNoRelay(t)
 			})
 		}
 	}

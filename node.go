@@ -39,6 +39,7 @@ type Node struct {
 	links    links
 	dials    dials
 	attempts attempts
+	relays   relays
 	roster   roster
 	mapping  mapping
 
@@ -101,6 +102,7 @@ func newNode(config Config, port *reuseport.Port) (*Node, error) {
 		Profile:    n.registration,
 		Introduced: n.introduced,
 		Over:       n.attempts.noMore,
+		RelayOver:  n.relays.tell,
 		Seen:       n.seen,
 		Log:        config.Log,
 	})

@@ -20,13 +20,17 @@ type profile struct {
 
 // registration is what this node tells the server, made anew for each time it connects: addresses change.
 func (n *Node) registration() rendezvous.Registration {
-	p := profile{name: n.config.Name, candidates: gather.Hosts(n.interfaces(), n.port.Number()), dialOnly: n.config.DialOnly}
+	p := profile{name: n.config.Name, dialOnly: n.config.DialOnly}
+	if n.config.Relay != RelayAlways {
+		p.candidates = gather.Hosts(n.interfaces(), n.port.Number())
+	}
 	room := n.config.Invite.Room
 	return rendezvous.Registration{
 		Sealed:    room.Seal(n.id, p.marshal()),
 		NameTag:   room.NameTag(p.name),
 		Primary:   !n.config.DialOnly,
 		PortReuse: n.portReuse,
+		Relay:     relayPolicies[n.config.Relay],
 		Software:  software(),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/bodkin-p2p/bodkin/internal/candidate"
 	"github.com/bodkin-p2p/bodkin/internal/punch"
 )
 
@@ -52,10 +53,14 @@ func (m marks) since(start time.Time) Timing {
 	}
 }
 
-// pathOf is the path of the connection that punching gave.
+// pathOf is the path of the connection that punching, or the relay, gave.
 func pathOf(result *punch.Result) Path {
+	kind := Direct
+	if result.Remote.Type == candidate.Relayed {
+		kind = Relayed
+	}
 	path := Path{
-		Kind:      Direct,
+		Kind:      kind,
 		Local:     addrPort(result.Socket.LocalAddr().String()),
 		Remote:    addrPort(result.Socket.RemoteAddr().String()),
 		Candidate: result.Remote.Type.String(),

@@ -48,6 +48,7 @@ var (
 	relayBytes   = prometheus.NewDesc("bodkin_relay_bytes_total", "Bytes relayed, both ways together.", nil, nil)
 	relayPairs   = prometheus.NewDesc("bodkin_relay_pairs", "Pairs of nodes that are being relayed.", nil, nil)
 	relayWaiting = prometheus.NewDesc("bodkin_relay_waiting", "Relayed connections whose other side has not come.", nil, nil)
+	relayCame    = prometheus.NewDesc("bodkin_relay_connections_total", "Connections that came to the relay.", nil, nil)
 	relayJoined  = prometheus.NewDesc("bodkin_relay_joined_total", "Pairs that were joined.", nil, nil)
 	relayRefused = prometheus.NewDesc("bodkin_relay_refused_total", "Relayed connections that were refused.", []string{"reason"}, nil)
 	relayEnded   = prometheus.NewDesc("bodkin_relay_ended_total", "Relayed pairs that ended.", []string{"reason"}, nil)
@@ -60,6 +61,7 @@ func (m relayMetrics) Describe(to chan<- *prometheus.Desc) { prometheus.Describe
 func (m relayMetrics) Collect(to chan<- prometheus.Metric) {
 	stats := m.relay.Stats()
 	to <- prometheus.MustNewConstMetric(relayBytes, prometheus.CounterValue, float64(stats.Bytes))
+	to <- prometheus.MustNewConstMetric(relayCame, prometheus.CounterValue, float64(stats.Came))
 	to <- prometheus.MustNewConstMetric(relayJoined, prometheus.CounterValue, float64(stats.Joined))
 	to <- prometheus.MustNewConstMetric(relayPairs, prometheus.GaugeValue, float64(stats.Pairs))
 	to <- prometheus.MustNewConstMetric(relayWaiting, prometheus.GaugeValue, float64(stats.Waiting))

@@ -15,8 +15,8 @@ import (
 type Relay struct {
 	Remote netip.AddrPort // of the relay
 
-	// HeadStart is how long direct connections have to open, from the start of Run or of round 2. One that is open by then has twice
-	// as long again to be proven.
+	// HeadStart is how long direct connections have to open, from the start of Run. One that is open by then has twice as long again
+	// to be proven.
 	HeadStart time.Duration
 
 	// Dial opens the relayed connection. It need not wait for the peer to be there. It ends when ctx ends.
@@ -68,17 +68,18 @@ func (m *machine) startRelay(now time.Time) []action {
 	return []action{{verb: dial, try: len(m.tries) - 1}}
 }
 
-// relayDue tells when the relay is to be opened: when the time is over in which a direct connection opens in round 1, or in round 2
-// if that has begun; later if one is open but not proven yet; at once if none is left.
+// relayDue tells when the relay is to be opened: when the time is over in which a direct connection opens in round 1; later if one is
+// open but not proven yet; at once if two rounds have left none. Further rounds do not put it off: the relayed connection is then
+// there if they fail too, and is not nominated while they last.
 func (m *machine) relayDue() time.Time {
-	since := m.began[min(m.round, 2)]
+	began := m.began[0]
 	switch {
 	case m.hasDirect(verifying, proven, nominating):
-		return since.Add(3 * m.relay.headStart)
+		return began.Add(3 * m.relay.headStart)
 	case (m.round >= 2 || m.lastRound) && !m.hasDirect(dialling):
-		return m.began[0]
+		return began
 	}
-	return since.Add(m.relay.headStart)
+	return began.Add(m.relay.headStart)
 }
 
 // heldUntil tells until when a relayed connection is not nominated because a direct one is still likely: one is open and being

@@ -103,8 +103,8 @@ func TestRelayIsForWhatDoesNotOpenDirectly(t *testing.T) {
 		"an open connection that is never proven holds it for twice the head start": {relayed: true, script: `
 			round 1 a        -> dial 0
 			open 0           -> verify 0
-			wait 298         ->
-			wait 5           -> dial 1
+			wait 290         ->
+			wait 15          -> dial 1
 			open 1           -> verify 1
 			proven 1         -> nominate 1
 			nominated 1      -> abort 0
@@ -120,17 +120,31 @@ func TestRelayIsForWhatDoesNotOpenDirectly(t *testing.T) {
 			proven 1         -> nominate 1
 			nominated 1      ->
 		`},
-		"round 2 has a head start too": {script: `
+		"nor does one in round 2 that opens in time": {script: `
 			round 1 a        -> dial 0
-			wait 50          ->
+			wait 30          ->
 			refused 0        -> report 0 refused
-			wait 40          ->
+			wait 30          ->
 			round 2 a        -> dial 1
-			wait 90          ->
+			wait 30          ->
 			open 1           -> verify 1
 			wait 90          ->
 			proven 1         -> nominate 1
 			nominated 1      ->
+		`},
+		"a relayed one waits while round 2 is young": {script: `
+			round 1 a        -> dial 0
+			wait 80          ->
+			refused 0        -> report 0 refused
+			round 2 a        -> dial 1
+			wait 30          -> dial 2
+			open 2           -> verify 2
+			proven 2         ->
+			wait 60          ->
+			open 1           -> verify 1
+			wait 150         ->
+			proven 1         -> nominate 1
+			nominated 1      -> abort 2
 		`},
 		"it is not nominated while round 2 is about to come": {script: `
 			round 1 a        -> dial 0

@@ -90,6 +90,7 @@ func (s *Server) Serve(ctx context.Context) {
 // Take takes over a connection that began with first. It returns when the connection has said who it is, or has not within
 // Limits.HelloTimeout, or was refused; a connection that waits or is joined does not keep it.
 func (s *Server) Take(conn net.Conn, first []byte) {
+	s.counts.came.Add(1)
 	conn.SetDeadline(time.Now().Add(s.limits.HelloTimeout))
 	hello, err := readHello(conn, first)
 	if err != nil {

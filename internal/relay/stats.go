@@ -10,6 +10,7 @@ import (
 type Stats struct {
 	Waiting int   // connections whose peer has not come
 	Pairs   int   // joined
+	Came    int64 // connections, ever
 	Joined  int64 // pairs, ever
 	Bytes   int64 // carried, both ways together; of a running pair up to 15 s late
 
@@ -22,9 +23,9 @@ const statuses = int(wire.RelayStatus_RELAY_STATUS_CLOSING) + 1
 
 // counts is what Stats tells of the past.
 type counts struct {
-	bytes, joined atomic.Int64
-	refused       [statuses]atomic.Int64
-	ended         [statuses]atomic.Int64
+	came, bytes, joined atomic.Int64
+	refused             [statuses]atomic.Int64
+	ended               [statuses]atomic.Int64
 }
 
 func (c *counts) refuse(status wire.RelayStatus) { c.refused[status].Add(1) }
@@ -37,6 +38,7 @@ func (s *Server) Stats() Stats {
 	s.mu.Lock()
 	stats := Stats{Waiting: s.waiting, Pairs: len(s.pairs)}
 	s.mu.Unlock()
+	stats.Came = s.counts.came.Load()
 	stats.Joined, stats.Bytes = s.counts.joined.Load(), s.counts.bytes.Load()
 	stats.Refused = map[string]int64{"hello": s.counts.refused[0].Load()}
 	stats.Ended = map[string]int64{"orderly": s.counts.ended[0].Load()}

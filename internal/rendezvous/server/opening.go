@@ -13,9 +13,9 @@ import (
 // again. It also measures the round trip that every handshake has in it, so that one is known before the node's first ping.
 type opening struct {
 	net.Conn
-	first []byte    // not read again yet
-	sent  time.Time // when the last flight left that was not answered yet
-	rtt   time.Duration
+	first []byte        // not read again yet
+	sent  time.Time     // when what was written last left, if nothing was read since
+	rtt   time.Duration // the longest wait for an answer: tickets are sent while the client's flight is there already
 }
 
 // open reads the first byte, within the time for a handshake.
@@ -38,7 +38,7 @@ func (o *opening) Read(b []byte) (int, error) {
 	}
 	n, err := o.Conn.Read(b)
 	if !o.sent.IsZero() {
-		o.rtt, o.sent = time.Since(o.sent), time.Time{}
+		o.rtt, o.sent = max(o.rtt, time.Since(o.sent)), time.Time{}
 	}
 	return n, err
 }
@@ -46,4 +46,12 @@ func (o *opening) Read(b []byte) (int, error) {
 func (o *opening) Write(b []byte) (int, error) {
 	o.sent = time.Now()
 	return o.Conn.Write(b)
+}
+
+// roundTrip is the round trip to the node, as the kernel saw it or else as the handshake did.
+func (o *opening) roundTrip() time.Duration {
+	if rtt := kernelRTT(o.Conn); rtt > 0 {
+		return rtt
+	}
+	return o.rtt
 }

@@ -234,7 +234,7 @@ func (s *Server) handshake(ctx context.Context, o *opening) (*conn, error) {
 	}
 	c := &conn{server: s, node: node, remote: addrPort(nc.RemoteAddr()), in: channel.In, out: channel.Out}
 	c.heard.Store(int64(s.now()))
-	c.rtt.Store(uint32(min(o.rtt, time.Minute).Microseconds()))
+	c.rtt.Store(uint32(min(o.roundTrip(), time.Minute).Microseconds()))
 	if c.socket, err = s.loop.Add(nc, c); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,123 @@
+package bodkin
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/punch"
+	"github.com/bodkin-p2p/bodkin/internal/relay"
+	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
+	"github.com/bodkin-p2p/bodkin/internal/reuseport"
+	"github.com/bodkin-p2p/bodkin/internal/wire"
+)
+
+// RelayPolicy says when a node lets the server relay its bytes, which are encrypted from end to end in any case.
+type RelayPolicy uint8
+
+const (
+	// RelayAuto relays to a peer if no direct connection opens in time: after a head start that depends on the distance, 0.2 s for
+	// a round trip of 100 ms.
+	RelayAuto RelayPolicy = iota
+	// RelayNever keeps all sessions of the node direct, also those that others begin.
+	RelayNever
+	// RelayAlways relays at once, and tells no peer this node's addresses.
+	RelayAlways
+)
+
+// String is "auto", "never" or "always".
+func (p RelayPolicy) String() string {
+	switch p {
+	case RelayAuto:
+		return "auto"
+	case RelayNever:
+		return "never"
+	case RelayAlways:
+		return "always"
+	}
+	return "unknown"
+}
+
+// ParseRelayPolicy reads what String writes.
+func ParseRelayPolicy(text string) (RelayPolicy, error) {
+	for p := RelayAuto; p <= RelayAlways; p++ {
+		if text == p.String() {
+			return p, nil
+		}
+	}
+	return RelayAuto, fmt.Errorf("bodkin: relay policy %q: want auto, never or always", text)
+}
+
+// relays is the attempts of which a relayed connection is open or may be, with where to tell why the server ends it.
+type relays struct {
+	mu   sync.Mutex
+	over map[wire.AttemptID]chan wire.RelayStatus
+}
+
+func (t *relays) expect(id wire.AttemptID) <-chan wire.RelayStatus {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.over == nil {
+		t.over = map[wire.AttemptID]chan wire.RelayStatus{}
+	}
+	over := make(chan wire.RelayStatus, 1)
+	t.over[id] = over
+	return over
+}
+
+func (t *relays) forget(id wire.AttemptID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.over, id)
+}
+
+// tell passes the server's word on. The client calls it from its reading goroutine.
+func (t *relays) tell(id wire.AttemptID, status wire.RelayStatus) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	select {
+	case t.over[id] <- status: // nil if it is not known: never ready
+	default:
+	}
+}
+
+// relayed is the way by the relay for an attempt; nil if the server offers none, or this node wants none.
+func (n *Node) relayed(a *attempt, offer *rendezvous.RelayOffer) *punch.Relay {
+	if offer == nil || n.config.Relay == RelayNever {
+		return nil
+	}
+	over := n.relays.expect(a.id)
+	return &punch.Relay{
+		Remote:    n.client.State().Remote,
+		HeadStart: max(0, offer.HeadStart-time.Since(a.introduced)),
+		Dial: func(ctx context.Context) (net.Conn, error) {
+			n.log.Debug("going to the relay", "peer", a.peer.Short())
+			conn, err := n.dialRelay(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return relay.Enter(conn, wire.RelayHello{Attempt: a.id, Token: offer.Token}, over)
+		},
+	}
+}
+
+// dialRelay opens a connection to the server's main port, as the main connection did. It leaves from any port: nobody needs to know
+// its mapping, and from the node's own the four-tuple is taken.
+func (n *Node) dialRelay(ctx context.Context) (conn net.Conn, err error) {
+	var dialer net.Dialer
+	dialer.SetMultipathTCP(false) // it has no splice
+	remote := n.client.State().Remote.String()
+	err = n.config.Within(func() (err error) {
+		conn, err = dialer.DialContext(ctx, "tcp", remote)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := reuseport.SetUserTimeout(conn, serverTimeout); err != nil {
+		n.log.Debug("no user timeout on this system", "err", err)
+	}
+	return conn, nil
+}

@@ -1,0 +1,168 @@
+package bodkin_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin"
+	"github.com/bodkin-p2p/bodkin/natlab"
+)
+
+// firstByteLimit is what a pair that cannot be punched may take, from the dial to the first protected byte, at the delays of the issue.
+const firstByteLimit = 600 * time.Millisecond
+
+// relayedPairs are pairs of NATs that no simultaneous open crosses without guessing.
+var relayedPairs = []struct {
+	name      string
+	near, far natlab.Behavior
+}{
+	{"symmetric to port-restricted", natlab.Symmetric(), natlab.PortRestrictedCone()},
+	{"port-restricted to symmetric", natlab.PortRestrictedCone(), natlab.Symmetric()},
+	{"symmetric to symmetric", natlab.Symmetric(), natlab.Symmetric()},
+	{"symmetric to linux that rejects", natlab.Symmetric(), natlab.LinuxReject()},
+	{"linux that rejects to symmetric", natlab.LinuxReject(), natlab.Symmetric()},
+}
+
+// TestPairsThatCannotBePunchedAreRelayed is 20 of 20, and the first byte in time.
+func TestPairsThatCannotBePunchedAreRelayed(t *testing.T) {
+	const runs = 20
+	for _, pair := range relayedPairs {
+		t.Run(pair.name, func(t *testing.T) {
+			w := newWorld(t)
+			near, far := behind(w.lab.NAT("near", pair.near), "a"), behind(w.lab.NAT("far", pair.far), "b")
+			w.delays(near, far, delayAS, delayBS, delayAB)
+			var secured, answered []time.Duration
+			for run := range runs {
+				first, whole, err := w.relayOnce(t, near, far)
+				if err != nil {
+					t.Errorf("run %d: %v", run, err)
+					continue
+				}
+				if first > firstByteLimit {
+					t.Errorf("run %d: first byte after %v, want at most %v", run, first, firstByteLimit)
+				}
+				secured, answered = append(secured, first), append(answered, whole)
+			}
+			slices.Sort(secured)
+			slices.Sort(answered)
+			if len(secured) > 0 {
+				t.Logf("%d of %d relayed; first byte sendable after %.0f ms (median), %.0f ms (slowest); answer of the peer after %.0f ms (median)", len(secured),
+					runs, ms(secured[len(secured)/2]), ms(secured[len(secured)-1]), ms(answered[len(answered)/2]))
+			}
+		})
+	}
+}
+
+// relayOnce joins two fresh nodes, dials, and tells when the first byte could be sent and when the first one came back.
+func (w *world) relayOnce(t *testing.T, near, far home) (sendable, answered time.Duration, err error) {
+	a := w.join(t, near, bodkin.Config{Name: "ada"})
+	b := w.join(t, far, bodkin.Config{Name: "ben"})
+	defer a.Close()
+	defer b.Close()
+	echo(t, b, "echo")
+	began := time.Now()
+	conn, err := a.Dial(t.Context(), "ben", "echo")
+	if err != nil {
+		return 0, 0, err
+	}
+	defer conn.Close()
+	sendable = time.Since(began)
+	if _, err := io.WriteString(conn, "x"); err != nil {
+		return 0, 0, err
+	}
+	if _, err := io.ReadFull(conn, make([]byte, 1)); err != nil {
+		return 0, 0, err
+	}
+	answered = time.Since(began)
+	if path := conn.Path(); path.Kind != bodkin.Relayed || path.Remote.Addr() != w.server.Addr() || path.Candidate != "relayed" {
+		return 0, 0, fmt.Errorf("path %+v, want relayed by %v", path, w.server.Addr())
+	}
+	return sendable, answered, nil
+}
+
+// TestPunchThatWorksNeverTouchesTheRelay counts at the server, at distances from one house to two continents.
+func TestPunchThatWorksNeverTouchesTheRelay(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		a, b, c time.Duration // A-S, B-S, A-B
+		runs    int
+	}{
+		{"one town", 2 * time.Millisecond, 3 * time.Millisecond, time.Millisecond, 10},
+		{"the delays of the issue", delayAS, delayBS, delayAB, 10},
+		{"far from each other, the server between", 70 * time.Millisecond, 70 * time.Millisecond, 140 * time.Millisecond, 4},
+		{"the server far from both", 120 * time.Millisecond, 130 * time.Millisecond, 10 * time.Millisecond, 4},
+		{"a detour to each other", 20 * time.Millisecond, 20 * time.Millisecond, 80 * time.Millisecond, 4},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			near, far := behind(w.lab.NAT("near", natlab.PortRestrictedCone()), "a"), behind(w.lab.NAT("far", natlab.Linux()), "b")
+			w.delays(near, far, c.a, c.b, c.c)
+			for run := range c.runs {
+				if err := w.connect(t, near, far); err != nil {
+					t.Errorf("run %d: %v", run, err)
+				}
+			}
+			w.wantNoRelay(t)
+		})
+	}
+}
+
+// wantNoRelay expects that no node has come to the server's relay.
+func (w *world) wantNoRelay(t *testing.T) {
+	t.Helper()
+	if got := w.metric(t, "bodkin_relay_connections_total"); got != "0" {
+		t.Errorf("%s connections came to the relay, want none", got)
+	}
+}
+
+// metric asks the server for one of its figures.
+func (w *world) metric(t *testing.T, name string) string {
+	t.Helper()
+	conn, err := w.server.Dial(t.Context(), "tcp", serverHTTP)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "GET /metrics HTTP/1.0\r\n\r\n")
+	text, err := io.ReadAll(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			return strings.TrimSpace(value)
+		}
+	}
+	t.Fatalf("no metric %s", name)
+	return ""
+}
+
+// TestRelayedSessionEndsWithAReason: when the server is shut down it says so; what nodes then try says that too.
+func TestRelayedSessionEndsWithAReason(t *testing.T) {
+	w := newWorld(t)
+	a := w.join(t, behind(w.lab.NAT("near", natlab.Symmetric()), "a"), bodkin.Config{Name: "ada"})
+	b := w.join(t, behind(w.lab.NAT("far", natlab.Symmetric()), "b"), bodkin.Config{Name: "ben"})
+	echo(t, b, "echo")
+	conn, err := a.Dial(t.Context(), "ben", "echo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.stop()
+	conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_, err = io.ReadAll(conn)
+	if !errors.Is(err, bodkin.ErrRelayEnded) || !strings.Contains(err.Error(), "shutting down") {
+		t.Errorf("stream after the end: %v, want ErrRelayEnded and why", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if _, err := a.Dial(ctx, "ben", "echo"); !errors.Is(err, bodkin.ErrServerUnreachable) {
+		t.Errorf("dial after the end: %v, want ErrServerUnreachable", err)
+	}
+}
+
