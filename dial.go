@@ -74,6 +74,7 @@ func (n *Node) link(ctx context.Context, who target) (*link, Timing, error) {
 		return nil, Timing{}, err
 	}
 	if l := n.links.to(who); l != nil {
+		n.improve(l)
 		return l, Timing{}, nil
 	}
 	d, mine := n.dials.join(who)
@@ -174,6 +175,10 @@ func (n *Node) introduce(ctx context.Context, who target) (*link, error) {
 	if who.id.IsZero() {
 		wanted = rendezvous.ByNameTag(n.config.Invite.Room.NameTag(who.name))
 	}
+	return n.introduceTo(ctx, who, wanted)
+}
+
+func (n *Node) introduceTo(ctx context.Context, who target, wanted rendezvous.Target) (*link, error) {
 	intro, err := n.client.Introduce(ctx, wanted)
 	if err != nil {
 		return nil, publicError(err)

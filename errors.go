@@ -122,9 +122,13 @@ func pathError(peer NodeID, err error) error {
 	}
 	e := &PathError{Peer: peer, SYNs: failed.SYNs}
 	for _, t := range failed.Tries {
+		outcome := t.Outcome.String()
+		if why := (*relay.StatusError)(nil); errors.As(t.Err, &why) {
+			outcome += ", " + why.Reason()
+		}
 		e.Tries = append(e.Tries, Try{
 			Remote: t.Remote.Addr, Candidate: kindOf(t), Round: t.Round, Took: t.Ended.Sub(t.Started),
-			Outcome: t.Outcome.String(), Err: t.Err,
+			Outcome: outcome, Err: t.Err,
 		})
 	}
 	return e

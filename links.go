@@ -21,6 +21,7 @@ type link struct {
 	local    Addr // this node's end
 	path     Path
 	attempt  wire.AttemptID
+	improved pace // when a direct path was last looked for, if it is relayed
 	marks    marks
 	opened   time.Time
 }
@@ -114,10 +115,12 @@ func (l *link) alive() bool {
 func (n *Node) establish(a *attempt, peer profile, result *punch.Result) (*link, error) {
 	dialer := a.role == rendezvous.Dialer
 	path := pathOf(result)
-	if dialer && path.Kind == Direct {
-		resetAtEnd(result.Socket) // the relay wants an orderly end
+	if path.Kind == Direct { // with the relay TCP opens, and ends, as usual
+		if dialer {
+			resetAtEnd(result.Socket)
+		}
+		n.distrustRoundTrip(result)
 	}
-	n.distrustRoundTrip(result)
 	s, err := session.New(result.Conn, dialer, session.Config{})
 	if err != nil {
 		result.Conn.Close()

@@ -39,11 +39,19 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
+	return newWorldOf(t, server.Config{})
+}
+
+// newWorldOf is newWorld with a server of that configuration; its home and addresses are the world's.
+func newWorldOf(t testing.TB, config server.Config) *world {
+	t.Helper()
+	config.Home, config.Advertise, config.HTTP = t.TempDir(), []string{"203.0.113.10"}, serverHTTP
 	lab := natlab.Test(t, natlab.Config{})
 	w := &world{lab: lab, server: lab.Host("s", natlab.At("203.0.113.10"))}
+	config.Within = w.server.Do
 	var s *server.Server
 	err := w.server.Do(func() (err error) {
-		s, err = server.Open(server.Config{Home: t.TempDir(), Advertise: []string{"203.0.113.10"}, HTTP: serverHTTP, Within: w.server.Do})
+		s, err = server.Open(config)
 		return err
 	})
 	if err != nil {

@@ -121,3 +121,45 @@ func (n *Node) dialRelay(ctx context.Context) (conn net.Conn, err error) {
 	}
 	return conn, nil
 }
+
+const (
+	// A direct path to a peer with which there is only a relayed session is looked for again after improveFirst, and then after twice
+	// as long each time: networks change, but seldom.
+	improveFirst = 10 * time.Second
+	improveLast  = 10 * time.Minute
+)
+
+// improve looks for a direct path in the background, if l is relayed and it is time to. Streams that are opened later use what it
+// finds; those that are there stay where they are.
+func (n *Node) improve(l *link) {
+	if l.path.Kind != Relayed || n.config.Relay != RelayAuto || !l.improved.due(l.opened, time.Now()) {
+		return
+	}
+	n.tasks.Go(func() {
+		ctx, cancel := context.WithTimeout(n.ctx, dialTimeout)
+		defer cancel()
+		_, err := n.introduceTo(ctx, target{id: l.peer}, rendezvous.ByNode(l.peer).DirectOnly())
+		n.log.Debug("looked for a direct path again", "peer", l.name, "err", err)
+	})
+}
+
+// A pace says when something may be tried again. The zero pace begins with improveFirst.
+type pace struct {
+	mu   sync.Mutex
+	last time.Time
+	wait time.Duration
+}
+
+// due tells whether it is time, now, and if so counts this as a try. The first wait is from began.
+func (p *pace) due(began, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.wait == 0 {
+		p.last, p.wait = began, improveFirst
+	}
+	if now.Sub(p.last) < p.wait {
+		return false
+	}
+	p.last, p.wait = now, min(2*p.wait, improveLast)
+	return true
+}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/bodkin-p2p/bodkin"
 	"github.com/bodkin-p2p/bodkin/natlab"
+	"github.com/bodkin-p2p/bodkin/server"
 )
 
 // firstByteLimit is what a pair that cannot be punched may take, from the dial to the first protected byte, at the delays of the issue.
@@ -174,3 +175,81 @@ func TestRelayedSessionEndsWithAReason(t *testing.T) {
 	}
 }
 
+// TestPoliciesOfTheRelay are those of either node, where a punch works and where it does not.
+func TestPoliciesOfTheRelay(t *testing.T) {
+	const none = bodkin.PathKind(0)
+	cone, symmetric := natlab.PortRestrictedCone(), natlab.Symmetric()
+	for _, c := range []struct {
+		name      string
+		near, far natlab.Behavior
+		a, b      bodkin.RelayPolicy
+		want      bodkin.PathKind
+	}{
+		{"always on one side of a punch that works", cone, cone, bodkin.RelayAlways, bodkin.RelayAuto, bodkin.Relayed},
+		{"always on the other", cone, cone, bodkin.RelayAuto, bodkin.RelayAlways, bodkin.Relayed},
+		{"never where a punch works", cone, cone, bodkin.RelayNever, bodkin.RelayAuto, bodkin.Direct},
+		{"never of the caller where none does", symmetric, cone, bodkin.RelayNever, bodkin.RelayAuto, none},
+		{"never of the called", symmetric, cone, bodkin.RelayAuto, bodkin.RelayNever, none},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			near, far := behind(w.lab.NAT("near", c.near), "a"), behind(w.lab.NAT("far", c.far), "b")
+			a := w.join(t, near, bodkin.Config{Name: "ada", Relay: c.a})
+			w.join(t, far, bodkin.Config{Name: "ben", Relay: c.b})
+			ping, err := a.Ping(t.Context(), "ben")
+			if c.want == none {
+				if !errors.Is(err, bodkin.ErrNoDirectPath) {
+					t.Errorf("got %v, %v, want ErrNoDirectPath", ping.Path, err)
+				}
+				w.wantNoRelay(t)
+				return
+			}
+			if err != nil || ping.Path.Kind != c.want {
+				t.Errorf("got %v, %v, want %v", ping.Path.Kind, err, c.want)
+			}
+			if c.a == bodkin.RelayAlways || c.b == bodkin.RelayAlways {
+				for from, targets := range w.lab.SYNs() {
+					for to := range targets {
+						if to.Addr() != w.server.Addr() {
+							t.Errorf("a SYN from %v to %v, though one side is not to be found", from, to)
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestServerWithoutARelayOffersNone is bodkin server --relay=false.
+func TestServerWithoutARelayOffersNone(t *testing.T) {
+	w := newWorldOf(t, server.Config{NoRelay: true})
+	a := w.join(t, behind(w.lab.NAT("near", natlab.Symmetric()), "a"), bodkin.Config{Name: "ada"})
+	w.join(t, behind(w.lab.NAT("far", natlab.Symmetric()), "b"), bodkin.Config{Name: "ben"})
+	if _, err := a.Ping(t.Context(), "ben"); !errors.Is(err, bodkin.ErrNoDirectPath) {
+		t.Errorf("got %v, want ErrNoDirectPath", err)
+	}
+}
+
+// TestQuotaEndsASessionWithAReason runs into the bytes of a room.
+func TestQuotaEndsASessionWithAReason(t *testing.T) {
+	w := newWorldOf(t, server.Config{RelayLimits: server.RelayLimits{BytesPerRoom: 1 << 20}})
+	a := w.join(t, behind(w.lab.NAT("near", natlab.Symmetric()), "a"), bodkin.Config{Name: "ada"})
+	b := w.join(t, behind(w.lab.NAT("far", natlab.Symmetric()), "b"), bodkin.Config{Name: "ben"})
+	echo(t, b, "echo")
+	conn, err := a.Dial(t.Context(), "ben", "echo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go io.Copy(io.Discard, conn)
+	block := make([]byte, 64<<10)
+	for err == nil {
+		_, err = conn.Write(block)
+	}
+	if !errors.Is(err, bodkin.ErrRelayEnded) || !strings.Contains(err.Error(), "used up") {
+		t.Errorf("got %v, want ErrRelayEnded and why", err)
+	}
+	if _, err := a.Ping(t.Context(), "ben"); err == nil || !strings.Contains(err.Error(), "used up") {
+		t.Errorf("ping: %v, want to hear that no bytes are left", err)
+	}
+}

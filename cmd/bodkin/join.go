@@ -61,7 +61,7 @@ invite on stdin, or put it into BODKIN_INVITE.`,
 				Home    string        `json:"home"`
 			}{key.NodeID(), m.Name, invite.Servers, h.dir})
 		}
-		if node, err := running(c.Context(), h); node != nil && err == nil {
+		if node, err := running(c.Context(), g, h); node != nil && err == nil {
 			fmt.Fprintln(c.ErrOrStderr(), "the node that runs stays as it is until it is started again")
 			node.Close()
 		}

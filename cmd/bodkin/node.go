@@ -20,7 +20,7 @@ func openDialer(ctx context.Context, g *globals, errs io.Writer) (control.Node, 
 	if err != nil {
 		return nil, err
 	}
-	if node, err := running(ctx, h); node != nil || err != nil {
+	if node, err := running(ctx, g, h); node != nil || err != nil {
 		return node, err
 	}
 	config, err := nodeConfig(g, h, errs)
@@ -43,7 +43,7 @@ func openListener(ctx context.Context, g *globals, errs io.Writer) (control.Node
 	if err != nil {
 		return nil, err
 	}
-	if node, err := running(ctx, h); node != nil || err != nil {
+	if node, err := running(ctx, g, h); node != nil || err != nil {
 		return node, err
 	}
 	node, unlock, err := startPrimary(ctx, g, h, errs, func(*bodkin.Config) {})
@@ -70,12 +70,16 @@ func (p primary) Close() error {
 }
 
 // running returns the node that runs for the home; nil if none does.
-func running(ctx context.Context, h home) (control.Node, error) {
+func running(ctx context.Context, g *globals, h home) (control.Node, error) {
 	client, err := control.Connect(ctx, h.dir)
 	switch {
 	case errors.Is(err, control.ErrNotRunning):
 		return nil, nil
 	case err != nil:
+		return nil, err
+	}
+	if err := g.relay.forRunning(); err != nil {
+		client.Close()
 		return nil, err
 	}
 	return client, nil
@@ -129,6 +133,7 @@ func remember(h home, port uint16) error {
 func nodeFlags(g *globals, c *cobra.Command) {
 	c.Flags().BoolVar(&g.noPortMapping, "no-port-mapping", false,
 		"leave the router alone, which is otherwise asked to forward the node's port; the same with BODKIN_NO_PORT_MAPPING=1")
+	c.Flags().Var(&g.relay, "relay", "when the server may relay to peers that cannot be reached directly: auto, never, or always")
 }
 
 // nodeConfig is the configuration that the home gives a node.
@@ -141,7 +146,7 @@ func nodeConfig(g *globals, h home, errs io.Writer) (bodkin.Config, error) {
 	if err != nil {
 		return bodkin.Config{}, err
 	}
-	return bodkin.Config{Invite: m.Invite, Key: key, Name: m.Name, Port: m.Port, NoPortMapping: g.noPortMapping || os.Getenv("BODKIN_NO_PORT_MAPPING") != "", Log: logger(g, errs)}, nil
+	return bodkin.Config{Invite: m.Invite, Key: key, Name: m.Name, Port: m.Port, Relay: g.relay.policy, NoPortMapping: g.noPortMapping || os.Getenv("BODKIN_NO_PORT_MAPPING") != "", Log: logger(g, errs)}, nil
 }
 
 // logger logs everything with --verbose, else nothing: commands tell what matters in words of their own.

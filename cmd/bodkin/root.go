@@ -10,7 +10,8 @@ import (
 type globals struct {
 	home    string // --home; see openHome
 	verbose bool   // --verbose
-	started bool   // the command line was understood, and its command has begun
+	relay   relayFlag
+	started bool // the command line was understood, and its command has begun
 
 	noPortMapping bool // --no-port-mapping; see nodeFlags
 }

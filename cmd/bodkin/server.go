@@ -23,7 +23,8 @@ func newServer(g *globals) *cobra.Command {
 		Long: `Run the rendezvous server. It needs two TCP ports that the nodes can reach: the
 main port, to which they stay connected, and the hole port, which shows it how
 their NATs behave. It sees neither what the nodes send each other nor the room's
-secret.
+secret. Where two nodes cannot connect directly it relays their bytes, through the
+main port and within limits, unless it is told not to.
 
 The first start makes keys and one room in the home directory. Every start prints
 one line to stdout, "invite: bodkin1...", when the server is ready. Whoever has
@@ -41,13 +42,14 @@ connected to each other stay connected.`,
 	flags.StringArrayVar(&config.Hole, "hole", []string{server.DefaultHole}, "`address` of the hole listener; may be repeated")
 	flags.StringArrayVar(&config.Advertise, "advertise", nil, "`host` to put into invites; may be repeated (default the addresses of this machine)")
 	flags.StringVar(&config.HTTP, "http", "", "`address` for /metrics and /healthz (default none)")
+	relay := flags.Bool("relay", true, "relay the bytes of nodes that cannot connect directly; they are encrypted from end to end")
 	asJSON := jsonFlag(c, "one JSON object instead: {invite, main, hole, http}")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		h, err := openHome(g)
 		if err != nil {
 			return err
 		}
-		config.Home = h.dir
+		config.Home, config.NoRelay = h.dir, !*relay
 		config.Log = serverLog(g, c)
 		return runServer(c, config, *asJSON)
 	}

@@ -16,7 +16,10 @@ type StatusError struct {
 }
 
 // Error is the reason in words.
-func (e *StatusError) Error() string { return "relay: " + reason(e.Status) }
+func (e *StatusError) Error() string { return "relay: " + e.Reason() }
+
+// Reason is the reason alone.
+func (e *StatusError) Reason() string { return reason(e.Status) }
 
 // Unwrap is what came from the network.
 func (e *StatusError) Unwrap() error { return e.Err }

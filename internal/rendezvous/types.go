@@ -170,6 +170,14 @@ func (m Mapping) String() string {
 type Target struct {
 	node identity.NodeID
 	name *[wire.NameTagLen]byte // nil: by node
+
+	directOnly bool
+}
+
+// DirectOnly is the target for an attempt without the relay.
+func (t Target) DirectOnly() Target {
+	t.directOnly = true
+	return t
 }
 
 // ByNode is the node of that id.

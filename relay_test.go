@@ -1,0 +1,47 @@
+package bodkin
+
+import (
+	"testing"
+	"time"
+)
+
+func TestPaceDoublesUpToALimit(t *testing.T) {
+	began := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	var p pace
+	var tries []time.Duration
+	for at := time.Duration(0); at < 2*time.Hour; at += time.Second {
+		if p.due(began, began.Add(at)) {
+			tries = append(tries, at)
+		}
+	}
+	for i, want := range []time.Duration{10 * time.Second, 30 * time.Second, 70 * time.Second, 150 * time.Second} {
+		if tries[i] != want {
+			t.Errorf("try %d after %v, want %v", i, tries[i], want)
+		}
+	}
+	if last := tries[len(tries)-1] - tries[len(tries)-2]; last != improveLast {
+		t.Errorf("the last wait is %v, want %v", last, improveLast)
+	}
+}
+
+func TestRelayPoliciesAreReadAsWritten(t *testing.T) {
+	for p := RelayAuto; p <= RelayAlways; p++ {
+		if got, err := ParseRelayPolicy(p.String()); got != p || err != nil {
+			t.Errorf("%v: got %v, %v", p, got, err)
+		}
+	}
+	for _, text := range []string{"", "Auto", "unknown", "on"} {
+		if _, err := ParseRelayPolicy(text); err == nil {
+			t.Errorf("%q was taken", text)
+		}
+	}
+}
+
+func TestDirectLinkComesBeforeANewerRelayedOne(t *testing.T) {
+	now := time.Now()
+	direct, relayed := &link{path: Path{Kind: Direct}, opened: now}, &link{path: Path{Kind: Relayed}, opened: now.Add(time.Hour)}
+	newer := &link{path: Path{Kind: Direct}, opened: now.Add(time.Second)}
+	if !direct.betterThan(relayed) || relayed.betterThan(direct) || !newer.betterThan(direct) {
+		t.Error("want direct before relayed, and then the newer")
+	}
+}
