@@ -20,7 +20,10 @@ func (n *Node) interfaces() []gather.Interface {
 // rules is what this node knows when it decides which of a peer's addresses to dial.
 func (n *Node) rules(observed []netip.AddrPort) candidate.Rules {
 	state := n.client.State()
-	reflexive := []netip.AddrPort{state.Observed}
+	var reflexive []netip.AddrPort
+	if !state.Proxied {
+		reflexive = append(reflexive, state.Observed)
+	}
 	for _, hole := range state.Holes {
 		reflexive = append(reflexive, hole.Seen)
 	}

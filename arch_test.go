@@ -32,11 +32,13 @@ var arrows = map[string][]string{
 	"internal/rendezvous/server": {"internal/identity", "internal/rendezvous/poll", "internal/rendezvous/record", "internal/wire"},
 	"internal/gather":            {"internal/candidate"},
 	"internal/punch":             {"internal/candidate", "internal/reuseport", "internal/wire"},
+	"internal/proxy":             {},
 	"internal/relay":             {"internal/wire"},
 	"internal/session":           {"internal/wire"},
 	"internal/portmap":           {},
 	// The library and the server join the parts above.
-	".": {"internal/candidate", "internal/gather", "internal/identity", "internal/portmap", "internal/punch", "internal/relay",
+	".": {"internal/candidate", "internal/gather", "internal/identity", "internal/portmap", "internal/proxy", "internal/punch",
+		"internal/relay",
 		"internal/rendezvous", "internal/reuseport", "internal/session", "internal/wire"},
 	"server": {"internal/identity", "internal/relay", "internal/rendezvous/server", "internal/wire"},
 	// The program.

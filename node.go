@@ -96,15 +96,17 @@ func newNode(config Config, port *reuseport.Port) (*Node, error) {
 	n.ctx, n.cancel = context.WithCancel(context.Background()) // outlives Join's: Close ends it
 	n.acceptor.Answer = func(challenge [wire.ProofLen]byte) []byte { return n.client.AnswerProof(challenge) }
 	n.client = rendezvous.NewClient(rendezvous.ClientConfig{
-		Servers:    config.Invite.Servers,
-		Dial:       n.dialServer,
-		TLS:        security,
-		Profile:    n.registration,
-		Introduced: n.introduced,
-		Over:       n.attempts.noMore,
-		RelayOver:  n.relays.tell,
-		Seen:       n.seen,
-		Log:        config.Log,
+		Servers:     config.Invite.Servers,
+		Dial:        n.dialServer,
+		IsProxied:   n.isProxied,
+		DialProxied: n.dialProxied,
+		TLS:         security,
+		Profile:     n.registration,
+		Introduced:  n.introduced,
+		Over:        n.attempts.noMore,
+		RelayOver:   n.relays.tell,
+		Seen:        n.seen,
+		Log:         config.Log,
 	})
 	return n, nil
 }

@@ -27,6 +27,6 @@ func (k PathKind) String() string {
 type Path struct {
 	Kind      PathKind
 	Local     netip.AddrPort // this node's end, as this node sees it
-	Remote    netip.AddrPort // the other end, as this node sees it: the peer's reflexive address where a NAT is between; the relay's if relayed
+	Remote    netip.AddrPort // the other end, as this node sees it: the peer's reflexive address where a NAT is between; the relay's, or that of the proxy on the way there, if relayed
 	Candidate string         // the kind of address the peer was found at: "host", "mapped", "server-reflexive", "relayed"; "peer-reflexive" if it came by itself
 }

@@ -103,16 +103,14 @@ func (n *Node) relayed(a *attempt, offer *rendezvous.RelayOffer) *punch.Relay {
 	}
 }
 
-// dialRelay opens a connection to the server's main port, as the main connection did. It leaves from any port: nobody needs to know
-// its mapping, and from the node's own the four-tuple is taken.
+// dialRelay opens a connection to the server's main port, by a proxy if the main connection has one. It leaves from any port: nobody needs
+// to know its mapping, and from the node's own the four-tuple is taken.
 func (n *Node) dialRelay(ctx context.Context) (conn net.Conn, err error) {
-	var dialer net.Dialer
-	dialer.SetMultipathTCP(false) // it has no splice
-	remote := n.client.State().Remote.String()
-	err = n.config.Within(func() (err error) {
-		conn, err = dialer.DialContext(ctx, "tcp", remote)
-		return err
-	})
+	if state := n.client.State(); state.Proxied {
+		conn, err = n.dialProxied(ctx, state.Server)
+	} else {
+		conn, err = n.dialAnywhere(ctx, "tcp", state.Remote.String())
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ import (
 // Relay is a way to the peer for when no direct connection opens in time: one more try, which starts later and is nominated only
 // while nothing direct is likely. On the connection the same happens as on a direct one.
 type Relay struct {
-	Remote netip.AddrPort // of the relay
+	Remote netip.AddrPort // of the relay; zero if it is behind a proxy
 
 	// HeadStart is how long direct connections have to open, from the start of Run. One that is open by then has twice as long again
 	// to be proven.

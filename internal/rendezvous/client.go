@@ -25,9 +25,13 @@ import (
 type ClientConfig struct {
 	Servers []string                                                           // host:port of main listeners, best first
 	Dial    func(ctx context.Context, remote netip.AddrPort) (net.Conn, error) // from the node's port
-	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)       // nil: net.DefaultResolver
-	TLS     *tls.Config                                                        // of identity.NodeConfig
-	Profile func() Registration                                                // asked at each registration
+	// IsProxied tells which servers can only be reached through a proxy, and DialProxied connects to one. Nil: none.
+	IsProxied   func(server string) bool
+	DialProxied func(ctx context.Context, server string) (net.Conn, error)
+
+	Resolve func(ctx context.Context, host string) ([]netip.Addr, error) // nil: net.DefaultResolver
+	TLS     *tls.Config                                                  // of identity.NodeConfig
+	Profile func() Registration                                          // asked at each registration
 
 	// The functions below are called one at a time, in the order of what happened, and must return at once: nothing is received
 	// meanwhile. They may call methods of the Client that do not block. Each may be nil.
@@ -240,16 +244,16 @@ func (c *Client) State() State {
 // Update registers again, because the profile changed. Without a connection the next one will.
 func (c *Client) Update() {
 	if s := c.current(); s != nil {
-		s.send(c.register())
+		s.send(c.register(s.proxied))
 	}
 }
 
-func (c *Client) register() *wire.ClientMessage {
+func (c *Client) register(proxied bool) *wire.ClientMessage {
 	r := c.config.Profile()
 	return &wire.ClientMessage{Body: &wire.ClientMessage_Register{Register: &wire.Register{
 		Version: wire.Version, SealedProfile: r.Sealed, NameTag: r.NameTag[:], Primary: r.Primary,
 		PortReuse: wire.PortReuse(r.PortReuse), Software: r.Software,
-		Relay: wire.RelayPolicy(r.Relay)}}}
+		Relay: wire.RelayPolicy(r.Relay), Proxied: proxied}}}
 }
 
 // current returns the connection, or nil.

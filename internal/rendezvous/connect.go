@@ -28,8 +28,16 @@ const (
 
 // An address is one place where a server may be.
 type address struct {
-	server string // as configured
-	addr   netip.AddrPort
+	server string         // as configured
+	addr   netip.AddrPort // zero: behind a proxy, which finds it by its name
+}
+
+// dial connects to a.
+func (c *Client) dial(ctx context.Context, a address) (net.Conn, error) {
+	if !a.addr.IsValid() {
+		return c.config.DialProxied(ctx, a.server)
+	}
+	return c.config.Dial(ctx, a.addr)
 }
 
 // connect returns a registered session, with the first address of all servers that gives one.
@@ -47,7 +55,7 @@ func (c *Client) connect(ctx context.Context) (*session, error) {
 		}
 		failed = append(failed, AddressError{addresses[at].server, addresses[at].addr, err})
 		addresses = slices.DeleteFunc(addresses, func(a address) bool {
-			return slices.ContainsFunc(failed, func(f AddressError) bool { return f.Addr == a.addr })
+			return slices.ContainsFunc(failed, func(f AddressError) bool { return f.Server == a.server && f.Addr == a.addr })
 		})
 	}
 	if err := ctx.Err(); err != nil {
@@ -75,7 +83,7 @@ func (c *Client) resolve(ctx context.Context) (addresses []address, failed []Add
 			failed = append(failed, AddressError{Server: server, Err: results[i].err})
 		}
 		for _, addr := range results[i].addrs {
-			if !slices.ContainsFunc(addresses, func(a address) bool { return a.addr == addr }) {
+			if !slices.ContainsFunc(addresses, func(a address) bool { return a.addr == addr && addr.IsValid() }) {
 				addresses = append(addresses, address{server, addr})
 			}
 		}
@@ -98,6 +106,9 @@ func (c *Client) resolveOne(ctx context.Context, server string) ([]netip.AddrPor
 	port, err := strconv.ParseUint(portText, 10, 16)
 	if err != nil || port == 0 {
 		return nil, fmt.Errorf("port %q is not a number in 1..65535", portText)
+	}
+	if c.config.IsProxied != nil && c.config.IsProxied(server) {
+		return []netip.AddrPort{{}}, nil
 	}
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return []netip.AddrPort{netip.AddrPortFrom(ip.Unmap(), uint16(port))}, nil
@@ -159,7 +170,7 @@ func (c *Client) dialFirst(ctx context.Context, addresses []address) (conn net.C
 			go func() { // received from below, in every case
 				dialCtx, cancel := context.WithTimeout(ctx, connectTimeout)
 				defer cancel()
-				opened, err := c.config.Dial(dialCtx, addresses[i].addr)
+				opened, err := c.dial(dialCtx, addresses[i])
 				results <- result{i, opened, err}
 			}()
 			next.Reset(stagger)
@@ -193,7 +204,7 @@ func (c *Client) open(ctx context.Context, conn net.Conn, at address) (s *sessio
 	stop := context.AfterFunc(ctx, func() { secure.Close() })
 	defer stop()
 	secure.SetDeadline(time.Now().Add(connectTimeout))
-	s = &session{client: c, conn: secure, reader: bufio.NewReaderSize(secure, 4<<10), dials: map[uint64]chan answer{}}
+	s = &session{client: c, proxied: !at.addr.IsValid(), conn: secure, reader: bufio.NewReaderSize(secure, 4<<10), dials: map[uint64]chan answer{}}
 	welcome, err := s.register()
 	if err != nil {
 		secure.Close()
@@ -206,7 +217,7 @@ func (c *Client) open(ctx context.Context, conn net.Conn, at address) (s *sessio
 
 // register says the first message and reads the answer.
 func (s *session) register() (*wire.Welcome, error) {
-	if err := wire.Write(s.conn, s.client.register()); err != nil {
+	if err := wire.Write(s.conn, s.client.register(s.proxied)); err != nil {
 		return nil, err
 	}
 	for {

@@ -18,8 +18,11 @@ const (
 )
 
 // openHoles opens hole connections to the server's other ports, one after the other, so that their order is that of the mappings, and
-// notes what they show. It runs once in a session.
+// notes what they show. It runs once in a session. Behind a proxy there is nothing to see: no other connection keeps a mapping alive.
 func (s *session) openHoles(ctx context.Context) {
+	if s.proxied {
+		return
+	}
 	for _, port := range s.holePorts[:min(len(s.holePorts), holesMax)] {
 		to := netip.AddrPortFrom(s.state.Remote.Addr(), uint16(port))
 		seen, err := s.openHole(ctx, to)

@@ -26,10 +26,11 @@ const (
 
 // A session is one main connection, from its registration to its end.
 type session struct {
-	client *Client
-	conn   *tls.Conn
-	reader *bufio.Reader
-	state  State // as of the registration
+	client  *Client
+	proxied bool
+	conn    *tls.Conn
+	reader  *bufio.Reader
+	state   State // as of the registration
 
 	interval  time.Duration // between pings
 	spread    time.Duration // of the return, should the connection be lost; used by the reader
@@ -57,7 +58,7 @@ func (s *session) welcome(w *wire.Welcome, at address) {
 	s.spread = time.Duration(w.GetReconnectSpreadMs()) * time.Millisecond
 	s.holePorts, s.holeToken = w.GetHolePorts(), w.GetHoleToken()
 	s.wake = make(chan struct{}, 1)
-	s.state = State{Connected: true, Server: at.server, Remote: at.addr, Observed: w.GetObserved().AddrPort()}
+	s.state = State{Connected: true, Server: at.server, Proxied: s.proxied, Remote: at.addr, Observed: w.GetObserved().AddrPort()}
 	if local, err := netip.ParseAddrPort(s.conn.LocalAddr().String()); err == nil {
 		s.state.Local = netip.AddrPortFrom(local.Addr().Unmap(), local.Port())
 	}

@@ -130,6 +130,7 @@ func (r OverReason) String() string {
 type State struct {
 	Connected bool   // registered now; the rest is of the latest registration
 	Server    string // as configured
+	Proxied   bool   // through a proxy: Remote is zero, and Observed is the proxy's
 	Remote    netip.AddrPort
 	Local     netip.AddrPort
 	Observed  netip.AddrPort // this node as the server sees it on the main connection

@@ -123,9 +123,11 @@ func (s *Session) Close() error { return s.closed() }
 func (s *Session) close() error {
 	s.mu.Lock()
 	s.closing = true
-	for stream := range s.streams {
-		stream.closed.Store(true)
-		stream.cut()
+	if s.Err() == nil { // else streams go on telling why it is over
+		for stream := range s.streams {
+			stream.closed.Store(true)
+			stream.cut()
+		}
 	}
 	s.mu.Unlock()
 	if s.config.Linger > 0 {
