@@ -62,4 +62,9 @@ func toJSON(p bodkin.Peer) peerJSON {
 }
 
 // route tells a path in words: "direct to 198.51.100.7:23456".
-func route(p bodkin.Path) string { return p.Kind.String() + " to " + p.Remote.String() }
+func route(p bodkin.Path) string {
+	if p.Kind == bodkin.Relayed {
+		return "relayed by " + p.Remote.String()
+	}
+	return p.Kind.String() + " to " + p.Remote.String()
+}
