@@ -242,7 +242,7 @@ func TestCalleeKeepsWhatTheDialerNominates(t *testing.T) {
 		proven 1         -> nominate 1
 		open 0           -> verify 0
 		proven 0         -> nominate 0
-		nominated 1      -> retire 0
+		nominated 1      ->
 	`).runRelayed(t, Callee)
 	if !m.tries[m.winner].isRelayed() {
 		t.Error("the winner is not the relayed one")
