@@ -19,6 +19,8 @@
 // connect to each other at the same time (TCP simultaneous open, RFC 9293, section 3.5), prove by mutual TLS 1.3 who they
 // are, and keep the first connection that is proven. docs/protocol.md tells it byte by byte.
 //
+// Where nothing direct opens in time the server relays the nodes' encrypted bytes; [Conn.Path] tells, and [Config.Relay] decides.
+//
 // # Keys and trust
 //
 // A node is its Ed25519 key. A room is a secret of 16 bytes, which the invite holds; whoever has the invite is in the room.
