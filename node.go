@@ -135,7 +135,7 @@ func (n *Node) run() {
 			n.fail(publicError(err))
 		}
 	})
-	if !n.config.NoPortMapping {
+	if !n.config.NoPortMapping && n.config.Relay != RelayAlways {
 		n.tasks.Go(n.mapPort)
 	}
 	if n.config.Mesh {
