@@ -143,4 +143,5 @@ func (s *fakeStream) Peer() bodkin.NodeID { return s.peer.id }
 func (s *fakeStream) PeerName() string    { return s.peer.name }
 func (s *fakeStream) Service() string     { return s.service }
 func (s *fakeStream) Abort() error        { return s.Close() }
+func (s *fakeStream) Refuse(string) error { return s.Close() }
 func (s *fakeStream) Path() bodkin.Path   { return bodkin.Path{Kind: bodkin.Direct} }

@@ -139,7 +139,7 @@ func (l *listener) Accept() (Stream, error) {
 	stream, _, err := l.client.upgrade(l.ctx, "accept", url.Values{"listener": {l.number}})
 	if l.ctx.Err() != nil {
 		if err == nil {
-			stream.Close()
+			stream.Refuse(nobodyListens)
 		}
 		return nil, fmt.Errorf("accept: %w", net.ErrClosed)
 	}

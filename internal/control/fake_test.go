@@ -94,7 +94,7 @@ func (f *fakeNode) Listen(_ context.Context, service string) (Listener, error) {
 	if f.listeners[service] != nil {
 		return nil, bodkin.ErrServiceTaken
 	}
-	l := &fakeListener{node: f, service: service, streams: make(chan Stream), done: make(chan struct{})}
+	l := &fakeListener{node: f, service: service, streams: make(chan Stream), refused: make(chan string, 10), done: make(chan struct{})}
 	f.listeners[service] = l
 	return l, nil
 }
@@ -114,10 +114,16 @@ func (f *fakeNode) call(t *testing.T, service string) *net.TCPConn {
 	}
 	t.Cleanup(func() { far.Close() })
 	select {
-	case l.streams <- &fakeStream{TCPConn: near, name: "ben", service: service}:
+	case l.streams <- &fakeStream{TCPConn: near, name: "ben", service: service, refused: l.refused}:
 	case <-t.Context().Done():
 	}
 	return far
+}
+
+func (f *fakeNode) listener(service string) *fakeListener {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.listeners[service]
 }
 
 func (f *fakeNode) listensOn(service string) bool {
@@ -130,6 +136,7 @@ type fakeListener struct {
 	node    *fakeNode
 	service string
 	streams chan Stream
+	refused chan string // with which words its streams were
 	done    chan struct{}
 	once    sync.Once
 }
@@ -160,6 +167,7 @@ type fakeStream struct {
 	name    string
 	service string
 	broken  error
+	refused chan string // what Refuse was called with
 }
 
 func (s *fakeStream) Read(p []byte) (int, error) {
@@ -178,6 +186,12 @@ func (s *fakeStream) Path() bodkin.Path   { return bodkin.Path{Kind: bodkin.Dire
 func (s *fakeStream) Abort() error {
 	s.SetLinger(0)
 	return s.Close()
+}
+
+// Refuse resets too, and notes the words.
+func (s *fakeStream) Refuse(reason string) error {
+	s.refused <- reason
+	return s.Abort()
 }
 
 func tcpPair() (near, far *net.TCPConn, err error) {

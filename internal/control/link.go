@@ -175,6 +175,7 @@ func (l *link) CloseWrite() error {
 // is in the middle of a record or the other side does not read, the missing end tells that the stream was cut.
 func (l *link) CloseWithError(reason error) error {
 	p, _ := describe(reason)
+	p.Refused, p.Path = nil, nil // of dials, not of streams
 	p.Text = p.Text[:min(len(p.Text), maxReason)]
 	text, err := json.Marshal(p)
 	if err == nil && l.wmu.TryLock() {
@@ -187,6 +188,11 @@ func (l *link) CloseWithError(reason error) error {
 
 // Abort closes without an end, so that the other side does not take the stream for complete.
 func (l *link) Abort() error { return l.Close() }
+
+// Refuse is CloseWithError with words for whoever dialled the stream.
+func (l *link) Refuse(reason string) error {
+	return l.CloseWithError(&remoteError{reason, errDeclined})
+}
 
 // sendLocked writes one record; wmu is held.
 func (l *link) sendLocked(kind byte, data []byte) error {

@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 
 	"github.com/bodkin-p2p/bodkin"
 )
 
 // A problem is an error on its way through the socket.
 type problem struct {
-	Code string
-	Text string
+	Code    string
+	Text    string
+	Refused *bodkin.RefusedError `json:",omitempty"`
+	Path    *bodkin.PathError    `json:",omitempty"` // without the errors of its tries
 }
 
 // A class is an error that callers tell apart, and its name on the socket. Names stay: two versions may meet.
@@ -33,6 +36,7 @@ func classes() []class {
 		{"timeout", context.DeadlineExceeded, 504},
 		{"canceled", context.Canceled, 499},
 		{"closed", net.ErrClosed, 410},
+		{"declined", errDeclined, 409},
 	}
 }
 
@@ -40,14 +44,38 @@ func classes() []class {
 func describe(err error) (problem, int) {
 	for _, c := range classes() {
 		if errors.Is(err, c.err) {
-			return problem{Code: c.name, Text: err.Error()}, c.status
+			p := problem{Code: c.name, Text: err.Error()}
+			errors.As(err, &p.Refused)
+			if path := (*bodkin.PathError)(nil); errors.As(err, &path) {
+				p.Path = portable(path)
+			}
+			return p, c.status
 		}
 	}
 	return problem{Code: "failed", Text: err.Error()}, 500
 }
 
+// maxTries is how many tries of a failed path go through the socket: an answer with a problem has a bound.
+const maxTries = 64
+
+// portable is a copy of e for the socket.
+func portable(e *bodkin.PathError) *bodkin.PathError {
+	copied := *e
+	copied.Tries = slices.Clone(e.Tries[:min(len(e.Tries), maxTries)])
+	for i := range copied.Tries {
+		copied.Tries[i].Err = nil
+	}
+	return &copied
+}
+
 // error gives back the error that was described.
 func (p problem) error() error {
+	switch {
+	case p.Refused != nil:
+		return &remoteError{p.Text, p.Refused}
+	case p.Path != nil:
+		return &remoteError{p.Text, p.Path}
+	}
 	for _, c := range classes() {
 		if c.name == p.Code {
 			return &remoteError{text: p.Text, class: c.err}
@@ -59,7 +87,7 @@ func (p problem) error() error {
 // A remoteError is an error of the node behind the socket: its words, and what callers can tell it by.
 type remoteError struct {
 	text  string
-	class error
+	class error // one of classes, or an error that wraps it
 }
 
 func (e *remoteError) Error() string { return e.text }
@@ -67,6 +95,9 @@ func (e *remoteError) Unwrap() error { return e.class }
 
 // Timeout tells whether the node ran out of time, as net.Error has it.
 func (e *remoteError) Timeout() bool { return errors.Is(e.class, context.DeadlineExceeded) }
+
+// errDeclined tells that a command refused a stream which it had accepted.
+var errDeclined = errors.New("the stream was refused")
 
 var (
 	// ErrNotRunning tells that no node serves the control socket of a home.

@@ -15,6 +15,9 @@ type served struct {
 	err     error
 }
 
+// nobodyListens is what diallers are told whose stream came as the listener went.
+const nobodyListens = "nobody listens any more"
+
 // listen takes a service for as long as the connection lasts.
 func (h *handler) listen(w http.ResponseWriter, r *http.Request) {
 	h.streams.Add(1)
@@ -58,7 +61,7 @@ func (s *served) feed(listener Listener, gone <-chan struct{}) {
 		select {
 		case s.streams <- stream:
 		case <-gone:
-			stream.Close()
+			stream.Refuse(nobodyListens) // Close would say that all was read
 		}
 	}
 }

@@ -28,11 +28,12 @@ func (h *handler) join(w http.ResponseWriter, r *http.Request, stream Stream) {
 	info := streamInfo{Peer: stream.Peer(), PeerName: stream.PeerName(), Service: stream.Service(), Path: stream.Path()}
 	l, err := upgrade(w, info)
 	if err != nil {
-		stream.Close()
+		stream.Abort()
 		return
 	}
-	source := &noted{Stream: stream}
+	source := &peerEnd{Stream: stream}
 	command := &commandEnd{link: l, source: source}
+	source.command = command
 	stop := context.AfterFunc(r.Context(), func() {
 		command.Abort()
 		source.Abort()
@@ -43,24 +44,47 @@ func (h *handler) join(w http.ResponseWriter, r *http.Request, stream Stream) {
 	}
 }
 
-// noted is a stream that remembers why reading from it failed.
-type noted struct {
-	Stream
-	failure atomic.Pointer[error]
-}
+// noted is why reading failed.
+type noted struct{ failure atomic.Pointer[error] }
 
-func (n *noted) Read(p []byte) (int, error) {
-	count, err := n.Stream.Read(p)
+func (n *noted) note(err error) {
 	if err != nil && err != io.EOF {
 		n.failure.CompareAndSwap(nil, &err)
 	}
+}
+
+// peerEnd is the peer's end of a stream, which is told if the command refused it.
+type peerEnd struct {
+	Stream
+	noted
+	command *commandEnd
+}
+
+func (p *peerEnd) Read(b []byte) (int, error) {
+	count, err := p.Stream.Read(b)
+	p.note(err)
 	return count, err
+}
+
+// Abort cuts the stream, or refuses it where the command did.
+func (p *peerEnd) Abort() error {
+	if failure := p.command.failure.Load(); failure != nil && errors.Is(*failure, errDeclined) {
+		return p.Refuse((*failure).Error())
+	}
+	return p.Stream.Abort()
 }
 
 // commandEnd is the command's end of a stream, which is told why the peer's end broke.
 type commandEnd struct {
 	*link
-	source *noted
+	noted
+	source *peerEnd
+}
+
+func (c *commandEnd) Read(p []byte) (int, error) {
+	count, err := c.link.Read(p)
+	c.note(err)
+	return count, err
 }
 
 // Abort cuts the stream, for the reason that the source had.

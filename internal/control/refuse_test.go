@@ -1,0 +1,91 @@
+package control
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin"
+)
+
+func TestAStreamThatNobodyAcceptsIsRefusedInWords(t *testing.T) {
+	node := newFakeNode(t)
+	client, stop := connected(t, node)
+	l, err := client.Listen(t.Context(), "drop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fake := node.listener("drop")
+	far := node.call(t, "drop") // the node has accepted it, and nobody takes it over
+	defer far.Close()
+	l.Close()
+	stop()
+	select {
+	case words := <-fake.refused:
+		if words != nobodyListens {
+			t.Errorf("refused with %q", words)
+		}
+	default:
+		t.Error("the stream was not refused")
+	}
+}
+
+func TestACommandCanRefuseAnAcceptedStream(t *testing.T) {
+	node := newFakeNode(t)
+	client, _ := connected(t, node)
+	l, err := client.Listen(t.Context(), "drop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	fake := node.listener("drop")
+	node.call(t, "drop")
+	stream, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream.Refuse("not today")
+	select {
+	case words := <-fake.refused:
+		if words != "not today" {
+			t.Errorf("refused with %q", words)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("the stream was not refused")
+	}
+}
+
+func TestAStreamIsCutIfNobodyCanTakeItOver(t *testing.T) {
+	near, far, err := tcpPair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer far.Close()
+	h := &handler{Server: &Server{Node: newFakeNode(t)}}
+	request := httptest.NewRequest(http.MethodPost, "/v1/accept", nil)
+	h.join(httptest.NewRecorder(), request, &fakeStream{TCPConn: near}) // a recorder cannot be hijacked
+	if n, err := far.Read(make([]byte, 1)); err == nil || err.Error() == "EOF" {
+		t.Errorf("the peer read %d bytes, %v; want an error that is no end", n, err)
+	}
+}
+
+func TestWhatARefusalAndAFailedPathTellComesThrough(t *testing.T) {
+	node := newFakeNode(t)
+	client, _ := connected(t, node)
+	node.err = &bodkin.RefusedError{Reason: bodkin.RefusedBusy, Text: "too many dials", RetryAfter: 7e9}
+	_, err := client.Dial(t.Context(), "ben", "echo")
+	if refused := (*bodkin.RefusedError)(nil); !errors.As(err, &refused) || *refused != *node.err.(*bodkin.RefusedError) {
+		t.Errorf("got %#v, want %#v", err, node.err)
+	}
+	node.err = &bodkin.PathError{Peer: node.id, SYNs: 3, Tries: []bodkin.Try{{Candidate: "host", Round: 1, Outcome: "refused", Err: errors.New("errno")}}}
+	_, err = client.Dial(t.Context(), "ben", "echo")
+	path := (*bodkin.PathError)(nil)
+	if !errors.As(err, &path) || path.Peer != node.id || path.SYNs != 3 || len(path.Tries) != 1 || path.Tries[0].Outcome != "refused" {
+		t.Errorf("got %#v, want %#v", err, node.err)
+	}
+	if err.Error() != node.err.Error() {
+		t.Errorf("got %q, want %q", err, node.err)
+	}
+}
