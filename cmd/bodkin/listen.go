@@ -143,7 +143,7 @@ func runCommand(ctx context.Context, command []string, stream control.Stream, er
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	// This is no forward.Pipe, because the command's end ends both directions: what the peer still sends nobody reads.
+	// This is no forward.Splice, because the command's end ends both directions: what the peer still sends nobody reads.
 	var sending sync.WaitGroup
 	sending.Go(func() {
 		from := &source{Reader: stream}
