@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"regexp"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/bodkin-p2p/bodkin"
 	"github.com/bodkin-p2p/bodkin/internal/control"
+	"github.com/bodkin-p2p/bodkin/internal/identity"
 )
 
 // Exit codes. Scripts rely on them.
@@ -84,6 +86,7 @@ func explain(err error) *failure {
 		return told
 	}
 	f := &failure{code: exitFailed, text: plain(err), err: err}
+	var refused *bodkin.RefusedError
 	switch {
 	case errors.Is(err, bodkin.ErrNoDirectPath):
 		f.hint = "one of the two NATs may not allow it; try again, or from another network"
@@ -93,10 +96,16 @@ func explain(err error) *failure {
 	case errors.Is(err, bodkin.ErrServerUnreachable):
 		f.code = exitServerUnreachable
 		f.text = f.text[max(0, strings.LastIndex(f.text, "server unreachable")):] // each layer says it
+		if errors.Is(err, identity.ErrWrongServer) {
+			f.hint = "the invite is for another server, or the server's keys were lost: ask for a new invite"
+			break
+		}
 		f.hint = "is `bodkin server` running there, and does its firewall let that port in?"
+	case errors.As(err, &refused):
+		f.text = strings.TrimSuffix("the server refused this node: "+refused.Text, ": ")
+		f.code, f.hint = refusal(refused)
 	case errors.Is(err, bodkin.ErrRefused):
-		f.code = exitRefused
-		f.hint = "a new invite may help: `bodkin invite` on the server, then `bodkin join --replace` here"
+		f.code, f.hint = refusal(&bodkin.RefusedError{})
 	case errors.Is(err, bodkin.ErrServiceTaken):
 		f.hint = "another command of this machine listens on it; choose another name, or end that one"
 	case errors.Is(err, bodkin.ErrServiceUnknown):
@@ -109,6 +118,26 @@ func explain(err error) *failure {
 	return f
 }
 
+// refusal finds the exit code and the hint for a refusal.
+func refusal(r *bodkin.RefusedError) (code int, hint string) {
+	switch r.Reason {
+	case bodkin.RefusedRoom:
+		return exitRefused, "ask for a new invite: `bodkin invite` on the server, then `bodkin join INVITE --replace` here"
+	case bodkin.RefusedName:
+		return exitRefused, "`bodkin join INVITE --name OTHER` takes another name"
+	case bodkin.RefusedVersion:
+		return exitRefused, "update bodkin, here or on the server"
+	case bodkin.RefusedReplaced:
+		return exitRefused, "the same node joined from somewhere else; a copy of this home needs a `bodkin join` of its own, with --home NEW"
+	case bodkin.RefusedBusy: // passes by itself, unlike the others
+		if r.RetryAfter <= 0 {
+			return exitFailed, "wait a little, then try again"
+		}
+		return exitFailed, fmt.Sprintf("wait %.0f s, then try again", math.Ceil(r.RetryAfter.Seconds()))
+	}
+	return exitRefused, "try again; `--verbose` shows what happens"
+}
+
 // about says which peer an error is about, where the error does not say so itself.
 func about(peer string, err error) error {
 	f := explain(err)
@@ -118,18 +147,38 @@ func about(peer string, err error) error {
 	case errors.Is(err, bodkin.ErrServiceUnknown):
 		f.text = fmt.Sprintf("%s has no such service", peer)
 	case errors.Is(err, bodkin.ErrNoDirectPath):
-		f.text = fmt.Sprintf("no direct path to %s: %s", peer, f.text)
+		f.text = "no direct path to " + peer + tried(err)
 	}
 	return f
 }
 
+// tried tells what was tried for a path: in the same line, or several in a line each.
+func tried(err error) string {
+	var path *bodkin.PathError
+	if !errors.As(err, &path) {
+		return ""
+	}
+	if len(path.Tries) == 0 {
+		return ": it has no address that this node may dial"
+	}
+	separator, text := ": ", ""
+	if len(path.Tries) > 1 {
+		separator, text = "\n", ":"
+	}
+	for _, t := range path.Tries {
+		text += fmt.Sprintf("%s%s %v, round %d: %s", separator, t.Candidate, t.Remote, t.Round, t.Outcome)
+	}
+	return text
+}
+
+var (
+	noisePackages = regexp.MustCompile(`(^|: |\n)(?:(?:bodkin|session|server|identity|forward): )+`)
+	noiseDial     = regexp.MustCompile(`dial tcp [^ ]*: (connect: )?`)
+)
+
 // plain is an error's text without the names of packages and system calls.
 func plain(err error) string {
-	text := err.Error()
-	for _, noise := range []string{"bodkin: ", "session: ", "server: ", "identity: ", "forward: "} {
-		text = strings.ReplaceAll(text, noise, "")
-	}
-	return regexp.MustCompile(`dial tcp [^ ]*: (connect: )?`).ReplaceAllString(text, "")
+	return noiseDial.ReplaceAllString(noisePackages.ReplaceAllString(err.Error(), "$1"), "")
 }
 
 // addressInUse finds out whether err is about a listening address that something else has, and which.

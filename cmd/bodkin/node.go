@@ -31,7 +31,7 @@ func openDialer(ctx context.Context, g *globals, errs io.Writer) (control.Node, 
 	config.Port = 0 // the remembered one is for the node that can be dialled
 	node, err := bodkin.Join(ctx, config)
 	if err != nil {
-		return nil, joining(config, err)
+		return nil, err
 	}
 	return control.Own(node), nil
 }
@@ -104,7 +104,7 @@ func startPrimary(ctx context.Context, g *globals, h home, errs io.Writer, chang
 	}
 	if err != nil {
 		unlock()
-		return nil, nil, joining(config, err)
+		return nil, nil, err
 	}
 	if err := remember(h, node.Port()); err != nil {
 		node.Close()
@@ -155,14 +155,4 @@ func logger(g *globals, errs io.Writer) *slog.Logger {
 		return slog.New(slog.DiscardHandler)
 	}
 	return slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: slog.LevelDebug}))
-}
-
-// joining explains what Join said.
-func joining(config bodkin.Config, err error) error {
-	f := explain(err)
-	var refused *bodkin.RefusedError
-	if errors.As(err, &refused) {
-		f.text = "the server refused this node: " + plain(refused)
-	}
-	return f
 }
