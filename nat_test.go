@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,7 +35,7 @@ type world struct {
 	lab    *natlab.Lab
 	server *natlab.Host
 	invite bodkin.Invite
-	stop   context.CancelFunc
+	stop   func() // waits until the server has ended
 }
 
 func newWorld(t testing.TB) *world {
@@ -63,13 +64,13 @@ func newWorldOf(t testing.TB, config server.Config) *world {
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ctx) }()
-	w.stop = stop
-	t.Cleanup(func() {
+	w.stop = sync.OnceFunc(func() {
 		stop()
 		if err := <-served; err != nil {
 			t.Errorf("server: %v", err)
 		}
 	})
+	t.Cleanup(w.stop)
 	return w
 }
 

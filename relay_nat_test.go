@@ -39,6 +39,7 @@ func TestPairsThatCannotBePunchedAreRelayed(t *testing.T) {
 	}
 	for _, pair := range relayedPairs {
 		t.Run(pair.name, func(t *testing.T) {
+			t.Parallel() // they wait most of the time
 			w := newWorld(t)
 			near, far := behind(w.lab.NAT("near", pair.near), "a"), behind(w.lab.NAT("far", pair.far), "b")
 			w.delays(near, far, delayAS, delayBS, delayAB)
@@ -109,6 +110,7 @@ func TestPunchThatWorksNeverTouchesTheRelay(t *testing.T) {
 		{"a detour to each other", 20 * time.Millisecond, 20 * time.Millisecond, 80 * time.Millisecond, 4},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			near, far := behind(w.lab.NAT("near", natlab.PortRestrictedCone()), "a"), behind(w.lab.NAT("far", natlab.Linux()), "b")
 			w.delays(near, far, c.a, c.b, c.c)
