@@ -112,6 +112,7 @@ func TestAnAnswerToAnEarlierQuestionIsPassedOver(t *testing.T) {
 		s := newStage(t, nil)
 		s.run()
 		p := s.welcomed(plainWelcome)
+		synctest.Wait() // before that, only the newer mapping would be told
 		s.client.SetMapped(netip.MustParseAddrPort("203.0.113.7:50001"))
 		s.client.SetMapped(outside)
 		p.next()
