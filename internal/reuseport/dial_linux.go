@@ -58,11 +58,11 @@ func startConnect(local, remote netip.AddrPort) (fd int, err error) {
 	if err != nil {
 		return -1, os.NewSyscallError("socket", err)
 	}
-	defer func() {
+	defer func(opened int) { // by value: a failing return sets fd to -1 first
 		if err != nil {
-			_ = unix.Close(fd)
+			_ = unix.Close(opened)
 		}
-	}()
+	}(fd)
 	if err := setReuse(fd); err != nil {
 		return -1, err
 	}

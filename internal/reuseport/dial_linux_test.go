@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 
@@ -123,4 +124,30 @@ func tcpOption(t *testing.T, c net.Conn, option int) int {
 		t.Fatal(err)
 	}
 	return value
+}
+
+// Seen to fail: each busy dial left its descriptor open, one for every attempt in which the peer was faster.
+func TestABusyDialLeavesNoDescriptor(t *testing.T) {
+	p, q := openPort(t, Config{}), openPort(t, Config{})
+	remote := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), q.Number())
+	first := dial(t, p, remote)
+	defer first.Close()
+	before := descriptors(t)
+	for range 50 {
+		if _, err := p.Dial(t.Context(), remote); Classify(err) != TupleBusy {
+			t.Fatalf("second dial of a pair: %v, want %v", err, TupleBusy)
+		}
+	}
+	if after := descriptors(t); after > before+10 { // others may come and go
+		t.Errorf("%d descriptors before, %d after 50 busy dials", before, after)
+	}
+}
+
+func descriptors(t *testing.T) int {
+	t.Helper()
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(open)
 }
