@@ -22,7 +22,17 @@ const (
 	maxKnownAttempts   = 256 // running and ended ones; an ended one is kept so that its id cannot start it again
 )
 
-var errTooManyAttempts = errors.New("too many attempts at once")
+// Introductions that this node did not ask for, which is how a hostile server could use it: a sustained pace, and how many may
+// come at once, as after a restart of everybody.
+const (
+	callsPerSecond = 5
+	callsAtOnce    = 100
+)
+
+var (
+	errTooManyAttempts = errors.New("too many attempts at once")
+	errTooManyCalls    = errors.New("too many introductions that were not asked for")
+)
 
 // An attempt is the work of one introduction: up to three rounds of opening a direct connection to one peer.
 type attempt struct {
@@ -125,6 +135,14 @@ func (t *attempts) end(a *attempt, l *link, err error) {
 
 // introduced starts an attempt, or its next round. The client calls it from its reading goroutine.
 func (n *Node) introduced(intro rendezvous.Introduction) {
+	if intro.Peer == n.id {
+		n.log.Warn("introduction to this node itself passed over")
+		return
+	}
+	if intro.Request == 0 && intro.Round == 1 && !n.calls.Allow() {
+		n.log.Warn("introduction passed over", "peer", intro.Peer.Short(), "err", errTooManyCalls)
+		return
+	}
 	a, isNew := n.attempts.begin(intro)
 	if a == nil {
 		n.log.Warn("introduction passed over", "peer", intro.Peer.Short(), "err", errTooManyAttempts)

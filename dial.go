@@ -180,6 +180,9 @@ func (n *Node) introduce(ctx context.Context, who target) (*link, error) {
 
 func (n *Node) introduceTo(ctx context.Context, who target, wanted rendezvous.Target) (*link, error) {
 	intro, err := n.client.Introduce(ctx, wanted)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil, fmt.Errorf("%w: no answer in %v", ErrServerUnreachable, dialTimeout)
+	}
 	if err != nil {
 		return nil, publicError(err)
 	}

@@ -47,17 +47,17 @@ func (t *links) add(l *link) bool {
 	return true
 }
 
-// remove drops a link, and tells whether it was the last one with its peer.
-func (t *links) remove(l *link) bool {
+// remove drops a link, and returns the newest one that is left with its peer; nil if it was the last.
+func (t *links) remove(l *link) (left *link) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	rest := slices.DeleteFunc(t.byPeer[l.peer], func(other *link) bool { return other == l })
 	if len(rest) > 0 {
 		t.byPeer[l.peer] = rest
-		return false
+		return rest[len(rest)-1]
 	}
 	delete(t.byPeer, l.peer)
-	return true
+	return nil
 }
 
 // to returns the best live link that takes calls, to the peer with this id or name; nil if there is none.
@@ -171,7 +171,5 @@ func (n *Node) serve(l *link) {
 	l.session.Close()
 	n.relays.forget(l.attempt)
 	n.log.Info("link ended", "peer", l.name, "err", l.session.Err())
-	if n.links.remove(l) {
-		n.roster.unlinked(l)
-	}
+	n.roster.unlinked(l, n.links.remove(l))
 }

@@ -17,9 +17,21 @@ const (
 // article: "S tells everyone of a new login, and each client connects to the newcomer by itself".
 func (n *Node) mesh() {
 	keepers := map[NodeID]context.CancelFunc{}
+	for n.ctx.Err() == nil && n.Err() == nil {
+		n.meshOnce(keepers)
+	}
+	for _, stop := range keepers {
+		stop()
+	}
+}
+
+// meshOnce follows the room until it cannot: the node ends, or so much happened at once that some of it was missed. A new
+// beginning then tells of everyone again.
+func (n *Node) meshOnce(keepers map[NodeID]context.CancelFunc) {
 	for event, err := range n.Watch(n.ctx) {
 		if err != nil {
-			break
+			n.log.Debug("mesh begins anew", "err", err)
+			return
 		}
 		switch event.Kind {
 		case Joined:
@@ -35,9 +47,6 @@ func (n *Node) mesh() {
 				delete(keepers, event.Peer.ID)
 			}
 		}
-	}
-	for _, stop := range keepers {
-		stop()
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/bodkin-p2p/bodkin/internal/identity"
 	"github.com/bodkin-p2p/bodkin/internal/punch"
 	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
@@ -21,6 +23,9 @@ import (
 // serverTimeout is how long sent bytes may stay unacknowledged on the main connection before the kernel gives it up.
 // It is longer than a ping interval (20 s), and far shorter than the kernel's own 15 minutes.
 const serverTimeout = 30 * time.Second
+
+// portCheckTimeout bounds the check of the port, which takes some 2 ms where nothing on the machine drops its SYNs.
+const portCheckTimeout = 2 * time.Second
 
 // ticketCache is how many TLS session tickets of its server a node keeps: one for the next connection, and one to spare.
 const ticketCache = 2
@@ -39,6 +44,7 @@ type Node struct {
 	links    links
 	dials    dials
 	attempts attempts
+	calls    *rate.Limiter // of introductions that were not asked for
 	relays   relays
 	roster   roster
 	mapping  mapping
@@ -90,6 +96,7 @@ func newNode(config Config, port *reuseport.Port) (*Node, error) {
 		id:     config.Key.NodeID(),
 		log:    config.Log,
 		port:   port,
+		calls:  rate.NewLimiter(callsPerSecond, callsAtOnce),
 		done:   make(chan struct{}),
 	}
 	n.mapping.wake = make(chan struct{}, 1)
@@ -114,6 +121,8 @@ func newNode(config Config, port *reuseport.Port) (*Node, error) {
 // checkPort finds out whether several sockets really share the node's port. Where they do not, no punch can succeed,
 // and everybody should know: the log, the server's metrics, Status.
 func (n *Node) checkPort(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, portCheckTimeout)
+	defer cancel()
 	if err := n.port.Check(ctx); err != nil {
 		n.portReuse = rendezvous.PortReuseBroken
 		n.log.Error("sockets cannot share the local port, so no direct connection can be made through a NAT", "port", n.port.Number(), "err", err)

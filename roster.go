@@ -92,9 +92,17 @@ func (r *roster) linked(l *link) {
 	r.publish(Event{Kind: Linked, Peer: r.peer(l.peer)})
 }
 
-func (r *roster) unlinked(l *link) {
+// unlinked notes the end of a link, and the one with the same peer that is left, if any.
+func (r *roster) unlinked(l, left *link) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	switch {
+	case r.linkedTo[l.peer] != l:
+		return // a newer one is known
+	case left != nil:
+		r.linkedTo[l.peer] = left
+		return
+	}
 	delete(r.linkedTo, l.peer)
 	peer := r.peer(l.peer)
 	peer.Name = l.name

@@ -103,14 +103,18 @@ func (r Rules) refuse(c Candidate) string {
 	case slices.ContainsFunc(r.Links, func(l netip.Prefix) bool { return isEdgeOf(l, addr) }):
 		return "the broadcast address of a link"
 	case isPrivate(addr):
-		return r.refusePrivate(addr)
+		return r.refusePrivate(c)
 	case !r.observed(addr):
 		return "a public address at which the server did not see the peer"
 	}
 	return ""
 }
 
-func (r Rules) refusePrivate(addr netip.Addr) string {
+func (r Rules) refusePrivate(c Candidate) string {
+	addr := c.Addr.Addr()
+	if c.Type != Host && !isPrivate(r.Server.Unmap()) && !r.sharesReflexive() {
+		return "a private address that only the server names" // it could have us try every machine of our own network
+	}
 	onLink := slices.ContainsFunc(r.Links, func(l netip.Prefix) bool { return l.Contains(addr) })
 	serverInside := isPrivate(r.Server.Unmap()) && r.observed(addr)
 	if onLink || serverInside || r.sharesReflexive() {

@@ -60,6 +60,7 @@ func TestEachRuleOfWhatMayBeDialled(t *testing.T) {
 		dialled    = ""
 		unobserved = "a public address at which the server did not see the peer"
 		elsewhere  = "a private address of another network"
+		serverOnly = "a private address that only the server names"
 		self       = "this node itself"
 		low        = "port below 1024"
 		metadata   = "the metadata service of a cloud"
@@ -109,7 +110,9 @@ func TestEachRuleOfWhatMayBeDialled(t *testing.T) {
 		{office(), Host, "10.2.0.9:50000", dialled},
 		{office(), Host, "10.2.0.10:50000", elsewhere},
 		{func() Rules { r := office(); r.Server = home().Server; return r }(),
-			ServerReflexive, "10.2.0.9:50000", elsewhere}, // a server outside cannot have seen that
+			ServerReflexive, "10.2.0.9:50000", serverOnly}, // a server outside cannot have seen that
+		{func() Rules { r := home(); r.Observed = endpoints("192.168.1.1:8080"); return r }(),
+			ServerReflexive, "192.168.1.1:8080", serverOnly}, // or have us try the machines of our own network
 
 		// Loopback: only if all three are on one machine.
 		{machine(), ServerReflexive, "127.0.0.1:50000", dialled},
