@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,21 +45,22 @@ func openRooms(home string) (*rooms, error) {
 	return r, r.reread(time.Now())
 }
 
-// open returns the room with a name, and makes it if there is none.
+// open returns the room with a name, and makes it if there is none. Of several processes that make it at once all get
+// the same room.
 func (r *rooms) open(name string) (identity.Room, error) {
 	if err := checkRoomName(name); err != nil {
 		return identity.Room{}, err
 	}
 	path := filepath.Join(r.folder, name)
-	room, err := readRoom(path)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return room, err
-	}
-	if room, err = identity.NewRoom(); err != nil {
+	text, err := identity.ReadOrCreate(path, func() ([]byte, error) { // a replaced secret would void invites handed out
+		room, err := identity.NewRoom()
+		secret := room.Secret()
+		return []byte(hex.EncodeToString(secret[:]) + "\n"), err
+	})
+	if err != nil {
 		return identity.Room{}, err
 	}
-	secret := room.Secret()
-	return room, identity.WriteFile(path, []byte(hex.EncodeToString(secret[:])+"\n"))
+	return parseRoom(path, text)
 }
 
 // served tells whether the server serves a room.
@@ -107,6 +107,11 @@ func readRoom(path string) (identity.Room, error) {
 	if err != nil {
 		return identity.Room{}, err
 	}
+	return parseRoom(path, text)
+}
+
+// parseRoom reads text, which is what the file at path holds.
+func parseRoom(path string, text []byte) (identity.Room, error) {
 	var secret [16]byte
 	b, err := hex.DecodeString(strings.TrimSpace(string(text)))
 	if err != nil || len(b) != len(secret) {

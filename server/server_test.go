@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/identity"
 )
 
 func open(t *testing.T, home string) *Server {
@@ -36,6 +38,29 @@ func TestASecondStartKeepsKeyAndRoom(t *testing.T) {
 	}
 	if first.Server != second.Server || first.Room.ID() != second.Room.ID() {
 		t.Errorf("first %v of %v, second %v of %v", first.Room, first.Server, second.Room, second.Server)
+	}
+}
+
+func TestParallelMakersOfARoomGetTheSameRoom(t *testing.T) {
+	for range 20 {
+		r := &rooms{folder: filepath.Join(t.TempDir(), roomsFolder)}
+		const makers = 8
+		ids := make(chan identity.RoomID, makers)
+		for range makers {
+			go func() {
+				room, err := r.open("guests")
+				if err != nil {
+					t.Error(err)
+				}
+				ids <- room.ID()
+			}()
+		}
+		made := <-ids
+		for range makers - 1 {
+			if id := <-ids; id != made {
+				t.Fatalf("rooms %v and %v under one name", made, id)
+			}
+		}
 	}
 }
 

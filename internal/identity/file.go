@@ -115,9 +115,9 @@ func ReadFile(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxFile))
 }
 
-// readOrCreate returns the content of path, which it creates with fresh content if there is no such file.
+// ReadOrCreate returns the content of path, as ReadFile does, and creates it with fresh content if there is no such file.
 // Of several processes that create it at once, one succeeds and all return what that one wrote.
-func readOrCreate(path string, fresh func() ([]byte, error)) ([]byte, error) {
+func ReadOrCreate(path string, fresh func() ([]byte, error)) ([]byte, error) {
 	data, err := ReadFile(path)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return data, err

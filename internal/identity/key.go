@@ -30,7 +30,7 @@ func NewKey() (Key, error) {
 // there, readable by the owner alone. Processes that start at once end with the same key.
 // A damaged file (ErrKeyDamaged) and one that others can read (ErrFileExposed) are refused and left as they are.
 func LoadOrCreateKey(path string) (Key, error) {
-	data, err := readOrCreate(path, func() ([]byte, error) {
+	data, err := ReadOrCreate(path, func() ([]byte, error) {
 		key, err := NewKey()
 		return key.file(), err
 	})

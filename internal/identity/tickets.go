@@ -40,7 +40,7 @@ type ticketKey struct {
 // LoadOrCreateTicketKeys reads the keys in the file path, makes them if there is no such file, and
 // rotates them if that is due at now. A damaged file is refused (ErrTicketsDamaged) and left as it is.
 func LoadOrCreateTicketKeys(path string, now time.Time) (*TicketKeys, error) {
-	data, err := readOrCreate(path, func() ([]byte, error) { return json.Marshal([]ticketKey{newTicketKey(now)}) })
+	data, err := ReadOrCreate(path, func() ([]byte, error) { return json.Marshal([]ticketKey{newTicketKey(now)}) })
 	if err != nil {
 		return nil, fmt.Errorf("ticket keys: %w", err)
 	}
