@@ -54,20 +54,30 @@ func advertised(hosts []string, main []netip.AddrPort) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, addr := range main {
-		if !addr.Addr().IsUnspecified() {
-			servers = append(servers, addr.String())
-			continue
-		}
-		for _, ip := range local {
-			servers = append(servers, netip.AddrPortFrom(ip, addr.Port()).String())
-		}
-	}
-	if len(servers) == 0 {
+	if servers = reachable(main, local); len(servers) == 0 {
 		return nil, errors.New("this machine has no address that others could reach; say one with --advertise HOST")
 	}
-	servers = slices.Compact(servers)
 	return servers[:min(len(servers), identity.MaxServers)], nil
+}
+
+// reachable is the addresses at which listeners bound to main answer on a machine with local addresses, each once. Behind
+// the IPv6 wildcard they answer IPv4 too, but not the other way round.
+func reachable(main []netip.AddrPort, local []netip.Addr) []string {
+	var servers []string
+	for _, addr := range main {
+		ips := []netip.Addr{addr.Addr()}
+		if addr.Addr().IsUnspecified() {
+			ips = local
+		}
+		for _, ip := range ips {
+			server := netip.AddrPortFrom(ip, addr.Port()).String()
+			if addr.Addr().Is4() && ip.Is6() || slices.Contains(servers, server) {
+				continue
+			}
+			servers = append(servers, server)
+		}
+	}
+	return servers
 }
 
 // localAddrs is this machine's addresses, public ones first; loopback only if there is nothing else.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -172,6 +173,30 @@ func TestInvitesNameWhatTheyWereToldOrWhatIsBound(t *testing.T) {
 		got, err := advertised(c.hosts, main)
 		if err != nil || !slices.Equal(got, c.want) {
 			t.Errorf("%v: got %v (%v), want %v", c.hosts, got, err, c.want)
+		}
+	}
+}
+
+func TestAWildcardIsAdvertisedAsTheAddressesItAnswers(t *testing.T) {
+	local := []netip.Addr{netip.MustParseAddr("203.0.113.5"), netip.MustParseAddr("2001:db8::5")}
+	both := []string{"203.0.113.5:4000", "[2001:db8::5]:4000"}
+	for _, c := range []struct {
+		main []string
+		want []string
+	}{
+		{[]string{"[::]:4000"}, both},
+		{[]string{"0.0.0.0:4000"}, both[:1]},
+		{[]string{"0.0.0.0:4000", "[::]:4000"}, both},
+		{[]string{"[::]:4000", "[::]:4000"}, both},
+		{[]string{"[2001:db8::5]:4000", "[::]:4000"}, []string{both[1], both[0]}},
+		{[]string{"[::]:4000", "[::]:443"}, append(both[:2:2], "203.0.113.5:443", "[2001:db8::5]:443")},
+	} {
+		var main []netip.AddrPort
+		for _, addr := range c.main {
+			main = append(main, netip.MustParseAddrPort(addr))
+		}
+		if got := reachable(main, local); !slices.Equal(got, c.want) {
+			t.Errorf("%v: got %v, want %v", c.main, got, c.want)
 		}
 	}
 }
