@@ -13,7 +13,7 @@ import (
 // Seen to fail without DistrustRoundTrip: 8 MiB took 11 s.
 func TestAFalseRoundTripDoesNotSlowTheConnection(t *testing.T) {
 	const size, skew, most = 8 << 20, 30 * time.Millisecond, 5 * time.Second
-	p, q := distant(t)
+	_, p, q := distant(t)
 	ends := make(chan net.Conn, 1)
 	go func() {
 		<-time.After(skew)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,7 +20,7 @@ const oneWay = 50 * time.Millisecond
 // A simultaneous open over a distance: the SYNs cross, and both dials are done after
 // one round trip.
 func TestCrossingSYNsOpenOneConnection(t *testing.T) {
-	p, q := distant(t)
+	_, p, q := distant(t)
 	start := time.Now()
 	ends := make(chan net.Conn, 1)
 	go func() {
@@ -38,44 +40,104 @@ func TestCrossingSYNsOpenOneConnection(t *testing.T) {
 	}
 }
 
-// Between the other's SYN (at 50 ms) and its SYN+ACK (at 100 ms) a dial has half a
-// connection. Ended then, it must leave its pair of addresses and ports free: without
-// the reset the second dial failed as busy in 10 of 10 runs.
+// Between the other's SYN and its SYN+ACK a dial has half a connection. Ended then, it must leave its pair of addresses
+// and ports free: without the reset the second dial failed as busy in 10 of 10 runs. Here q is cut off but for its SYN,
+// so that p stays half-way, however slow the machine is, until the test has seen its SYN+ACK.
 func TestDialEndedHalfWayLeavesItsPairFree(t *testing.T) {
-	p, q := distant(t)
+	lab, p, q := distant(t)
+	packets := make(chan string, 256)
+	defer lab.Log(tap(func(packet string) {
+		select {
+		case packets <- packet:
+		default: // nobody waits for that many
+		}
+	}))()
+
+	lab.Cut(q.host)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := p.Dial(ctx, q.addr)
+		ended <- err
+	}()
+	await(t, packets, "p > q", "[SYN]")
+	stop := lab.Log(tap(func(packet string) {
+		if is(packet, "q > p", "[SYN]") {
+			lab.Cut(q.host) // the SYN has left it
+		}
+	}))
+	defer stop()
+	lab.Restore(q.host)
 	ends := make(chan net.Conn, 1)
 	go func() {
 		c, _ := q.Dial(t.Context(), p.addr)
 		ends <- c
 	}()
-	ctx, cancel := context.WithTimeout(t.Context(), oneWay+oneWay/2)
-	defer cancel()
-	if _, err := p.Dial(ctx, q.addr); Classify(err) != TimedOut {
-		t.Fatalf("got %v, want %v", err, TimedOut)
+	await(t, packets, "p > q", "[SYN+ACK]")
+	cancel()
+	if err := <-ended; Classify(err) != Canceled {
+		t.Fatalf("got %v, want %v", err, Canceled)
 	}
+	await(t, packets, "p > q", "RST", "FIN")
+	stop()
+	lab.Restore(q.host)
+
 	again := dial(t, p.Port, q.addr)
-	if far := <-ends; far == nil {
-		t.Error("the other side saw no connection, so the dial was not half-way")
-	} else {
-		_ = Abort(far)
+	far := <-ends
+	if far == nil {
+		t.Fatal("the other side's dial failed")
 	}
-	speak(t, again, accept(t, q))
+	defer func() { _ = Abort(far) }()
+	speak(t, again, far)
+	speak(t, far, again)
+}
+
+// A tap is told the packets of a lab, one line each.
+type tap func(packet string)
+
+func (see tap) Write(line []byte) (int, error) {
+	see(string(line))
+	return len(line), nil
+}
+
+// is reports whether a packet went between ends with one of the flags.
+func is(packet, ends string, flags ...string) bool {
+	return strings.Contains(packet, ends) &&
+		slices.ContainsFunc(flags, func(f string) bool { return strings.Contains(packet, f) })
+}
+
+// await returns when a packet was sent that is so.
+func await(t *testing.T, packets <-chan string, ends string, flags ...string) {
+	t.Helper()
+	timeout := time.After(patience)
+	for {
+		select {
+		case packet := <-packets:
+			if is(packet, ends, flags...) {
+				return
+			}
+		case <-timeout:
+			t.Fatalf("no packet %s with %v", ends, flags)
+		}
+	}
 }
 
 // A distantPort is a Port on a host of a lab.
 type distantPort struct {
 	*Port
 	addr netip.AddrPort
+	host *natlab.Host
 }
 
-// distant returns two ports with oneWay between them.
-func distant(t *testing.T) (p, q distantPort) {
+// distant returns two ports, on hosts of the same names, with oneWay between them.
+func distant(t *testing.T) (lab *natlab.Lab, p, q distantPort) {
 	t.Helper()
-	lab := natlab.Test(t, natlab.Config{})
+	lab = natlab.Test(t, natlab.Config{})
 	open := func(name, addr string) distantPort {
 		host := lab.Host(name, natlab.At(addr), natlab.Delay(oneWay/2))
 		p := openPort(t, Config{Within: host.Do})
-		return distantPort{p, netip.AddrPortFrom(host.Addr(), p.Number())}
+		return distantPort{p, netip.AddrPortFrom(host.Addr(), p.Number()), host}
 	}
-	return open("p", "203.0.113.10"), open("q", "203.0.113.20")
+	return lab, open("p", "203.0.113.10"), open("q", "203.0.113.20")
 }
