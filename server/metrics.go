@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -25,4 +26,12 @@ func (s *Server) handler() http.Handler {
 		fmt.Fprintf(w, "ok\nnodes %d\n", stats.Nodes)
 	})
 	return mux
+}
+
+// newHTTPServer bounds how long a client may take. Anybody may ask, and nothing else ends a connection of one that says or
+// reads nothing; each holds a file that a node could have.
+func newHTTPServer(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: time.Minute,
+	}
 }

@@ -18,6 +18,7 @@ const (
 	keyFile        = "server.key"
 	ticketsFile    = "tickets"
 	advertisedFile = "advertised"
+	lockFile       = "server.lock"
 	roomsFolder    = "rooms" // one file a room: its name, and in it the secret in hexadecimal
 )
 

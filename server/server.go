@@ -19,6 +19,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -82,10 +83,13 @@ type Server struct {
 	main, hole []net.Listener
 	http       net.Listener // nil: none
 	servers    []string     // what invites say
+	unlock     func() error // nil: the home is not locked
+	over       atomic.Bool  // Serve or Close was called, and releases what Open took
 }
 
 // Open reads or makes the server's keys and its first room, and starts to listen. Nothing is answered before Serve. It
-// fails if an address is in use or the home is damaged; the error says which.
+// fails if an address is in use, the home is damaged, or another server has it (ErrHomeInUse); the error says which. Serve
+// releases what Open took when it ends; a server that is not served needs Close.
 func Open(c Config) (*Server, error) {
 	if c.Home == "" {
 		return nil, errors.New("server: Config.Home is missing")
@@ -101,7 +105,7 @@ func Open(c Config) (*Server, error) {
 	}
 	s := &Server{config: c, registry: newRegistry()}
 	if err := s.open(); err != nil {
-		s.closeListeners()
+		s.release()
 		return nil, err
 	}
 	return s, nil
@@ -109,6 +113,9 @@ func Open(c Config) (*Server, error) {
 
 func (s *Server) open() (err error) {
 	if err := os.MkdirAll(s.config.Home, 0o700); err != nil {
+		return err
+	}
+	if s.unlock, err = lockHome(s.config.Home); err != nil {
 		return err
 	}
 	if s.key, err = identity.LoadOrCreateKey(filepath.Join(s.config.Home, keyFile)); err != nil {
@@ -180,8 +187,13 @@ func listenAll(addrs []string) ([]net.Listener, error) {
 	return listeners, nil
 }
 
-// Serve serves until ctx ends, and then returns nil when everything is closed. Call it once.
+// Serve serves until ctx ends, and then returns nil when everything is closed. Call it once. After Close it returns
+// net.ErrClosed.
 func (s *Server) Serve(ctx context.Context) error {
+	if s.over.Swap(true) {
+		return fmt.Errorf("server: Serve after Serve or Close: %w", net.ErrClosed)
+	}
+	defer s.release()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ended := make(chan error, 4)
@@ -232,7 +244,7 @@ func (s *Server) serveHTTP(ctx context.Context) error {
 	if s.http == nil {
 		return nil
 	}
-	server := &http.Server{Handler: s.handler(), ReadHeaderTimeout: 5 * time.Second}
+	server := newHTTPServer(s.handler())
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()
 	if err := server.Serve(s.http); !errors.Is(err, http.ErrServerClosed) {
@@ -272,12 +284,26 @@ func bound(listeners []net.Listener) []netip.AddrPort {
 	return addrs
 }
 
-func (s *Server) closeListeners() {
+// Close closes a server that is not served after all, so that another can open its home. Once Serve has been called it
+// does nothing: the end of Serve's ctx ends everything.
+func (s *Server) Close() error {
+	if s.over.Swap(true) {
+		return nil
+	}
+	return s.release()
+}
+
+// release gives back what open took.
+func (s *Server) release() error {
 	closeAll(s.main)
 	closeAll(s.hole)
 	if s.http != nil {
 		s.http.Close()
 	}
+	if s.unlock == nil {
+		return nil
+	}
+	return s.unlock()
 }
 
 func closeAll(listeners []net.Listener) {

@@ -23,22 +23,76 @@ func open(t *testing.T, home string) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.closeListeners)
+	t.Cleanup(func() { s.Close() })
 	return s
 }
 
 func TestASecondStartKeepsKeyAndRoom(t *testing.T) {
 	home := t.TempDir()
-	first, err := open(t, home).Invite(DefaultRoom)
+	s := open(t, home)
+	first, err := s.Invite(DefaultRoom)
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.Close()
 	second, err := open(t, home).Invite(DefaultRoom)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if first.Server != second.Server || first.Room.ID() != second.Room.ID() {
 		t.Errorf("first %v of %v, second %v of %v", first.Room, first.Server, second.Room, second.Server)
+	}
+}
+
+func TestAHomeIsForOneServerAtATime(t *testing.T) {
+	home := t.TempDir()
+	config := Config{Home: home, Main: []string{"127.0.0.1:0"}, Hole: []string{"127.0.0.1:0"}}
+	refused := func(when string) {
+		t.Helper()
+		advertised, err := readAdvertised(home)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, err := Open(config); !errors.Is(err, ErrHomeInUse) {
+			t.Errorf("%s: a second server got %v, want ErrHomeInUse", when, err)
+			if s != nil {
+				s.Close()
+			}
+		}
+		if now, err := readAdvertised(home); err != nil || !slices.Equal(now, advertised) {
+			t.Errorf("%s: a second server made invites name %v (%v), want %v", when, now, err, advertised)
+		}
+	}
+	s := open(t, home)
+	refused("opened")
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx) }()
+	response, err := http.Get("http://" + s.HTTPAddr().String() + "/healthz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	s.Close() // does nothing to one that serves
+	refused("serving")
+	cancel()
+	if err := <-served; err != nil {
+		t.Errorf("Serve: %v", err)
+	}
+
+	taken := open(t, home) // Serve has released it
+	config.Main = []string{taken.MainAddrs()[0].String()}
+	other := config
+	other.Home = t.TempDir()
+	for range 2 { // an Open that fails leaves its home unlocked
+		if _, err := Open(other); err == nil || errors.Is(err, ErrHomeInUse) {
+			t.Errorf("on a port in use: %v", err)
+		}
+	}
+	taken.Close()
+	taken.Close()
+	if err := taken.Serve(t.Context()); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Serve after Close: %v, want net.ErrClosed", err)
 	}
 }
 
@@ -112,6 +166,7 @@ func TestBadRoomNamesAndFilesAreNamed(t *testing.T) {
 	if err := os.WriteFile(path, []byte("not hexadecimal"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	s.Close()
 	_, err := Open(Config{Home: home, Main: []string{"127.0.0.1:0"}, Hole: []string{"127.0.0.1:0"}})
 	if err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("damaged room: %v, want an error that names the file", err)
