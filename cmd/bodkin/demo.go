@@ -64,11 +64,18 @@ func playDemo(ctx context.Context, story *story, entered error, size int64) (res
 	if err != nil {
 		return result, err
 	}
-	dir, err := os.MkdirTemp("", "bodkin-demo-")
+	ctx, guard := guardDemo(ctx)
+	defer guard.end() // last of all: until then no signal ends the process
+	dir, err := guard.tempDir()
 	if err != nil {
 		return result, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	defer func() {
+		err = errors.Join(err, os.RemoveAll(dir))
+		if gone := (interruption{}); errors.As(context.Cause(ctx), &gone) {
+			err = gone
+		}
+	}()
 
 	var stage stage = loopback{}
 	if entered == nil {
@@ -86,6 +93,7 @@ func playDemo(ctx context.Context, story *story, entered error, size int64) (res
 	stage.describe(story)
 
 	d := &demo{story: story, stage: stage, exe: exe, dir: dir}
+	defer d.closeFile()
 	defer d.end()
 	if err := d.prepareFile(ctx, size); err != nil {
 		return result, err
@@ -174,7 +182,8 @@ func (s *fileSize) Set(text string) error {
 	return nil
 }
 
-// prepareFile makes the file that is sent: a program of this machine, as often as it takes.
+// prepareFile makes the file that is sent: a program of this machine, as often as it takes. The file has no name, where
+// the system allows that, and so is gone with the demo however that ends.
 func (d *demo) prepareFile(ctx context.Context, size int64) error {
 	source := d.exe
 	if out, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output(); err == nil {
@@ -191,9 +200,13 @@ func (d *demo) prepareFile(ctx context.Context, size int64) error {
 	if err != nil {
 		return err
 	}
-	defer file.Close()
+	d.file = file
+	os.Remove(file.Name()) // Windows refuses; there it goes with the directory
 	d.result.File = source
 	for left := size; left > 0; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if _, err := content.Seek(0, io.SeekStart); err != nil {
 			return err
 		}
@@ -203,7 +216,14 @@ func (d *demo) prepareFile(ctx context.Context, size int64) error {
 		}
 	}
 	d.result.Bytes = size
-	return file.Close()
+	_, err = file.Seek(0, io.SeekStart)
+	return err
+}
+
+func (d *demo) closeFile() {
+	if d.file != nil {
+		d.file.Close()
+	}
 }
 
 func isFile(path string) bool {

@@ -21,6 +21,7 @@ type demo struct {
 	stage  stage
 	exe    string
 	dir    string
+	file   *os.File // that is sent
 	actors []*actor
 	result demoResult
 }
@@ -138,13 +139,8 @@ func (d *demo) send(ctx context.Context, server *actor) error {
 	if err := ben.says("listening"); err != nil {
 		return err
 	}
-	file, err := os.Open(d.path("file"))
-	if err != nil {
-		return err
-	}
-	defer file.Close()
 	started := time.Now()
-	ada, err := d.startWith(ctx, file, "ada", "connect", "ben", "file")
+	ada, err := d.startWith(ctx, d.file, "ada", "connect", "ben", "file")
 	if err != nil {
 		return err
 	}
@@ -155,7 +151,7 @@ func (d *demo) send(ctx context.Context, server *actor) error {
 	d.result.Seconds = time.Since(started).Seconds()
 
 	d.result.SHA256 = received
-	sent, err := hashFile(d.path("file"))
+	sent, err := hashFile(d.file)
 	if err != nil {
 		return err
 	}
@@ -232,12 +228,10 @@ func (d *demo) end() {
 	}
 }
 
-func hashFile(path string) (string, error) {
-	file, err := os.Open(path)
-	if err != nil {
+func hashFile(file *os.File) (string, error) {
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return "", err
 	}
-	defer file.Close()
 	sum := sha256.New()
 	if _, err := io.Copy(sum, file); err != nil {
 		return "", err

@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"strings"
 	"time"
+
+	"golang.org/x/term"
 
 	"github.com/bodkin-p2p/bodkin/natlab"
 )
@@ -14,12 +17,23 @@ import (
 type story struct {
 	out   io.Writer
 	style style
-	live  bool // the progress bar may be drawn over itself
+	live  bool       // the progress bar may be drawn over itself
+	width func() int // of the terminal
 	began time.Time
 }
 
 func newStory(out io.Writer) *story {
-	return &story{out: out, style: styleOf(out), live: isTerminal(out) && takesEscapes(), began: time.Now()}
+	return &story{out: out, style: styleOf(out), live: isTerminal(out) && takesEscapes(), width: func() int { return terminalWidth(out) }, began: time.Now()}
+}
+
+// terminalWidth is 80 where it cannot be told.
+func terminalWidth(out io.Writer) int {
+	if f, ok := out.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+			return width
+		}
+	}
+	return 80
 }
 
 func (s *story) title() {
@@ -78,7 +92,10 @@ type sample struct {
 }
 
 const (
-	barWidth    = 30
+	barIndent   = "           "
+	barWidth    = 30 // at most
+	barMinWidth = 5  // less is no bar
+	barText     = 36 // columns for what is said next to it, mostly
 	barInterval = 100 * time.Millisecond
 )
 
@@ -103,9 +120,22 @@ func (p *progress) update(done int64) {
 }
 
 func (p *progress) draw(now time.Time, done int64) {
-	full := int(barWidth * done / p.total)
-	bar := strings.Repeat("█", full) + p.story.style.faint(strings.Repeat("░", barWidth-full))
-	fmt.Fprintf(p.story.out, "\r           %s %s\x1b[K", bar, p.line(now, done))
+	room := p.story.width() - 1 - len(barIndent) // the last column would wrap in some terminals
+	bar := ""
+	if width := min(barWidth, room-1-barText); width >= barMinWidth {
+		full := int(int64(width) * done / p.total)
+		bar = strings.Repeat("█", full) + p.story.style.faint(strings.Repeat("░", width-full)) + " "
+		room -= width + 1
+	}
+	fmt.Fprintf(p.story.out, "\r%s%s%s\x1b[K", barIndent, bar, fitting(p.line(now, done), room))
+}
+
+// fitting leaves out the last parts of a line, which two spaces separate, until it fits.
+func fitting(line string, width int) string {
+	for len(line) > width && line != "" {
+		line = line[:max(0, strings.LastIndex(line, "  "))]
+	}
+	return line
 }
 
 // line is "52 %  33.3 MB  28.1 MB/s  1 s left", where the rate is that of the last second.
