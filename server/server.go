@@ -173,7 +173,7 @@ func (s *Server) listen() (err error) {
 
 // listenAll listens on each address, with plain TCP: multipath TCP would only add state that punching nodes never use.
 func listenAll(addrs []string) ([]net.Listener, error) {
-	config := net.ListenConfig{}
+	config := net.ListenConfig{Control: awaitFirstBytes}
 	config.SetMultipathTCP(false)
 	var listeners []net.Listener
 	for _, addr := range addrs {

@@ -9,8 +9,8 @@ type Limits struct {
 	ConnectionsPerAddress int // 4,096: many homes share an address behind a carrier's NAT
 	ConnectionsPerNode    int // 16: one that is reachable, and commands that only dial
 
-	Handshakes           int           // in flight at once; others wait in the kernel's queue. 256: 8 MiB, a quarter second of two cores
-	HandshakesPerAddress int           // 64: more than two cores do in the time of a round trip, a quarter of Handshakes
+	Handshakes           int           // in flight at once; others wait in the kernel's queue. 1,024: 32 MiB, a second of two cores
+	HandshakesPerAddress int           // 64: more than two cores do in the time of a round trip; 16 addresses fill Handshakes
 	HandshakeTimeout     time.Duration // 5 s, as for a round trip of 300 ms with two SYNs lost
 	RegisterTimeout      time.Duration // from the handshake to the first message. 5 s: nodes send it at once
 
@@ -50,7 +50,7 @@ func (l Limits) withDefaults() Limits {
 	number(&l.Connections, 1_000_000)
 	number(&l.ConnectionsPerAddress, 4096)
 	number(&l.ConnectionsPerNode, 16)
-	number(&l.Handshakes, 256)
+	number(&l.Handshakes, 1024)
 	number(&l.HandshakesPerAddress, 64)
 	duration(&l.HandshakeTimeout, 5*time.Second)
 	duration(&l.RegisterTimeout, 5*time.Second)
