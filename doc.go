@@ -24,6 +24,6 @@
 // # Keys and trust
 //
 // A node is its Ed25519 key. A room is a secret of 16 bytes, which the invite holds; whoever has the invite is in the room.
-// The server learns node ids, addresses and who dials whom. It learns no names and no content, and cannot put one node in
-// another's place.
+// The server learns node ids, addresses and who dials whom, and no content. Names travel sealed with the room's secret; to
+// be independent of who holds that secret, dial by id.
 package bodkin

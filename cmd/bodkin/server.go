@@ -22,8 +22,8 @@ func newServer(g *globals) *cobra.Command {
 		Short: "Introduce nodes to each other, on a machine with a public address",
 		Long: `Run the rendezvous server. It needs two TCP ports that the nodes can reach: the
 main port, to which they stay connected, and the hole port, which shows it how
-their NATs behave. It sees neither what the nodes send each other nor the room's
-secret. Where two nodes cannot connect directly it relays their bytes, through the
+their NATs behave. It does not see what the nodes send each other. Its home directory
+holds the secrets of its rooms, for the invites: keep it private. Where two nodes cannot connect directly it relays their bytes, through the
 main port and within limits, unless it is told not to.
 
 The first start makes keys and one room in the home directory. Every start prints
