@@ -336,7 +336,7 @@ func TestNodesBehindNATsReconnectAtOnceFromTheSamePorts(t *testing.T) {
 		if err != nil {
 			t.Fatalf("run %d: %v", run, err)
 		}
-		if ping.Timing.Secured > time.Second {
+		if ping.Timing.Secured > 3*time.Second { // not at once, but after a lost SYN; a NAT that refuses takes all of 6 s
 			t.Errorf("run %d: took %v", run, ping.Timing.Secured)
 		}
 	}
