@@ -78,8 +78,8 @@ func (n *Node) link(ctx context.Context, who target) (*link, Timing, error) {
 		return l, Timing{}, nil
 	}
 	d, mine := n.dials.join(who)
-	if mine {
-		n.tasks.Go(func() { n.dial(d) })
+	if mine && !n.spawn(func() { n.dial(d) }) {
+		n.dials.end(d, nil, n.Err())
 	}
 	select {
 	case <-d.done:

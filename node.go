@@ -205,6 +205,18 @@ func (n *Node) fail(err error) {
 	}
 }
 
+// spawn runs a task that Close waits for, for callers who may come at any time: not once the node is of no more use. It tells
+// whether it did.
+func (n *Node) spawn(task func()) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.err != nil {
+		return false
+	}
+	n.tasks.Go(task)
+	return true
+}
+
 // Close ends all sessions, listeners and the connection to the server, and waits for everything. It may be called twice.
 func (n *Node) Close() error {
 	n.fail(fmt.Errorf("bodkin: node closed: %w", net.ErrClosed))

@@ -133,7 +133,7 @@ func (n *Node) improve(l *link) {
 	if l.path.Kind != Relayed || n.config.Relay != RelayAuto || !l.improved.due(l.opened, time.Now()) {
 		return
 	}
-	n.tasks.Go(func() {
+	n.spawn(func() {
 		ctx, cancel := context.WithTimeout(n.ctx, dialTimeout)
 		defer cancel()
 		_, err := n.introduceTo(ctx, target{id: l.peer}, rendezvous.ByNode(l.peer).DirectOnly())

@@ -27,9 +27,8 @@ func (n *Node) useRoster() *roster {
 	r := &n.roster
 	r.mu.Lock()
 	r.init()
-	if !r.started && n.ctx.Err() == nil {
-		r.started = true
-		n.tasks.Go(n.follow)
+	if !r.started {
+		r.started = n.spawn(n.follow)
 	}
 	return r
 }

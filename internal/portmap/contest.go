@@ -12,6 +12,7 @@ const headStart = 100 * time.Millisecond
 // A result is what a client came to.
 type result struct {
 	client  client
+	asked   bool // it was asked to map: if it gave no answer it may have done so
 	mapping Mapping
 	err     error
 }
@@ -32,6 +33,7 @@ func contest(ctx context.Context, clients []client, lifetime time.Duration) []re
 			r := result{client: c}
 			if r.err = c.find(ctx); r.err == nil {
 				if r.err = turn(ctx, out[:i]); r.err == nil {
+					r.asked = true
 					r.mapping, r.err = c.mapPort(ctx, lifetime)
 				}
 			}

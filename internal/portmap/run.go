@@ -24,6 +24,7 @@ type keeper struct {
 	state   State
 	clients []client // for the gateway
 	holder  client   // who has the mapping; nil: nobody
+	strays  []client // who were asked to map, and called off when another had
 	lease   lease
 	asked   time.Time // when all were asked last
 	lost    time.Time // when the gateway lost a mapping; zero: never
@@ -104,6 +105,12 @@ func (k *keeper) ask(ctx context.Context) {
 		k.adopt(results)
 		return
 	}
+	k.strays = nil
+	for _, r := range results {
+		if r.asked && errors.Is(r.err, context.Canceled) {
+			k.strays = append(k.strays, r.client)
+		}
+	}
 	if !k.adopt(results) {
 		err := why(results)
 		k.config.Log.Info("no port mapping", "gateway", k.state.Gateway, "err", err)
@@ -155,7 +162,7 @@ func (k *keeper) renew(ctx context.Context) {
 
 // remove takes back at the end what was mapped, or may have been: a request may be on its way whose answer nobody waits for.
 func (k *keeper) remove(ctx context.Context) {
-	timeout, from := removeTimeout, []client{k.holder}
+	timeout, from := removeTimeout, append(slices.Clone(k.strays), k.holder)
 	if k.holder == nil {
 		if !k.interrupted {
 			return

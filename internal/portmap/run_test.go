@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,11 +19,23 @@ type fakeClient struct {
 	err      error
 	lost     error // what check returns
 	asked    *[]string
+	mu       *sync.Mutex // guards asked and lost; nil: nobody looks meanwhile
 }
 
 func (f *fakeClient) protocol() Protocol { return f.p }
 
-func (f *fakeClient) note(what string) { *f.asked = append(*f.asked, what+" "+f.p.String()) }
+func (f *fakeClient) note(what string) {
+	defer f.lock()()
+	*f.asked = append(*f.asked, what+" "+f.p.String())
+}
+
+func (f *fakeClient) lock() (unlock func()) {
+	if f.mu == nil {
+		return func() {}
+	}
+	f.mu.Lock()
+	return f.mu.Unlock
+}
 
 func (f *fakeClient) find(ctx context.Context) error {
 	select {
@@ -42,6 +55,7 @@ func (f *fakeClient) mapPort(context.Context, time.Duration) (Mapping, error) {
 }
 
 func (f *fakeClient) check(context.Context) error {
+	defer f.lock()()
 	lost := f.lost
 	f.lost = nil
 	return lost
@@ -83,21 +97,54 @@ func TestTheBestProtocolThatIsReadyMaps(t *testing.T) {
 
 // A fakeNetwork is a keeper's gateway and clients.
 type fakeNetwork struct {
-	gateway netip.Addr
-	err     error
 	clients map[netip.Addr]*fakeClient
 	asked   []string
+
+	mu      sync.Mutex // guards what follows, which the test changes and looks at while the keeper runs
+	gateway netip.Addr
+	err     error
 	states  []State
+}
+
+// move changes the gateway.
+func (n *fakeNetwork) move(gateway netip.Addr, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.gateway, n.err = gateway, err
+}
+
+// requests is what the clients were asked so far.
+func (n *fakeNetwork) requests() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.asked)
+}
+
+// last is the latest state.
+func (n *fakeNetwork) last() State {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.states[len(n.states)-1]
+}
+
+func (n *fakeNetwork) changed(s State) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.states = append(n.states, s)
 }
 
 // keep runs a keeper on the network until stop, which waits.
 func (n *fakeNetwork) keep(t *testing.T, wake <-chan struct{}) (stop func()) {
 	k := &keeper{
-		config:    Config{Port: 4001, Wake: wake, Protocols: []Protocol{PCP}, Changed: func(s State) { n.states = append(n.states, s) }}.withDefaults(),
-		gatewayOf: func(func(open func() error) error) (netip.Addr, error) { return n.gateway, n.err },
+		config: Config{Port: 4001, Wake: wake, Protocols: []Protocol{PCP}, Changed: n.changed}.withDefaults(),
+		gatewayOf: func(func(open func() error) error) (netip.Addr, error) {
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			return n.gateway, n.err
+		},
 		newClient: func(p Protocol, l link, _ uint16) client {
 			c := n.clients[l.gateway]
-			c.p, c.asked = p, &n.asked
+			c.p, c.asked, c.mu = p, &n.asked, &n.mu
 			return c
 		},
 	}
@@ -121,20 +168,20 @@ func TestAnotherGatewayIsNoticedAndAsked(t *testing.T) {
 		stop := n.keep(t, wake)
 		defer stop()
 		synctest.Wait()
-		n.gateway = cafe
+		n.move(cafe, nil)
 		wake <- struct{}{}
 		synctest.Wait()
-		if last := n.states[len(n.states)-1]; last.Gateway != cafe || last.Mapping == nil || last.Mapping.External.String() != "198.51.100.9:4001" {
+		if last := n.last(); last.Gateway != cafe || last.Mapping == nil || last.Mapping.External.String() != "198.51.100.9:4001" {
 			t.Errorf("after the move: %+v", last)
 		}
-		n.gateway, n.err = netip.Addr{}, ErrNoGateway
+		n.move(netip.Addr{}, ErrNoGateway)
 		time.Sleep(2 * DefaultInterval)
-		if last := n.states[len(n.states)-1]; !errors.Is(last.Err, ErrNoGateway) || last.Mapping != nil {
+		if last := n.last(); !errors.Is(last.Err, ErrNoGateway) || last.Mapping != nil {
 			t.Errorf("offline: %+v", last)
 		}
-		n.gateway, n.err = home, nil
+		n.move(home, nil)
 		time.Sleep(2 * DefaultInterval)
-		if last := n.states[len(n.states)-1]; last.Gateway != home || last.Mapping == nil {
+		if last := n.last(); last.Gateway != home || last.Mapping == nil {
 			t.Errorf("back: %+v", last)
 		}
 	})
@@ -145,18 +192,18 @@ func TestAGatewayThatRefusesIsAskedAgainMuchLater(t *testing.T) {
 		n := &fakeNetwork{gateway: home, clients: map[netip.Addr]*fakeClient{home: {err: &RefusedError{PCP, 2, "not authorized"}}}}
 		stop := n.keep(t, nil)
 		time.Sleep(retryInterval - time.Minute)
-		if len(n.asked) != 1 {
-			t.Errorf("asked %d times in 14 minutes", len(n.asked))
+		if len(n.requests()) != 1 {
+			t.Errorf("asked %d times in 14 minutes", len(n.requests()))
 		}
 		time.Sleep(2 * time.Minute)
-		if len(n.asked) != 2 {
-			t.Errorf("asked %d times in 16 minutes, want 2", len(n.asked))
+		if len(n.requests()) != 2 {
+			t.Errorf("asked %d times in 16 minutes, want 2", len(n.requests()))
 		}
-		if last := n.states[len(n.states)-1]; last.Mapping != nil || last.Err == nil {
+		if last := n.last(); last.Mapping != nil || last.Err == nil {
 			t.Errorf("state is %+v, want the refusal", last)
 		}
 		stop()
-		if slices.Contains(n.asked, "unmap PCP") {
+		if slices.Contains(n.requests(), "unmap PCP") {
 			t.Error("what was refused is removed")
 		}
 	})
@@ -168,20 +215,22 @@ func TestTheMappingIsRenewedAndRemoved(t *testing.T) {
 		n := &fakeNetwork{gateway: home, clients: map[netip.Addr]*fakeClient{home: c}}
 		stop := n.keep(t, nil)
 		time.Sleep(90*time.Minute + time.Second) // of leases of an hour
-		if len(n.asked) != 4 {
-			t.Errorf("asked %v in an hour and a half, want four times", n.asked)
+		if len(n.requests()) != 4 {
+			t.Errorf("asked %v in an hour and a half, want four times", n.requests())
 		}
+		n.mu.Lock()
 		c.lost = errLost
+		n.mu.Unlock()
 		time.Sleep(DefaultInterval)
-		if len(n.asked) != 5 {
-			t.Errorf("not asked again after the loss: %v", n.asked)
+		if len(n.requests()) != 5 {
+			t.Errorf("not asked again after the loss: %v", n.requests())
 		}
+		stop()
 		if len(n.states) != 2 { // being asked, mapped: nothing else has changed
 			t.Errorf("told of %d states: %+v", len(n.states), n.states)
 		}
-		stop()
-		if n.asked[len(n.asked)-1] != "unmap PCP" {
-			t.Errorf("asked %v, want the end to be a removal", n.asked)
+		if n.requests()[len(n.requests())-1] != "unmap PCP" {
+			t.Errorf("asked %v, want the end to be a removal", n.requests())
 		}
 	})
 }
