@@ -10,8 +10,8 @@ import (
 // The functions FullCone, Linux, CarrierGrade and so on return usual combinations, which a test may
 // vary:
 //
-//	b := natlab.PortRestrictedCone()
-//	b.Unsolicited = natlab.UnsolicitedReset
+//	b := natlab.HoldsSYNs()
+//	b.Hairpinning = natlab.HairpinNone
 //
 // Fragments, and protocols other than TCP, UDP and ICMP, do not pass.
 //

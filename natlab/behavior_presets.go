@@ -84,6 +84,48 @@ func CarrierGrade() Behavior {
 	}
 }
 
+// SymmetricBlock is a carrier's NAT that gives each subscriber a block of 512 ports, and each
+// connection a random one of them, even those from one internal endpoint: address-and-port-dependent
+// mapping and filtering, unsolicited packets dropped.
+func SymmetricBlock() Behavior {
+	b := Symmetric()
+	b.Allocation = PortBlock
+	b.BlockSize = 512
+	b.RandomInBlock = true
+	return b
+}
+
+// HoldsSYNs is PortRestrictedCone that treats an unsolicited SYN as RFC 5382, REQ-4, demands: it
+// waits 6 s for a SYN from inside, and only then answers ICMP port unreachable.
+func HoldsSYNs() Behavior {
+	b := PortRestrictedCone()
+	b.Unsolicited = UnsolicitedHold
+	return b
+}
+
+// AnswersUnreachable is PortRestrictedCone that answers what is unsolicited with ICMP port
+// unreachable at once.
+func AnswersUnreachable() Behavior {
+	b := PortRestrictedCone()
+	b.Unsolicited = UnsolicitedUnreachable
+	return b
+}
+
+// NoSimultaneousOpen is PortRestrictedCone that drops a SYN from outside where one from inside has
+// gone the other way, against RFC 5382, REQ-2. Only the answer to its own SYN gets in.
+func NoSimultaneousOpen() Behavior {
+	b := PortRestrictedCone()
+	b.RefuseSimultaneousOpen = true
+	return b
+}
+
+// BlocksUDP is PortRestrictedCone in a network that lets no UDP pass in either direction.
+func BlocksUDP() Behavior {
+	b := PortRestrictedCone()
+	b.BlockUDP = true
+	return b
+}
+
 // SequentialSymmetric is an older kind of symmetric NAT that counts its ports up by one, so that the
 // next one can be told in advance.
 func SequentialSymmetric() Behavior {
