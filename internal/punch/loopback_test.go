@@ -205,10 +205,18 @@ func TestRealStrangersNeitherWinNorHoldUpThePeer(t *testing.T) {
 			nearby := stranger(t, test.behave)
 			pa, pb := a.plan(Dialer, b, testAttempt), b.plan(Callee, a, testAttempt)
 			var reports []Failure
-			pa.Report = func(f Failure) { reports = append(reports, f) }
+			failed := make(chan struct{}, 1)
+			pa.Report = func(f Failure) {
+				reports = append(reports, f)
+				failed <- struct{}{}
+			}
 			pa.Dial = func(ctx context.Context, remote netip.AddrPort) (net.Conn, error) {
-				if remote == b.loopback() {
-					wait(ctx, 200*time.Millisecond) // the stranger has every chance to win
+				switch { // the stranger has every chance to win
+				case remote != b.loopback():
+				case test.want == Unfinished:
+					wait(ctx, 200*time.Millisecond)
+				default:
+					<-failed
 				}
 				return a.port.Dial(ctx, remote)
 			}

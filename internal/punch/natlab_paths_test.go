@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bodkin-p2p/bodkin/internal/reuseport"
+	"github.com/bodkin-p2p/bodkin/internal/stopwatch"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 	"github.com/bodkin-p2p/bodkin/natlab"
 )
@@ -123,18 +124,20 @@ func TestAPeerWithoutFilteringNeedNotDial(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer main.Close()
-	atA, atB := runBoth(t.Context(), p.a, p.b, at(1, p.toB), at(1),
-		p.a.plan(Dialer, p.b, testAttempt), p.b.plan(Callee, p.a, testAttempt))
-	if atA.err != nil || atB.err != nil {
-		t.Fatalf("dialer: %v, callee: %v", atA.err, atB.err)
-	}
-	defer hangUp(atA, atB)
-	exchange(t, atA.result.Conn, atB.result.Conn)
-	if r := atB.result; !r.Accepted || r.SYNs != 0 || r.Remote.Addr != p.toA {
-		t.Errorf("the callee's end: %+v", r)
-	}
+	var number byte
 	// TCP is open after 2 x apart, TLS done after 4; one more round trip would make 6.
-	if took := atA.result.Nominated.Sub(atA.result.FirstSYN); took > 5*apart {
-		t.Errorf("took %v, want about %v", took, 4*apart)
-	}
+	stopwatch.Within(t, 5*apart, func() time.Duration {
+		number++
+		attempt := wire.AttemptID{number}
+		atA, atB := runBoth(t.Context(), p.a, p.b, at(1, p.toB), at(1), p.a.plan(Dialer, p.b, attempt), p.b.plan(Callee, p.a, attempt))
+		if atA.err != nil || atB.err != nil {
+			t.Fatalf("dialer: %v, callee: %v", atA.err, atB.err)
+		}
+		defer hangUp(atA, atB)
+		exchange(t, atA.result.Conn, atB.result.Conn)
+		if r := atB.result; !r.Accepted || r.SYNs != 0 || r.Remote.Addr != p.toA {
+			t.Errorf("the callee's end: %+v", r)
+		}
+		return atA.result.Nominated.Sub(atA.result.FirstSYN)
+	})
 }
