@@ -253,7 +253,8 @@ func (c *Client) register(proxied bool) *wire.ClientMessage {
 	return &wire.ClientMessage{Body: &wire.ClientMessage_Register{Register: &wire.Register{
 		Version: wire.Version, SealedProfile: r.Sealed, NameTag: r.NameTag[:], Primary: r.Primary,
 		PortReuse: wire.PortReuse(r.PortReuse), Software: r.Software,
-		Relay: wire.RelayPolicy(r.Relay), Proxied: proxied}}}
+		Relay: wire.RelayPolicy(r.Relay), Proxied: proxied,
+		Behavior: behavior(r.Behavior.IPv4, time.Now()), Behavior6: behavior(r.Behavior.IPv6, time.Now())}}}
 }
 
 // current returns the connection, or nil.

@@ -245,6 +245,7 @@ func (s *session) introduced(m *wire.Introduction) {
 		Delay:    time.Duration(m.DelayUs) * time.Microsecond,
 		Deadline: time.Duration(m.DeadlineMs) * time.Millisecond,
 	}
+	i.Behavior.IPv4, i.Behavior.IPv6 = report(m.Behavior, i.Received), report(m.Behavior6, i.Received)
 	if offer := m.Relay; offer != nil {
 		i.Relay = &RelayOffer{Token: offer.Token, HeadStart: time.Duration(offer.HeadStartUs) * time.Microsecond}
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/bodkin-p2p/bodkin/internal/identity"
+	"github.com/bodkin-p2p/bodkin/internal/natbehavior"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
@@ -16,6 +17,7 @@ type Registration struct {
 	PortReuse PortReuse
 	Software  string // for the server's operator, at most 64 printable bytes
 	Relay     RelayPolicy
+	Behavior  natbehavior.Reports // how this node's networks treat TCP, as far as that is known
 }
 
 // RelayPolicy is what a node wants of the relay, in the attempts of others too.
@@ -61,13 +63,14 @@ type Introduction struct {
 	Round    int    // 1..3
 	Role     Role
 	Peer     identity.NodeID
-	Sealed   []byte           // the peer's profile
-	Observed []netip.AddrPort // where the server sees the peer, newest first, at most 4; none: it is not to be dialled
-	Mapped   []netip.AddrPort // where the server has proven that a gateway forwards to the peer, at most 2
-	Received time.Time        // when it came; Delay counts from here, and Deadline from round 1's
-	Delay    time.Duration    // to wait before the first SYN, at most 1 s
-	Deadline time.Duration    // of the whole attempt, at most 10 s
-	Relay    *RelayOffer      // nil: no relay
+	Sealed   []byte              // the peer's profile
+	Observed []netip.AddrPort    // where the server sees the peer, newest first, at most 4; none: it is not to be dialled
+	Mapped   []netip.AddrPort    // where the server has proven that a gateway forwards to the peer, at most 2
+	Received time.Time           // when it came; Delay counts from here, and Deadline from round 1's
+	Delay    time.Duration       // to wait before the first SYN, at most 1 s
+	Deadline time.Duration       // of the whole attempt, at most 10 s
+	Relay    *RelayOffer         // nil: no relay
+	Behavior natbehavior.Reports // how the peer's networks treat TCP, as the peer measured it: a claim
 }
 
 // A RelayOffer lets this node open one relayed connection, to the server's main port.

@@ -80,6 +80,274 @@ func (CandidateType) EnumDescriptor() ([]byte, []int) {
 	return file_bodkin_proto_rawDescGZIP(), []int{0}
 }
 
+// Dependence is on how much of the remote endpoint a mapping or a filter depends.
+type Dependence int32
+
+const (
+	Dependence_DEPENDENCE_UNSPECIFIED          Dependence = 0
+	Dependence_DEPENDENCE_NONE                 Dependence = 1 // no mapping: no NAT. No filter
+	Dependence_DEPENDENCE_ENDPOINT_INDEPENDENT Dependence = 2
+	Dependence_DEPENDENCE_ADDRESS              Dependence = 3
+	Dependence_DEPENDENCE_ADDRESS_AND_PORT     Dependence = 4
+)
+
+// Enum value maps for Dependence.
+var (
+	Dependence_name = map[int32]string{
+		0: "DEPENDENCE_UNSPECIFIED",
+		1: "DEPENDENCE_NONE",
+		2: "DEPENDENCE_ENDPOINT_INDEPENDENT",
+		3: "DEPENDENCE_ADDRESS",
+		4: "DEPENDENCE_ADDRESS_AND_PORT",
+	}
+	Dependence_value = map[string]int32{
+		"DEPENDENCE_UNSPECIFIED":          0,
+		"DEPENDENCE_NONE":                 1,
+		"DEPENDENCE_ENDPOINT_INDEPENDENT": 2,
+		"DEPENDENCE_ADDRESS":              3,
+		"DEPENDENCE_ADDRESS_AND_PORT":     4,
+	}
+)
+
+func (x Dependence) Enum() *Dependence {
+	p := new(Dependence)
+	*p = x
+	return p
+}
+
+func (x Dependence) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Dependence) Descriptor() protoreflect.EnumDescriptor {
+	return file_bodkin_proto_enumTypes[1].Descriptor()
+}
+
+func (Dependence) Type() protoreflect.EnumType {
+	return &file_bodkin_proto_enumTypes[1]
+}
+
+func (x Dependence) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Dependence.Descriptor instead.
+func (Dependence) EnumDescriptor() ([]byte, []int) {
+	return file_bodkin_proto_rawDescGZIP(), []int{1}
+}
+
+// UnsolicitedAnswer is what comes back for a SYN that nobody asked for.
+type UnsolicitedAnswer int32
+
+const (
+	UnsolicitedAnswer_UNSOLICITED_ANSWER_UNSPECIFIED UnsolicitedAnswer = 0
+	UnsolicitedAnswer_UNSOLICITED_ANSWER_ACCEPTED    UnsolicitedAnswer = 1
+	UnsolicitedAnswer_UNSOLICITED_ANSWER_DROPPED     UnsolicitedAnswer = 2
+	UnsolicitedAnswer_UNSOLICITED_ANSWER_RESET       UnsolicitedAnswer = 3
+	UnsolicitedAnswer_UNSOLICITED_ANSWER_ICMP        UnsolicitedAnswer = 4
+)
+
+// Enum value maps for UnsolicitedAnswer.
+var (
+	UnsolicitedAnswer_name = map[int32]string{
+		0: "UNSOLICITED_ANSWER_UNSPECIFIED",
+		1: "UNSOLICITED_ANSWER_ACCEPTED",
+		2: "UNSOLICITED_ANSWER_DROPPED",
+		3: "UNSOLICITED_ANSWER_RESET",
+		4: "UNSOLICITED_ANSWER_ICMP",
+	}
+	UnsolicitedAnswer_value = map[string]int32{
+		"UNSOLICITED_ANSWER_UNSPECIFIED": 0,
+		"UNSOLICITED_ANSWER_ACCEPTED":    1,
+		"UNSOLICITED_ANSWER_DROPPED":     2,
+		"UNSOLICITED_ANSWER_RESET":       3,
+		"UNSOLICITED_ANSWER_ICMP":        4,
+	}
+)
+
+func (x UnsolicitedAnswer) Enum() *UnsolicitedAnswer {
+	p := new(UnsolicitedAnswer)
+	*p = x
+	return p
+}
+
+func (x UnsolicitedAnswer) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (UnsolicitedAnswer) Descriptor() protoreflect.EnumDescriptor {
+	return file_bodkin_proto_enumTypes[2].Descriptor()
+}
+
+func (UnsolicitedAnswer) Type() protoreflect.EnumType {
+	return &file_bodkin_proto_enumTypes[2]
+}
+
+func (x UnsolicitedAnswer) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use UnsolicitedAnswer.Descriptor instead.
+func (UnsolicitedAnswer) EnumDescriptor() ([]byte, []int) {
+	return file_bodkin_proto_rawDescGZIP(), []int{2}
+}
+
+// PortAllocation is how the external port of a new mapping is chosen.
+type PortAllocation int32
+
+const (
+	PortAllocation_PORT_ALLOCATION_UNSPECIFIED PortAllocation = 0
+	PortAllocation_PORT_ALLOCATION_PRESERVING  PortAllocation = 1
+	PortAllocation_PORT_ALLOCATION_DELTA       PortAllocation = 2
+	PortAllocation_PORT_ALLOCATION_BLOCK       PortAllocation = 3
+	PortAllocation_PORT_ALLOCATION_RANDOM      PortAllocation = 4
+)
+
+// Enum value maps for PortAllocation.
+var (
+	PortAllocation_name = map[int32]string{
+		0: "PORT_ALLOCATION_UNSPECIFIED",
+		1: "PORT_ALLOCATION_PRESERVING",
+		2: "PORT_ALLOCATION_DELTA",
+		3: "PORT_ALLOCATION_BLOCK",
+		4: "PORT_ALLOCATION_RANDOM",
+	}
+	PortAllocation_value = map[string]int32{
+		"PORT_ALLOCATION_UNSPECIFIED": 0,
+		"PORT_ALLOCATION_PRESERVING":  1,
+		"PORT_ALLOCATION_DELTA":       2,
+		"PORT_ALLOCATION_BLOCK":       3,
+		"PORT_ALLOCATION_RANDOM":      4,
+	}
+)
+
+func (x PortAllocation) Enum() *PortAllocation {
+	p := new(PortAllocation)
+	*p = x
+	return p
+}
+
+func (x PortAllocation) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (PortAllocation) Descriptor() protoreflect.EnumDescriptor {
+	return file_bodkin_proto_enumTypes[3].Descriptor()
+}
+
+func (PortAllocation) Type() protoreflect.EnumType {
+	return &file_bodkin_proto_enumTypes[3]
+}
+
+func (x PortAllocation) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use PortAllocation.Descriptor instead.
+func (PortAllocation) EnumDescriptor() ([]byte, []int) {
+	return file_bodkin_proto_rawDescGZIP(), []int{3}
+}
+
+// PortPooling is which of several external addresses a new mapping gets.
+type PortPooling int32
+
+const (
+	PortPooling_PORT_POOLING_UNSPECIFIED PortPooling = 0
+	PortPooling_PORT_POOLING_PAIRED      PortPooling = 1
+	PortPooling_PORT_POOLING_ARBITRARY   PortPooling = 2
+)
+
+// Enum value maps for PortPooling.
+var (
+	PortPooling_name = map[int32]string{
+		0: "PORT_POOLING_UNSPECIFIED",
+		1: "PORT_POOLING_PAIRED",
+		2: "PORT_POOLING_ARBITRARY",
+	}
+	PortPooling_value = map[string]int32{
+		"PORT_POOLING_UNSPECIFIED": 0,
+		"PORT_POOLING_PAIRED":      1,
+		"PORT_POOLING_ARBITRARY":   2,
+	}
+)
+
+func (x PortPooling) Enum() *PortPooling {
+	p := new(PortPooling)
+	*p = x
+	return p
+}
+
+func (x PortPooling) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (PortPooling) Descriptor() protoreflect.EnumDescriptor {
+	return file_bodkin_proto_enumTypes[4].Descriptor()
+}
+
+func (PortPooling) Type() protoreflect.EnumType {
+	return &file_bodkin_proto_enumTypes[4]
+}
+
+func (x PortPooling) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use PortPooling.Descriptor instead.
+func (PortPooling) EnumDescriptor() ([]byte, []int) {
+	return file_bodkin_proto_rawDescGZIP(), []int{4}
+}
+
+// Ternary is yes, no, or not known.
+type Ternary int32
+
+const (
+	Ternary_TERNARY_UNSPECIFIED Ternary = 0
+	Ternary_TERNARY_YES         Ternary = 1
+	Ternary_TERNARY_NO          Ternary = 2
+)
+
+// Enum value maps for Ternary.
+var (
+	Ternary_name = map[int32]string{
+		0: "TERNARY_UNSPECIFIED",
+		1: "TERNARY_YES",
+		2: "TERNARY_NO",
+	}
+	Ternary_value = map[string]int32{
+		"TERNARY_UNSPECIFIED": 0,
+		"TERNARY_YES":         1,
+		"TERNARY_NO":          2,
+	}
+)
+
+func (x Ternary) Enum() *Ternary {
+	p := new(Ternary)
+	*p = x
+	return p
+}
+
+func (x Ternary) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Ternary) Descriptor() protoreflect.EnumDescriptor {
+	return file_bodkin_proto_enumTypes[5].Descriptor()
+}
+
+func (Ternary) Type() protoreflect.EnumType {
+	return &file_bodkin_proto_enumTypes[5]
+}
+
+func (x Ternary) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Ternary.Descriptor instead.
+func (Ternary) EnumDescriptor() ([]byte, []int) {
+	return file_bodkin_proto_rawDescGZIP(), []int{5}
+}
+
 // RelayPolicy is what a node wants of the relay. Both nodes of an attempt have a say: never outweighs always.
 type RelayPolicy int32
 
@@ -114,11 +382,11 @@ func (x RelayPolicy) String() string {
 }
 
 func (RelayPolicy) Descriptor() protoreflect.EnumDescriptor {
-	return file_bodkin_proto_enumTypes[1].Descriptor()
+	return file_bodkin_proto_enumTypes[6].Descriptor()
 }
 
 func (RelayPolicy) Type() protoreflect.EnumType {
-	return &file_bodkin_proto_enumTypes[1]
+	return &file_bodkin_proto_enumTypes[6]
 }
 
 func (x RelayPolicy) Number() protoreflect.EnumNumber {
@@ -127,7 +395,7 @@ func (x RelayPolicy) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RelayPolicy.Descriptor instead.
 func (RelayPolicy) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{1}
+	return file_bodkin_proto_rawDescGZIP(), []int{6}
 }
 
 // PortReuse tells whether several sockets really share the node's local port.
@@ -164,11 +432,11 @@ func (x PortReuse) String() string {
 }
 
 func (PortReuse) Descriptor() protoreflect.EnumDescriptor {
-	return file_bodkin_proto_enumTypes[2].Descriptor()
+	return file_bodkin_proto_enumTypes[7].Descriptor()
 }
 
 func (PortReuse) Type() protoreflect.EnumType {
-	return &file_bodkin_proto_enumTypes[2]
+	return &file_bodkin_proto_enumTypes[7]
 }
 
 func (x PortReuse) Number() protoreflect.EnumNumber {
@@ -177,7 +445,7 @@ func (x PortReuse) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PortReuse.Descriptor instead.
 func (PortReuse) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{2}
+	return file_bodkin_proto_rawDescGZIP(), []int{7}
 }
 
 type FailureKind int32
@@ -222,11 +490,11 @@ func (x FailureKind) String() string {
 }
 
 func (FailureKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_bodkin_proto_enumTypes[3].Descriptor()
+	return file_bodkin_proto_enumTypes[8].Descriptor()
 }
 
 func (FailureKind) Type() protoreflect.EnumType {
-	return &file_bodkin_proto_enumTypes[3]
+	return &file_bodkin_proto_enumTypes[8]
 }
 
 func (x FailureKind) Number() protoreflect.EnumNumber {
@@ -235,7 +503,7 @@ func (x FailureKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use FailureKind.Descriptor instead.
 func (FailureKind) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{3}
+	return file_bodkin_proto_rawDescGZIP(), []int{8}
 }
 
 // Role is a node's part in an attempt, and its TLS role on every connection of it.
@@ -272,11 +540,11 @@ func (x Role) String() string {
 }
 
 func (Role) Descriptor() protoreflect.EnumDescriptor {
-	return file_bodkin_proto_enumTypes[4].Descriptor()
+	return file_bodkin_proto_enumTypes[9].Descriptor()
 }
 
 func (Role) Type() protoreflect.EnumType {
-	return &file_bodkin_proto_enumTypes[4]
+	return &file_bodkin_proto_enumTypes[9]
 }
 
 func (x Role) Number() protoreflect.EnumNumber {
@@ -285,7 +553,7 @@ func (x Role) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Role.Descriptor instead.
 func (Role) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{4}
+	return file_bodkin_proto_rawDescGZIP(), []int{9}
 }
 
 // RelayStatus is what the server says of a relayed connection: as the one byte that it answers there, and in RelayOver.
@@ -346,11 +614,11 @@ func (x RelayStatus) String() string {
 }
 
 func (RelayStatus) Descriptor() protoreflect.EnumDescriptor {
-	return file_bodkin_proto_enumTypes[5].Descriptor()
+	return file_bodkin_proto_enumTypes[10].Descriptor()
 }
 
 func (RelayStatus) Type() protoreflect.EnumType {
-	return &file_bodkin_proto_enumTypes[5]
+	return &file_bodkin_proto_enumTypes[10]
 }
 
 func (x RelayStatus) Number() protoreflect.EnumNumber {
@@ -359,7 +627,7 @@ func (x RelayStatus) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RelayStatus.Descriptor instead.
 func (RelayStatus) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{5}
+	return file_bodkin_proto_rawDescGZIP(), []int{10}
 }
 
 type MappedProof_Code int32
@@ -401,11 +669,11 @@ func (x MappedProof_Code) String() string {
 }
 
 func (MappedProof_Code) Descriptor() protoreflect.EnumDescriptor {
-	return file_bodkin_proto_enumTypes[6].Descriptor()
+	return file_bodkin_proto_enumTypes[11].Descriptor()
 }
 
 func (MappedProof_Code) Type() protoreflect.EnumType {
-	return &file_bodkin_proto_enumTypes[6]
+	return &file_bodkin_proto_enumTypes[11]
 }
 
 func (x MappedProof_Code) Number() protoreflect.EnumNumber {
@@ -414,7 +682,7 @@ func (x MappedProof_Code) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use MappedProof_Code.Descriptor instead.
 func (MappedProof_Code) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{13, 0}
+	return file_bodkin_proto_rawDescGZIP(), []int{14, 0}
 }
 
 type Refused_Code int32
@@ -462,11 +730,11 @@ func (x Refused_Code) String() string {
 }
 
 func (Refused_Code) Descriptor() protoreflect.EnumDescriptor {
-	return file_bodkin_proto_enumTypes[7].Descriptor()
+	return file_bodkin_proto_enumTypes[12].Descriptor()
 }
 
 func (Refused_Code) Type() protoreflect.EnumType {
-	return &file_bodkin_proto_enumTypes[7]
+	return &file_bodkin_proto_enumTypes[12]
 }
 
 func (x Refused_Code) Number() protoreflect.EnumNumber {
@@ -475,7 +743,7 @@ func (x Refused_Code) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Refused_Code.Descriptor instead.
 func (Refused_Code) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{15, 0}
+	return file_bodkin_proto_rawDescGZIP(), []int{16, 0}
 }
 
 type DialFailed_Code int32
@@ -511,11 +779,11 @@ func (x DialFailed_Code) String() string {
 }
 
 func (DialFailed_Code) Descriptor() protoreflect.EnumDescriptor {
-	return file_bodkin_proto_enumTypes[8].Descriptor()
+	return file_bodkin_proto_enumTypes[13].Descriptor()
 }
 
 func (DialFailed_Code) Type() protoreflect.EnumType {
-	return &file_bodkin_proto_enumTypes[8]
+	return &file_bodkin_proto_enumTypes[13]
 }
 
 func (x DialFailed_Code) Number() protoreflect.EnumNumber {
@@ -524,7 +792,7 @@ func (x DialFailed_Code) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DialFailed_Code.Descriptor instead.
 func (DialFailed_Code) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{20, 0}
+	return file_bodkin_proto_rawDescGZIP(), []int{21, 0}
 }
 
 type AttemptOver_Reason int32
@@ -563,11 +831,11 @@ func (x AttemptOver_Reason) String() string {
 }
 
 func (AttemptOver_Reason) Descriptor() protoreflect.EnumDescriptor {
-	return file_bodkin_proto_enumTypes[9].Descriptor()
+	return file_bodkin_proto_enumTypes[14].Descriptor()
 }
 
 func (AttemptOver_Reason) Type() protoreflect.EnumType {
-	return &file_bodkin_proto_enumTypes[9]
+	return &file_bodkin_proto_enumTypes[14]
 }
 
 func (x AttemptOver_Reason) Number() protoreflect.EnumNumber {
@@ -576,7 +844,7 @@ func (x AttemptOver_Reason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use AttemptOver_Reason.Descriptor instead.
 func (AttemptOver_Reason) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{21, 0}
+	return file_bodkin_proto_rawDescGZIP(), []int{22, 0}
 }
 
 type Presence_Kind int32
@@ -615,11 +883,11 @@ func (x Presence_Kind) String() string {
 }
 
 func (Presence_Kind) Descriptor() protoreflect.EnumDescriptor {
-	return file_bodkin_proto_enumTypes[10].Descriptor()
+	return file_bodkin_proto_enumTypes[15].Descriptor()
 }
 
 func (Presence_Kind) Type() protoreflect.EnumType {
-	return &file_bodkin_proto_enumTypes[10]
+	return &file_bodkin_proto_enumTypes[15]
 }
 
 func (x Presence_Kind) Number() protoreflect.EnumNumber {
@@ -628,7 +896,7 @@ func (x Presence_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Presence_Kind.Descriptor instead.
 func (Presence_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{22, 0}
+	return file_bodkin_proto_rawDescGZIP(), []int{23, 0}
 }
 
 type StreamAnswer_Code int32
@@ -670,11 +938,11 @@ func (x StreamAnswer_Code) String() string {
 }
 
 func (StreamAnswer_Code) Descriptor() protoreflect.EnumDescriptor {
-	return file_bodkin_proto_enumTypes[11].Descriptor()
+	return file_bodkin_proto_enumTypes[16].Descriptor()
 }
 
 func (StreamAnswer_Code) Type() protoreflect.EnumType {
-	return &file_bodkin_proto_enumTypes[11]
+	return &file_bodkin_proto_enumTypes[16]
 }
 
 func (x StreamAnswer_Code) Number() protoreflect.EnumNumber {
@@ -683,7 +951,7 @@ func (x StreamAnswer_Code) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use StreamAnswer_Code.Descriptor instead.
 func (StreamAnswer_Code) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{29, 0}
+	return file_bodkin_proto_rawDescGZIP(), []int{30, 0}
 }
 
 // Endpoint is a TCP transport address.
@@ -1026,6 +1294,8 @@ type Register struct {
 	Software      string                 `protobuf:"bytes,6,opt,name=software,proto3" json:"software,omitempty"`                                                   // at most 64, for the operator
 	Relay         RelayPolicy            `protobuf:"varint,12,opt,name=relay,proto3,enum=bodkin.wire.v1.RelayPolicy" json:"relay,omitempty"`                       // what the node wants of the relay
 	Proxied       bool                   `protobuf:"varint,13,opt,name=proxied,proto3" json:"proxied,omitempty"`                                                   // this connection comes through a proxy, so its address is nothing to connect to
+	Behavior      *Behavior              `protobuf:"bytes,20,opt,name=behavior,proto3" json:"behavior,omitempty"`                                                  // how the node's network treats TCP over IPv4; absent: not measured
+	Behavior6     *Behavior              `protobuf:"bytes,21,opt,name=behavior6,proto3" json:"behavior6,omitempty"`                                                // and over IPv6
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1116,6 +1386,178 @@ func (x *Register) GetProxied() bool {
 	return false
 }
 
+func (x *Register) GetBehavior() *Behavior {
+	if x != nil {
+		return x.Behavior
+	}
+	return nil
+}
+
+func (x *Register) GetBehavior6() *Behavior {
+	if x != nil {
+		return x.Behavior6
+	}
+	return nil
+}
+
+// Behavior is how a network treats TCP (RFC 4787, RFC 5382), as the node measured it with the server. Every field may be
+// missing or hold a value from a newer version: unknown, for which a plan provides for everything.
+type Behavior struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Mapping       Dependence             `protobuf:"varint,1,opt,name=mapping,proto3,enum=bodkin.wire.v1.Dependence" json:"mapping,omitempty"`
+	Filtering     Dependence             `protobuf:"varint,2,opt,name=filtering,proto3,enum=bodkin.wire.v1.Dependence" json:"filtering,omitempty"`
+	Unsolicited   UnsolicitedAnswer      `protobuf:"varint,3,opt,name=unsolicited,proto3,enum=bodkin.wire.v1.UnsolicitedAnswer" json:"unsolicited,omitempty"`
+	Allocation    PortAllocation         `protobuf:"varint,4,opt,name=allocation,proto3,enum=bodkin.wire.v1.PortAllocation" json:"allocation,omitempty"`
+	Delta         int32                  `protobuf:"zigzag32,5,opt,name=delta,proto3" json:"delta,omitempty"`                           // -4096..4096; with PORT_ALLOCATION_DELTA
+	Rate          uint32                 `protobuf:"varint,6,opt,name=rate,proto3" json:"rate,omitempty"`                               // at most 100,000; new mappings of others a second
+	BlockFirst    uint32                 `protobuf:"varint,7,opt,name=block_first,json=blockFirst,proto3" json:"block_first,omitempty"` // with PORT_ALLOCATION_BLOCK: its ports, 0..65535; both 0: unknown
+	BlockLast     uint32                 `protobuf:"varint,8,opt,name=block_last,json=blockLast,proto3" json:"block_last,omitempty"`    // not below block_first
+	Last          *Endpoint              `protobuf:"bytes,9,opt,name=last,proto3" json:"last,omitempty"`                                // the newest mapping that was seen
+	LastAgeMs     uint32                 `protobuf:"varint,10,opt,name=last_age_ms,json=lastAgeMs,proto3" json:"last_age_ms,omitempty"` // how long before this message
+	Pooling       PortPooling            `protobuf:"varint,11,opt,name=pooling,proto3,enum=bodkin.wire.v1.PortPooling" json:"pooling,omitempty"`
+	Hairpin       Ternary                `protobuf:"varint,12,opt,name=hairpin,proto3,enum=bodkin.wire.v1.Ternary" json:"hairpin,omitempty"`
+	LifetimeS     uint32                 `protobuf:"varint,13,opt,name=lifetime_s,json=lifetimeS,proto3" json:"lifetime_s,omitempty"` // at most 86,400; an idle connection has lived so long
+	Proxied       bool                   `protobuf:"varint,14,opt,name=proxied,proto3" json:"proxied,omitempty"`                      // something between node and server answers TCP in their place
+	Search        bool                   `protobuf:"varint,15,opt,name=search,proto3" json:"search,omitempty"`                        // the node takes part in a search among random ports
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Behavior) Reset() {
+	*x = Behavior{}
+	mi := &file_bodkin_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Behavior) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Behavior) ProtoMessage() {}
+
+func (x *Behavior) ProtoReflect() protoreflect.Message {
+	mi := &file_bodkin_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Behavior.ProtoReflect.Descriptor instead.
+func (*Behavior) Descriptor() ([]byte, []int) {
+	return file_bodkin_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Behavior) GetMapping() Dependence {
+	if x != nil {
+		return x.Mapping
+	}
+	return Dependence_DEPENDENCE_UNSPECIFIED
+}
+
+func (x *Behavior) GetFiltering() Dependence {
+	if x != nil {
+		return x.Filtering
+	}
+	return Dependence_DEPENDENCE_UNSPECIFIED
+}
+
+func (x *Behavior) GetUnsolicited() UnsolicitedAnswer {
+	if x != nil {
+		return x.Unsolicited
+	}
+	return UnsolicitedAnswer_UNSOLICITED_ANSWER_UNSPECIFIED
+}
+
+func (x *Behavior) GetAllocation() PortAllocation {
+	if x != nil {
+		return x.Allocation
+	}
+	return PortAllocation_PORT_ALLOCATION_UNSPECIFIED
+}
+
+func (x *Behavior) GetDelta() int32 {
+	if x != nil {
+		return x.Delta
+	}
+	return 0
+}
+
+func (x *Behavior) GetRate() uint32 {
+	if x != nil {
+		return x.Rate
+	}
+	return 0
+}
+
+func (x *Behavior) GetBlockFirst() uint32 {
+	if x != nil {
+		return x.BlockFirst
+	}
+	return 0
+}
+
+func (x *Behavior) GetBlockLast() uint32 {
+	if x != nil {
+		return x.BlockLast
+	}
+	return 0
+}
+
+func (x *Behavior) GetLast() *Endpoint {
+	if x != nil {
+		return x.Last
+	}
+	return nil
+}
+
+func (x *Behavior) GetLastAgeMs() uint32 {
+	if x != nil {
+		return x.LastAgeMs
+	}
+	return 0
+}
+
+func (x *Behavior) GetPooling() PortPooling {
+	if x != nil {
+		return x.Pooling
+	}
+	return PortPooling_PORT_POOLING_UNSPECIFIED
+}
+
+func (x *Behavior) GetHairpin() Ternary {
+	if x != nil {
+		return x.Hairpin
+	}
+	return Ternary_TERNARY_UNSPECIFIED
+}
+
+func (x *Behavior) GetLifetimeS() uint32 {
+	if x != nil {
+		return x.LifetimeS
+	}
+	return 0
+}
+
+func (x *Behavior) GetProxied() bool {
+	if x != nil {
+		return x.Proxied
+	}
+	return false
+}
+
+func (x *Behavior) GetSearch() bool {
+	if x != nil {
+		return x.Search
+	}
+	return false
+}
+
 // Dial asks for an introduction to another node of the same room.
 type Dial struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -1132,7 +1574,7 @@ type Dial struct {
 
 func (x *Dial) Reset() {
 	*x = Dial{}
-	mi := &file_bodkin_proto_msgTypes[5]
+	mi := &file_bodkin_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1144,7 +1586,7 @@ func (x *Dial) String() string {
 func (*Dial) ProtoMessage() {}
 
 func (x *Dial) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[5]
+	mi := &file_bodkin_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1157,7 +1599,7 @@ func (x *Dial) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dial.ProtoReflect.Descriptor instead.
 func (*Dial) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{5}
+	return file_bodkin_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Dial) GetRequest() uint64 {
@@ -1227,7 +1669,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_bodkin_proto_msgTypes[6]
+	mi := &file_bodkin_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1239,7 +1681,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[6]
+	mi := &file_bodkin_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1252,7 +1694,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{6}
+	return file_bodkin_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Report) GetAttempt() []byte {
@@ -1287,7 +1729,7 @@ type PairFailure struct {
 
 func (x *PairFailure) Reset() {
 	*x = PairFailure{}
-	mi := &file_bodkin_proto_msgTypes[7]
+	mi := &file_bodkin_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1299,7 +1741,7 @@ func (x *PairFailure) String() string {
 func (*PairFailure) ProtoMessage() {}
 
 func (x *PairFailure) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[7]
+	mi := &file_bodkin_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1312,7 +1754,7 @@ func (x *PairFailure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PairFailure.ProtoReflect.Descriptor instead.
 func (*PairFailure) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{7}
+	return file_bodkin_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *PairFailure) GetRemote() *Endpoint {
@@ -1342,7 +1784,7 @@ type Finished struct {
 
 func (x *Finished) Reset() {
 	*x = Finished{}
-	mi := &file_bodkin_proto_msgTypes[8]
+	mi := &file_bodkin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1354,7 +1796,7 @@ func (x *Finished) String() string {
 func (*Finished) ProtoMessage() {}
 
 func (x *Finished) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[8]
+	mi := &file_bodkin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1367,7 +1809,7 @@ func (x *Finished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finished.ProtoReflect.Descriptor instead.
 func (*Finished) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{8}
+	return file_bodkin_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Finished) GetAttempt() []byte {
@@ -1408,7 +1850,7 @@ type Ping struct {
 
 func (x *Ping) Reset() {
 	*x = Ping{}
-	mi := &file_bodkin_proto_msgTypes[9]
+	mi := &file_bodkin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1420,7 +1862,7 @@ func (x *Ping) String() string {
 func (*Ping) ProtoMessage() {}
 
 func (x *Ping) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[9]
+	mi := &file_bodkin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1433,7 +1875,7 @@ func (x *Ping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ping.ProtoReflect.Descriptor instead.
 func (*Ping) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{9}
+	return file_bodkin_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Ping) GetRttUs() uint32 {
@@ -1453,7 +1895,7 @@ type Watch struct {
 
 func (x *Watch) Reset() {
 	*x = Watch{}
-	mi := &file_bodkin_proto_msgTypes[10]
+	mi := &file_bodkin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1465,7 +1907,7 @@ func (x *Watch) String() string {
 func (*Watch) ProtoMessage() {}
 
 func (x *Watch) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[10]
+	mi := &file_bodkin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1478,7 +1920,7 @@ func (x *Watch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Watch.ProtoReflect.Descriptor instead.
 func (*Watch) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{10}
+	return file_bodkin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Watch) GetOn() bool {
@@ -1500,7 +1942,7 @@ type Mapped struct {
 
 func (x *Mapped) Reset() {
 	*x = Mapped{}
-	mi := &file_bodkin_proto_msgTypes[11]
+	mi := &file_bodkin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1512,7 +1954,7 @@ func (x *Mapped) String() string {
 func (*Mapped) ProtoMessage() {}
 
 func (x *Mapped) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[11]
+	mi := &file_bodkin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1525,7 +1967,7 @@ func (x *Mapped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mapped.ProtoReflect.Descriptor instead.
 func (*Mapped) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{11}
+	return file_bodkin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Mapped) GetEndpoint() *Endpoint {
@@ -1565,7 +2007,7 @@ type ServerMessage struct {
 
 func (x *ServerMessage) Reset() {
 	*x = ServerMessage{}
-	mi := &file_bodkin_proto_msgTypes[12]
+	mi := &file_bodkin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1577,7 +2019,7 @@ func (x *ServerMessage) String() string {
 func (*ServerMessage) ProtoMessage() {}
 
 func (x *ServerMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[12]
+	mi := &file_bodkin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1590,7 +2032,7 @@ func (x *ServerMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerMessage.ProtoReflect.Descriptor instead.
 func (*ServerMessage) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{12}
+	return file_bodkin_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ServerMessage) GetBody() isServerMessage_Body {
@@ -1796,7 +2238,7 @@ type MappedProof struct {
 
 func (x *MappedProof) Reset() {
 	*x = MappedProof{}
-	mi := &file_bodkin_proto_msgTypes[13]
+	mi := &file_bodkin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1808,7 +2250,7 @@ func (x *MappedProof) String() string {
 func (*MappedProof) ProtoMessage() {}
 
 func (x *MappedProof) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[13]
+	mi := &file_bodkin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1821,7 +2263,7 @@ func (x *MappedProof) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MappedProof.ProtoReflect.Descriptor instead.
 func (*MappedProof) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{13}
+	return file_bodkin_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *MappedProof) GetEndpoint() *Endpoint {
@@ -1859,7 +2301,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_bodkin_proto_msgTypes[14]
+	mi := &file_bodkin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1871,7 +2313,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[14]
+	mi := &file_bodkin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1884,7 +2326,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{14}
+	return file_bodkin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Welcome) GetObserved() *Endpoint {
@@ -1934,7 +2376,7 @@ type Refused struct {
 
 func (x *Refused) Reset() {
 	*x = Refused{}
-	mi := &file_bodkin_proto_msgTypes[15]
+	mi := &file_bodkin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1946,7 +2388,7 @@ func (x *Refused) String() string {
 func (*Refused) ProtoMessage() {}
 
 func (x *Refused) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[15]
+	mi := &file_bodkin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1959,7 +2401,7 @@ func (x *Refused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refused.ProtoReflect.Descriptor instead.
 func (*Refused) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{15}
+	return file_bodkin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Refused) GetCode() Refused_Code {
@@ -1995,7 +2437,7 @@ type Observed struct {
 
 func (x *Observed) Reset() {
 	*x = Observed{}
-	mi := &file_bodkin_proto_msgTypes[16]
+	mi := &file_bodkin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2007,7 +2449,7 @@ func (x *Observed) String() string {
 func (*Observed) ProtoMessage() {}
 
 func (x *Observed) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[16]
+	mi := &file_bodkin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2020,7 +2462,7 @@ func (x *Observed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Observed.ProtoReflect.Descriptor instead.
 func (*Observed) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{16}
+	return file_bodkin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Observed) GetEndpoint() *Endpoint {
@@ -2051,13 +2493,15 @@ type Introduction struct {
 	DeadlineMs    uint32                 `protobuf:"varint,9,opt,name=deadline_ms,json=deadlineMs,proto3" json:"deadline_ms,omitempty"`         // the whole attempt ends this long after round 1; at most 10 s
 	Mapped        []*Endpoint            `protobuf:"bytes,12,rep,name=mapped,proto3" json:"mapped,omitempty"`                                   // where the server has proven that a gateway forwards to the peer, at most 2
 	Relay         *RelayOffer            `protobuf:"bytes,14,opt,name=relay,proto3" json:"relay,omitempty"`                                     // absent: this attempt has no relay
+	Behavior      *Behavior              `protobuf:"bytes,20,opt,name=behavior,proto3" json:"behavior,omitempty"`                               // of the peer's network over IPv4, as it registered it; absent: unknown
+	Behavior6     *Behavior              `protobuf:"bytes,21,opt,name=behavior6,proto3" json:"behavior6,omitempty"`                             // and over IPv6
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Introduction) Reset() {
 	*x = Introduction{}
-	mi := &file_bodkin_proto_msgTypes[17]
+	mi := &file_bodkin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2069,7 +2513,7 @@ func (x *Introduction) String() string {
 func (*Introduction) ProtoMessage() {}
 
 func (x *Introduction) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[17]
+	mi := &file_bodkin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2082,7 +2526,7 @@ func (x *Introduction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Introduction.ProtoReflect.Descriptor instead.
 func (*Introduction) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{17}
+	return file_bodkin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Introduction) GetAttempt() []byte {
@@ -2162,6 +2606,20 @@ func (x *Introduction) GetRelay() *RelayOffer {
 	return nil
 }
 
+func (x *Introduction) GetBehavior() *Behavior {
+	if x != nil {
+		return x.Behavior
+	}
+	return nil
+}
+
+func (x *Introduction) GetBehavior6() *Behavior {
+	if x != nil {
+		return x.Behavior6
+	}
+	return nil
+}
+
 // RelayOffer lets one side of an attempt open one relayed connection, to the server's main port (docs/protocol.md).
 type RelayOffer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2173,7 +2631,7 @@ type RelayOffer struct {
 
 func (x *RelayOffer) Reset() {
 	*x = RelayOffer{}
-	mi := &file_bodkin_proto_msgTypes[18]
+	mi := &file_bodkin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2185,7 +2643,7 @@ func (x *RelayOffer) String() string {
 func (*RelayOffer) ProtoMessage() {}
 
 func (x *RelayOffer) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[18]
+	mi := &file_bodkin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2198,7 +2656,7 @@ func (x *RelayOffer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayOffer.ProtoReflect.Descriptor instead.
 func (*RelayOffer) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{18}
+	return file_bodkin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RelayOffer) GetToken() []byte {
@@ -2226,7 +2684,7 @@ type RelayOver struct {
 
 func (x *RelayOver) Reset() {
 	*x = RelayOver{}
-	mi := &file_bodkin_proto_msgTypes[19]
+	mi := &file_bodkin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2238,7 +2696,7 @@ func (x *RelayOver) String() string {
 func (*RelayOver) ProtoMessage() {}
 
 func (x *RelayOver) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[19]
+	mi := &file_bodkin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2251,7 +2709,7 @@ func (x *RelayOver) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayOver.ProtoReflect.Descriptor instead.
 func (*RelayOver) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{19}
+	return file_bodkin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RelayOver) GetAttempt() []byte {
@@ -2281,7 +2739,7 @@ type DialFailed struct {
 
 func (x *DialFailed) Reset() {
 	*x = DialFailed{}
-	mi := &file_bodkin_proto_msgTypes[20]
+	mi := &file_bodkin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2293,7 +2751,7 @@ func (x *DialFailed) String() string {
 func (*DialFailed) ProtoMessage() {}
 
 func (x *DialFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[20]
+	mi := &file_bodkin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2306,7 +2764,7 @@ func (x *DialFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DialFailed.ProtoReflect.Descriptor instead.
 func (*DialFailed) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{20}
+	return file_bodkin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DialFailed) GetRequest() uint64 {
@@ -2341,7 +2799,7 @@ type AttemptOver struct {
 
 func (x *AttemptOver) Reset() {
 	*x = AttemptOver{}
-	mi := &file_bodkin_proto_msgTypes[21]
+	mi := &file_bodkin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2353,7 +2811,7 @@ func (x *AttemptOver) String() string {
 func (*AttemptOver) ProtoMessage() {}
 
 func (x *AttemptOver) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[21]
+	mi := &file_bodkin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2366,7 +2824,7 @@ func (x *AttemptOver) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptOver.ProtoReflect.Descriptor instead.
 func (*AttemptOver) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{21}
+	return file_bodkin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *AttemptOver) GetAttempt() []byte {
@@ -2395,7 +2853,7 @@ type Presence struct {
 
 func (x *Presence) Reset() {
 	*x = Presence{}
-	mi := &file_bodkin_proto_msgTypes[22]
+	mi := &file_bodkin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2407,7 +2865,7 @@ func (x *Presence) String() string {
 func (*Presence) ProtoMessage() {}
 
 func (x *Presence) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[22]
+	mi := &file_bodkin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2420,7 +2878,7 @@ func (x *Presence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Presence.ProtoReflect.Descriptor instead.
 func (*Presence) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{22}
+	return file_bodkin_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Presence) GetKind() Presence_Kind {
@@ -2454,7 +2912,7 @@ type SnapshotBegin struct {
 
 func (x *SnapshotBegin) Reset() {
 	*x = SnapshotBegin{}
-	mi := &file_bodkin_proto_msgTypes[23]
+	mi := &file_bodkin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2466,7 +2924,7 @@ func (x *SnapshotBegin) String() string {
 func (*SnapshotBegin) ProtoMessage() {}
 
 func (x *SnapshotBegin) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[23]
+	mi := &file_bodkin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2479,7 +2937,7 @@ func (x *SnapshotBegin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotBegin.ProtoReflect.Descriptor instead.
 func (*SnapshotBegin) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{23}
+	return file_bodkin_proto_rawDescGZIP(), []int{24}
 }
 
 type SnapshotEnd struct {
@@ -2490,7 +2948,7 @@ type SnapshotEnd struct {
 
 func (x *SnapshotEnd) Reset() {
 	*x = SnapshotEnd{}
-	mi := &file_bodkin_proto_msgTypes[24]
+	mi := &file_bodkin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2502,7 +2960,7 @@ func (x *SnapshotEnd) String() string {
 func (*SnapshotEnd) ProtoMessage() {}
 
 func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[24]
+	mi := &file_bodkin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2515,7 +2973,7 @@ func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotEnd.ProtoReflect.Descriptor instead.
 func (*SnapshotEnd) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{24}
+	return file_bodkin_proto_rawDescGZIP(), []int{25}
 }
 
 type Pong struct {
@@ -2527,7 +2985,7 @@ type Pong struct {
 
 func (x *Pong) Reset() {
 	*x = Pong{}
-	mi := &file_bodkin_proto_msgTypes[25]
+	mi := &file_bodkin_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2539,7 +2997,7 @@ func (x *Pong) String() string {
 func (*Pong) ProtoMessage() {}
 
 func (x *Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[25]
+	mi := &file_bodkin_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2552,7 +3010,7 @@ func (x *Pong) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pong.ProtoReflect.Descriptor instead.
 func (*Pong) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{25}
+	return file_bodkin_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Pong) GetReconnectSpreadMs() uint32 {
@@ -2571,7 +3029,7 @@ type HoleHello struct {
 
 func (x *HoleHello) Reset() {
 	*x = HoleHello{}
-	mi := &file_bodkin_proto_msgTypes[26]
+	mi := &file_bodkin_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2583,7 +3041,7 @@ func (x *HoleHello) String() string {
 func (*HoleHello) ProtoMessage() {}
 
 func (x *HoleHello) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[26]
+	mi := &file_bodkin_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2596,7 +3054,7 @@ func (x *HoleHello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoleHello.ProtoReflect.Descriptor instead.
 func (*HoleHello) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{26}
+	return file_bodkin_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *HoleHello) GetToken() []byte {
@@ -2616,7 +3074,7 @@ type Nominate struct {
 
 func (x *Nominate) Reset() {
 	*x = Nominate{}
-	mi := &file_bodkin_proto_msgTypes[27]
+	mi := &file_bodkin_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2628,7 +3086,7 @@ func (x *Nominate) String() string {
 func (*Nominate) ProtoMessage() {}
 
 func (x *Nominate) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[27]
+	mi := &file_bodkin_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2641,7 +3099,7 @@ func (x *Nominate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Nominate.ProtoReflect.Descriptor instead.
 func (*Nominate) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{27}
+	return file_bodkin_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Nominate) GetAttempt() []byte {
@@ -2661,7 +3119,7 @@ type StreamOpen struct {
 
 func (x *StreamOpen) Reset() {
 	*x = StreamOpen{}
-	mi := &file_bodkin_proto_msgTypes[28]
+	mi := &file_bodkin_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2673,7 +3131,7 @@ func (x *StreamOpen) String() string {
 func (*StreamOpen) ProtoMessage() {}
 
 func (x *StreamOpen) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[28]
+	mi := &file_bodkin_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2686,7 +3144,7 @@ func (x *StreamOpen) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamOpen.ProtoReflect.Descriptor instead.
 func (*StreamOpen) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{28}
+	return file_bodkin_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *StreamOpen) GetService() string {
@@ -2707,7 +3165,7 @@ type StreamAnswer struct {
 
 func (x *StreamAnswer) Reset() {
 	*x = StreamAnswer{}
-	mi := &file_bodkin_proto_msgTypes[29]
+	mi := &file_bodkin_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2719,7 +3177,7 @@ func (x *StreamAnswer) String() string {
 func (*StreamAnswer) ProtoMessage() {}
 
 func (x *StreamAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[29]
+	mi := &file_bodkin_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2732,7 +3190,7 @@ func (x *StreamAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamAnswer.ProtoReflect.Descriptor instead.
 func (*StreamAnswer) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{29}
+	return file_bodkin_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *StreamAnswer) GetCode() StreamAnswer_Code {
@@ -2774,7 +3232,7 @@ const file_bodkin_proto_rawDesc = "" +
 	"\x04ping\x18\x05 \x01(\v2\x14.bodkin.wire.v1.PingH\x00R\x04ping\x12-\n" +
 	"\x05watch\x18\x06 \x01(\v2\x15.bodkin.wire.v1.WatchH\x00R\x05watch\x120\n" +
 	"\x06mapped\x18\f \x01(\v2\x16.bodkin.wire.v1.MappedH\x00R\x06mappedB\x06\n" +
-	"\x04body\"\xa3\x02\n" +
+	"\x04body\"\x91\x03\n" +
 	"\bRegister\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12%\n" +
 	"\x0esealed_profile\x18\x02 \x01(\fR\rsealedProfile\x12\x19\n" +
@@ -2784,7 +3242,31 @@ const file_bodkin_proto_rawDesc = "" +
 	"port_reuse\x18\x05 \x01(\x0e2\x19.bodkin.wire.v1.PortReuseR\tportReuse\x12\x1a\n" +
 	"\bsoftware\x18\x06 \x01(\tR\bsoftware\x121\n" +
 	"\x05relay\x18\f \x01(\x0e2\x1b.bodkin.wire.v1.RelayPolicyR\x05relay\x12\x18\n" +
-	"\aproxied\x18\r \x01(\bR\aproxied\"~\n" +
+	"\aproxied\x18\r \x01(\bR\aproxied\x124\n" +
+	"\bbehavior\x18\x14 \x01(\v2\x18.bodkin.wire.v1.BehaviorR\bbehavior\x126\n" +
+	"\tbehavior6\x18\x15 \x01(\v2\x18.bodkin.wire.v1.BehaviorR\tbehavior6\"\xf2\x04\n" +
+	"\bBehavior\x124\n" +
+	"\amapping\x18\x01 \x01(\x0e2\x1a.bodkin.wire.v1.DependenceR\amapping\x128\n" +
+	"\tfiltering\x18\x02 \x01(\x0e2\x1a.bodkin.wire.v1.DependenceR\tfiltering\x12C\n" +
+	"\vunsolicited\x18\x03 \x01(\x0e2!.bodkin.wire.v1.UnsolicitedAnswerR\vunsolicited\x12>\n" +
+	"\n" +
+	"allocation\x18\x04 \x01(\x0e2\x1e.bodkin.wire.v1.PortAllocationR\n" +
+	"allocation\x12\x14\n" +
+	"\x05delta\x18\x05 \x01(\x11R\x05delta\x12\x12\n" +
+	"\x04rate\x18\x06 \x01(\rR\x04rate\x12\x1f\n" +
+	"\vblock_first\x18\a \x01(\rR\n" +
+	"blockFirst\x12\x1d\n" +
+	"\n" +
+	"block_last\x18\b \x01(\rR\tblockLast\x12,\n" +
+	"\x04last\x18\t \x01(\v2\x18.bodkin.wire.v1.EndpointR\x04last\x12\x1e\n" +
+	"\vlast_age_ms\x18\n" +
+	" \x01(\rR\tlastAgeMs\x125\n" +
+	"\apooling\x18\v \x01(\x0e2\x1b.bodkin.wire.v1.PortPoolingR\apooling\x121\n" +
+	"\ahairpin\x18\f \x01(\x0e2\x17.bodkin.wire.v1.TernaryR\ahairpin\x12\x1d\n" +
+	"\n" +
+	"lifetime_s\x18\r \x01(\rR\tlifetimeS\x12\x18\n" +
+	"\aproxied\x18\x0e \x01(\bR\aproxied\x12\x16\n" +
+	"\x06search\x18\x0f \x01(\bR\x06search\"~\n" +
 	"\x04Dial\x12\x18\n" +
 	"\arequest\x18\x01 \x01(\x04R\arequest\x12\x14\n" +
 	"\x04node\x18\x02 \x01(\fH\x00R\x04node\x12\x1b\n" +
@@ -2861,7 +3343,7 @@ const file_bodkin_proto_rawDesc = "" +
 	"\bObserved\x124\n" +
 	"\bendpoint\x18\x01 \x01(\v2\x18.bodkin.wire.v1.EndpointR\bendpoint\x12\x1f\n" +
 	"\vserver_port\x18\x02 \x01(\rR\n" +
-	"serverPort\"\x93\x03\n" +
+	"serverPort\"\x81\x04\n" +
 	"\fIntroduction\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\fR\aattempt\x12\x18\n" +
 	"\arequest\x18\x02 \x01(\x04R\arequest\x12\x14\n" +
@@ -2874,7 +3356,9 @@ const file_bodkin_proto_rawDesc = "" +
 	"\vdeadline_ms\x18\t \x01(\rR\n" +
 	"deadlineMs\x120\n" +
 	"\x06mapped\x18\f \x03(\v2\x18.bodkin.wire.v1.EndpointR\x06mapped\x120\n" +
-	"\x05relay\x18\x0e \x01(\v2\x1a.bodkin.wire.v1.RelayOfferR\x05relay\"F\n" +
+	"\x05relay\x18\x0e \x01(\v2\x1a.bodkin.wire.v1.RelayOfferR\x05relay\x124\n" +
+	"\bbehavior\x18\x14 \x01(\v2\x18.bodkin.wire.v1.BehaviorR\bbehavior\x126\n" +
+	"\tbehavior6\x18\x15 \x01(\v2\x18.bodkin.wire.v1.BehaviorR\tbehavior6\"F\n" +
 	"\n" +
 	"RelayOffer\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\fR\x05token\x12\"\n" +
@@ -2933,7 +3417,35 @@ const file_bodkin_proto_rawDesc = "" +
 	"\x13CANDIDATE_TYPE_HOST\x10\x01\x12\x19\n" +
 	"\x15CANDIDATE_TYPE_MAPPED\x10\x02\x12#\n" +
 	"\x1fCANDIDATE_TYPE_SERVER_REFLEXIVE\x10\x03\x12\x1a\n" +
-	"\x16CANDIDATE_TYPE_RELAYED\x10\x04*\\\n" +
+	"\x16CANDIDATE_TYPE_RELAYED\x10\x04*\x9b\x01\n" +
+	"\n" +
+	"Dependence\x12\x1a\n" +
+	"\x16DEPENDENCE_UNSPECIFIED\x10\x00\x12\x13\n" +
+	"\x0fDEPENDENCE_NONE\x10\x01\x12#\n" +
+	"\x1fDEPENDENCE_ENDPOINT_INDEPENDENT\x10\x02\x12\x16\n" +
+	"\x12DEPENDENCE_ADDRESS\x10\x03\x12\x1f\n" +
+	"\x1bDEPENDENCE_ADDRESS_AND_PORT\x10\x04*\xb3\x01\n" +
+	"\x11UnsolicitedAnswer\x12\"\n" +
+	"\x1eUNSOLICITED_ANSWER_UNSPECIFIED\x10\x00\x12\x1f\n" +
+	"\x1bUNSOLICITED_ANSWER_ACCEPTED\x10\x01\x12\x1e\n" +
+	"\x1aUNSOLICITED_ANSWER_DROPPED\x10\x02\x12\x1c\n" +
+	"\x18UNSOLICITED_ANSWER_RESET\x10\x03\x12\x1b\n" +
+	"\x17UNSOLICITED_ANSWER_ICMP\x10\x04*\xa3\x01\n" +
+	"\x0ePortAllocation\x12\x1f\n" +
+	"\x1bPORT_ALLOCATION_UNSPECIFIED\x10\x00\x12\x1e\n" +
+	"\x1aPORT_ALLOCATION_PRESERVING\x10\x01\x12\x19\n" +
+	"\x15PORT_ALLOCATION_DELTA\x10\x02\x12\x19\n" +
+	"\x15PORT_ALLOCATION_BLOCK\x10\x03\x12\x1a\n" +
+	"\x16PORT_ALLOCATION_RANDOM\x10\x04*`\n" +
+	"\vPortPooling\x12\x1c\n" +
+	"\x18PORT_POOLING_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13PORT_POOLING_PAIRED\x10\x01\x12\x1a\n" +
+	"\x16PORT_POOLING_ARBITRARY\x10\x02*C\n" +
+	"\aTernary\x12\x17\n" +
+	"\x13TERNARY_UNSPECIFIED\x10\x00\x12\x0f\n" +
+	"\vTERNARY_YES\x10\x01\x12\x0e\n" +
+	"\n" +
+	"TERNARY_NO\x10\x02*\\\n" +
 	"\vRelayPolicy\x12\x1c\n" +
 	"\x18RELAY_POLICY_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12RELAY_POLICY_NEVER\x10\x01\x12\x17\n" +
@@ -2979,100 +3491,117 @@ func file_bodkin_proto_rawDescGZIP() []byte {
 	return file_bodkin_proto_rawDescData
 }
 
-var file_bodkin_proto_enumTypes = make([]protoimpl.EnumInfo, 12)
-var file_bodkin_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_bodkin_proto_enumTypes = make([]protoimpl.EnumInfo, 17)
+var file_bodkin_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_bodkin_proto_goTypes = []any{
 	(CandidateType)(0),      // 0: bodkin.wire.v1.CandidateType
-	(RelayPolicy)(0),        // 1: bodkin.wire.v1.RelayPolicy
-	(PortReuse)(0),          // 2: bodkin.wire.v1.PortReuse
-	(FailureKind)(0),        // 3: bodkin.wire.v1.FailureKind
-	(Role)(0),               // 4: bodkin.wire.v1.Role
-	(RelayStatus)(0),        // 5: bodkin.wire.v1.RelayStatus
-	(MappedProof_Code)(0),   // 6: bodkin.wire.v1.MappedProof.Code
-	(Refused_Code)(0),       // 7: bodkin.wire.v1.Refused.Code
-	(DialFailed_Code)(0),    // 8: bodkin.wire.v1.DialFailed.Code
-	(AttemptOver_Reason)(0), // 9: bodkin.wire.v1.AttemptOver.Reason
-	(Presence_Kind)(0),      // 10: bodkin.wire.v1.Presence.Kind
-	(StreamAnswer_Code)(0),  // 11: bodkin.wire.v1.StreamAnswer.Code
-	(*Endpoint)(nil),        // 12: bodkin.wire.v1.Endpoint
-	(*Candidate)(nil),       // 13: bodkin.wire.v1.Candidate
-	(*Profile)(nil),         // 14: bodkin.wire.v1.Profile
-	(*ClientMessage)(nil),   // 15: bodkin.wire.v1.ClientMessage
-	(*Register)(nil),        // 16: bodkin.wire.v1.Register
-	(*Dial)(nil),            // 17: bodkin.wire.v1.Dial
-	(*Report)(nil),          // 18: bodkin.wire.v1.Report
-	(*PairFailure)(nil),     // 19: bodkin.wire.v1.PairFailure
-	(*Finished)(nil),        // 20: bodkin.wire.v1.Finished
-	(*Ping)(nil),            // 21: bodkin.wire.v1.Ping
-	(*Watch)(nil),           // 22: bodkin.wire.v1.Watch
-	(*Mapped)(nil),          // 23: bodkin.wire.v1.Mapped
-	(*ServerMessage)(nil),   // 24: bodkin.wire.v1.ServerMessage
-	(*MappedProof)(nil),     // 25: bodkin.wire.v1.MappedProof
-	(*Welcome)(nil),         // 26: bodkin.wire.v1.Welcome
-	(*Refused)(nil),         // 27: bodkin.wire.v1.Refused
-	(*Observed)(nil),        // 28: bodkin.wire.v1.Observed
-	(*Introduction)(nil),    // 29: bodkin.wire.v1.Introduction
-	(*RelayOffer)(nil),      // 30: bodkin.wire.v1.RelayOffer
-	(*RelayOver)(nil),       // 31: bodkin.wire.v1.RelayOver
-	(*DialFailed)(nil),      // 32: bodkin.wire.v1.DialFailed
-	(*AttemptOver)(nil),     // 33: bodkin.wire.v1.AttemptOver
-	(*Presence)(nil),        // 34: bodkin.wire.v1.Presence
-	(*SnapshotBegin)(nil),   // 35: bodkin.wire.v1.SnapshotBegin
-	(*SnapshotEnd)(nil),     // 36: bodkin.wire.v1.SnapshotEnd
-	(*Pong)(nil),            // 37: bodkin.wire.v1.Pong
-	(*HoleHello)(nil),       // 38: bodkin.wire.v1.HoleHello
-	(*Nominate)(nil),        // 39: bodkin.wire.v1.Nominate
-	(*StreamOpen)(nil),      // 40: bodkin.wire.v1.StreamOpen
-	(*StreamAnswer)(nil),    // 41: bodkin.wire.v1.StreamAnswer
+	(Dependence)(0),         // 1: bodkin.wire.v1.Dependence
+	(UnsolicitedAnswer)(0),  // 2: bodkin.wire.v1.UnsolicitedAnswer
+	(PortAllocation)(0),     // 3: bodkin.wire.v1.PortAllocation
+	(PortPooling)(0),        // 4: bodkin.wire.v1.PortPooling
+	(Ternary)(0),            // 5: bodkin.wire.v1.Ternary
+	(RelayPolicy)(0),        // 6: bodkin.wire.v1.RelayPolicy
+	(PortReuse)(0),          // 7: bodkin.wire.v1.PortReuse
+	(FailureKind)(0),        // 8: bodkin.wire.v1.FailureKind
+	(Role)(0),               // 9: bodkin.wire.v1.Role
+	(RelayStatus)(0),        // 10: bodkin.wire.v1.RelayStatus
+	(MappedProof_Code)(0),   // 11: bodkin.wire.v1.MappedProof.Code
+	(Refused_Code)(0),       // 12: bodkin.wire.v1.Refused.Code
+	(DialFailed_Code)(0),    // 13: bodkin.wire.v1.DialFailed.Code
+	(AttemptOver_Reason)(0), // 14: bodkin.wire.v1.AttemptOver.Reason
+	(Presence_Kind)(0),      // 15: bodkin.wire.v1.Presence.Kind
+	(StreamAnswer_Code)(0),  // 16: bodkin.wire.v1.StreamAnswer.Code
+	(*Endpoint)(nil),        // 17: bodkin.wire.v1.Endpoint
+	(*Candidate)(nil),       // 18: bodkin.wire.v1.Candidate
+	(*Profile)(nil),         // 19: bodkin.wire.v1.Profile
+	(*ClientMessage)(nil),   // 20: bodkin.wire.v1.ClientMessage
+	(*Register)(nil),        // 21: bodkin.wire.v1.Register
+	(*Behavior)(nil),        // 22: bodkin.wire.v1.Behavior
+	(*Dial)(nil),            // 23: bodkin.wire.v1.Dial
+	(*Report)(nil),          // 24: bodkin.wire.v1.Report
+	(*PairFailure)(nil),     // 25: bodkin.wire.v1.PairFailure
+	(*Finished)(nil),        // 26: bodkin.wire.v1.Finished
+	(*Ping)(nil),            // 27: bodkin.wire.v1.Ping
+	(*Watch)(nil),           // 28: bodkin.wire.v1.Watch
+	(*Mapped)(nil),          // 29: bodkin.wire.v1.Mapped
+	(*ServerMessage)(nil),   // 30: bodkin.wire.v1.ServerMessage
+	(*MappedProof)(nil),     // 31: bodkin.wire.v1.MappedProof
+	(*Welcome)(nil),         // 32: bodkin.wire.v1.Welcome
+	(*Refused)(nil),         // 33: bodkin.wire.v1.Refused
+	(*Observed)(nil),        // 34: bodkin.wire.v1.Observed
+	(*Introduction)(nil),    // 35: bodkin.wire.v1.Introduction
+	(*RelayOffer)(nil),      // 36: bodkin.wire.v1.RelayOffer
+	(*RelayOver)(nil),       // 37: bodkin.wire.v1.RelayOver
+	(*DialFailed)(nil),      // 38: bodkin.wire.v1.DialFailed
+	(*AttemptOver)(nil),     // 39: bodkin.wire.v1.AttemptOver
+	(*Presence)(nil),        // 40: bodkin.wire.v1.Presence
+	(*SnapshotBegin)(nil),   // 41: bodkin.wire.v1.SnapshotBegin
+	(*SnapshotEnd)(nil),     // 42: bodkin.wire.v1.SnapshotEnd
+	(*Pong)(nil),            // 43: bodkin.wire.v1.Pong
+	(*HoleHello)(nil),       // 44: bodkin.wire.v1.HoleHello
+	(*Nominate)(nil),        // 45: bodkin.wire.v1.Nominate
+	(*StreamOpen)(nil),      // 46: bodkin.wire.v1.StreamOpen
+	(*StreamAnswer)(nil),    // 47: bodkin.wire.v1.StreamAnswer
 }
 var file_bodkin_proto_depIdxs = []int32{
 	0,  // 0: bodkin.wire.v1.Candidate.type:type_name -> bodkin.wire.v1.CandidateType
-	12, // 1: bodkin.wire.v1.Candidate.endpoint:type_name -> bodkin.wire.v1.Endpoint
-	13, // 2: bodkin.wire.v1.Profile.candidates:type_name -> bodkin.wire.v1.Candidate
-	16, // 3: bodkin.wire.v1.ClientMessage.register:type_name -> bodkin.wire.v1.Register
-	17, // 4: bodkin.wire.v1.ClientMessage.dial:type_name -> bodkin.wire.v1.Dial
-	18, // 5: bodkin.wire.v1.ClientMessage.report:type_name -> bodkin.wire.v1.Report
-	20, // 6: bodkin.wire.v1.ClientMessage.finished:type_name -> bodkin.wire.v1.Finished
-	21, // 7: bodkin.wire.v1.ClientMessage.ping:type_name -> bodkin.wire.v1.Ping
-	22, // 8: bodkin.wire.v1.ClientMessage.watch:type_name -> bodkin.wire.v1.Watch
-	23, // 9: bodkin.wire.v1.ClientMessage.mapped:type_name -> bodkin.wire.v1.Mapped
-	2,  // 10: bodkin.wire.v1.Register.port_reuse:type_name -> bodkin.wire.v1.PortReuse
-	1,  // 11: bodkin.wire.v1.Register.relay:type_name -> bodkin.wire.v1.RelayPolicy
-	19, // 12: bodkin.wire.v1.Report.failures:type_name -> bodkin.wire.v1.PairFailure
-	12, // 13: bodkin.wire.v1.PairFailure.remote:type_name -> bodkin.wire.v1.Endpoint
-	3,  // 14: bodkin.wire.v1.PairFailure.kind:type_name -> bodkin.wire.v1.FailureKind
-	12, // 15: bodkin.wire.v1.Mapped.endpoint:type_name -> bodkin.wire.v1.Endpoint
-	26, // 16: bodkin.wire.v1.ServerMessage.welcome:type_name -> bodkin.wire.v1.Welcome
-	27, // 17: bodkin.wire.v1.ServerMessage.refused:type_name -> bodkin.wire.v1.Refused
-	28, // 18: bodkin.wire.v1.ServerMessage.observed:type_name -> bodkin.wire.v1.Observed
-	29, // 19: bodkin.wire.v1.ServerMessage.introduction:type_name -> bodkin.wire.v1.Introduction
-	32, // 20: bodkin.wire.v1.ServerMessage.dial_failed:type_name -> bodkin.wire.v1.DialFailed
-	33, // 21: bodkin.wire.v1.ServerMessage.attempt_over:type_name -> bodkin.wire.v1.AttemptOver
-	34, // 22: bodkin.wire.v1.ServerMessage.presence:type_name -> bodkin.wire.v1.Presence
-	36, // 23: bodkin.wire.v1.ServerMessage.snapshot_end:type_name -> bodkin.wire.v1.SnapshotEnd
-	37, // 24: bodkin.wire.v1.ServerMessage.pong:type_name -> bodkin.wire.v1.Pong
-	35, // 25: bodkin.wire.v1.ServerMessage.snapshot_begin:type_name -> bodkin.wire.v1.SnapshotBegin
-	25, // 26: bodkin.wire.v1.ServerMessage.mapped_proof:type_name -> bodkin.wire.v1.MappedProof
-	31, // 27: bodkin.wire.v1.ServerMessage.relay_over:type_name -> bodkin.wire.v1.RelayOver
-	12, // 28: bodkin.wire.v1.MappedProof.endpoint:type_name -> bodkin.wire.v1.Endpoint
-	6,  // 29: bodkin.wire.v1.MappedProof.code:type_name -> bodkin.wire.v1.MappedProof.Code
-	12, // 30: bodkin.wire.v1.Welcome.observed:type_name -> bodkin.wire.v1.Endpoint
-	7,  // 31: bodkin.wire.v1.Refused.code:type_name -> bodkin.wire.v1.Refused.Code
-	12, // 32: bodkin.wire.v1.Observed.endpoint:type_name -> bodkin.wire.v1.Endpoint
-	4,  // 33: bodkin.wire.v1.Introduction.role:type_name -> bodkin.wire.v1.Role
-	12, // 34: bodkin.wire.v1.Introduction.observed:type_name -> bodkin.wire.v1.Endpoint
-	12, // 35: bodkin.wire.v1.Introduction.mapped:type_name -> bodkin.wire.v1.Endpoint
-	30, // 36: bodkin.wire.v1.Introduction.relay:type_name -> bodkin.wire.v1.RelayOffer
-	5,  // 37: bodkin.wire.v1.RelayOver.status:type_name -> bodkin.wire.v1.RelayStatus
-	8,  // 38: bodkin.wire.v1.DialFailed.code:type_name -> bodkin.wire.v1.DialFailed.Code
-	9,  // 39: bodkin.wire.v1.AttemptOver.reason:type_name -> bodkin.wire.v1.AttemptOver.Reason
-	10, // 40: bodkin.wire.v1.Presence.kind:type_name -> bodkin.wire.v1.Presence.Kind
-	11, // 41: bodkin.wire.v1.StreamAnswer.code:type_name -> bodkin.wire.v1.StreamAnswer.Code
-	42, // [42:42] is the sub-list for method output_type
-	42, // [42:42] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	17, // 1: bodkin.wire.v1.Candidate.endpoint:type_name -> bodkin.wire.v1.Endpoint
+	18, // 2: bodkin.wire.v1.Profile.candidates:type_name -> bodkin.wire.v1.Candidate
+	21, // 3: bodkin.wire.v1.ClientMessage.register:type_name -> bodkin.wire.v1.Register
+	23, // 4: bodkin.wire.v1.ClientMessage.dial:type_name -> bodkin.wire.v1.Dial
+	24, // 5: bodkin.wire.v1.ClientMessage.report:type_name -> bodkin.wire.v1.Report
+	26, // 6: bodkin.wire.v1.ClientMessage.finished:type_name -> bodkin.wire.v1.Finished
+	27, // 7: bodkin.wire.v1.ClientMessage.ping:type_name -> bodkin.wire.v1.Ping
+	28, // 8: bodkin.wire.v1.ClientMessage.watch:type_name -> bodkin.wire.v1.Watch
+	29, // 9: bodkin.wire.v1.ClientMessage.mapped:type_name -> bodkin.wire.v1.Mapped
+	7,  // 10: bodkin.wire.v1.Register.port_reuse:type_name -> bodkin.wire.v1.PortReuse
+	6,  // 11: bodkin.wire.v1.Register.relay:type_name -> bodkin.wire.v1.RelayPolicy
+	22, // 12: bodkin.wire.v1.Register.behavior:type_name -> bodkin.wire.v1.Behavior
+	22, // 13: bodkin.wire.v1.Register.behavior6:type_name -> bodkin.wire.v1.Behavior
+	1,  // 14: bodkin.wire.v1.Behavior.mapping:type_name -> bodkin.wire.v1.Dependence
+	1,  // 15: bodkin.wire.v1.Behavior.filtering:type_name -> bodkin.wire.v1.Dependence
+	2,  // 16: bodkin.wire.v1.Behavior.unsolicited:type_name -> bodkin.wire.v1.UnsolicitedAnswer
+	3,  // 17: bodkin.wire.v1.Behavior.allocation:type_name -> bodkin.wire.v1.PortAllocation
+	17, // 18: bodkin.wire.v1.Behavior.last:type_name -> bodkin.wire.v1.Endpoint
+	4,  // 19: bodkin.wire.v1.Behavior.pooling:type_name -> bodkin.wire.v1.PortPooling
+	5,  // 20: bodkin.wire.v1.Behavior.hairpin:type_name -> bodkin.wire.v1.Ternary
+	25, // 21: bodkin.wire.v1.Report.failures:type_name -> bodkin.wire.v1.PairFailure
+	17, // 22: bodkin.wire.v1.PairFailure.remote:type_name -> bodkin.wire.v1.Endpoint
+	8,  // 23: bodkin.wire.v1.PairFailure.kind:type_name -> bodkin.wire.v1.FailureKind
+	17, // 24: bodkin.wire.v1.Mapped.endpoint:type_name -> bodkin.wire.v1.Endpoint
+	32, // 25: bodkin.wire.v1.ServerMessage.welcome:type_name -> bodkin.wire.v1.Welcome
+	33, // 26: bodkin.wire.v1.ServerMessage.refused:type_name -> bodkin.wire.v1.Refused
+	34, // 27: bodkin.wire.v1.ServerMessage.observed:type_name -> bodkin.wire.v1.Observed
+	35, // 28: bodkin.wire.v1.ServerMessage.introduction:type_name -> bodkin.wire.v1.Introduction
+	38, // 29: bodkin.wire.v1.ServerMessage.dial_failed:type_name -> bodkin.wire.v1.DialFailed
+	39, // 30: bodkin.wire.v1.ServerMessage.attempt_over:type_name -> bodkin.wire.v1.AttemptOver
+	40, // 31: bodkin.wire.v1.ServerMessage.presence:type_name -> bodkin.wire.v1.Presence
+	42, // 32: bodkin.wire.v1.ServerMessage.snapshot_end:type_name -> bodkin.wire.v1.SnapshotEnd
+	43, // 33: bodkin.wire.v1.ServerMessage.pong:type_name -> bodkin.wire.v1.Pong
+	41, // 34: bodkin.wire.v1.ServerMessage.snapshot_begin:type_name -> bodkin.wire.v1.SnapshotBegin
+	31, // 35: bodkin.wire.v1.ServerMessage.mapped_proof:type_name -> bodkin.wire.v1.MappedProof
+	37, // 36: bodkin.wire.v1.ServerMessage.relay_over:type_name -> bodkin.wire.v1.RelayOver
+	17, // 37: bodkin.wire.v1.MappedProof.endpoint:type_name -> bodkin.wire.v1.Endpoint
+	11, // 38: bodkin.wire.v1.MappedProof.code:type_name -> bodkin.wire.v1.MappedProof.Code
+	17, // 39: bodkin.wire.v1.Welcome.observed:type_name -> bodkin.wire.v1.Endpoint
+	12, // 40: bodkin.wire.v1.Refused.code:type_name -> bodkin.wire.v1.Refused.Code
+	17, // 41: bodkin.wire.v1.Observed.endpoint:type_name -> bodkin.wire.v1.Endpoint
+	9,  // 42: bodkin.wire.v1.Introduction.role:type_name -> bodkin.wire.v1.Role
+	17, // 43: bodkin.wire.v1.Introduction.observed:type_name -> bodkin.wire.v1.Endpoint
+	17, // 44: bodkin.wire.v1.Introduction.mapped:type_name -> bodkin.wire.v1.Endpoint
+	36, // 45: bodkin.wire.v1.Introduction.relay:type_name -> bodkin.wire.v1.RelayOffer
+	22, // 46: bodkin.wire.v1.Introduction.behavior:type_name -> bodkin.wire.v1.Behavior
+	22, // 47: bodkin.wire.v1.Introduction.behavior6:type_name -> bodkin.wire.v1.Behavior
+	10, // 48: bodkin.wire.v1.RelayOver.status:type_name -> bodkin.wire.v1.RelayStatus
+	13, // 49: bodkin.wire.v1.DialFailed.code:type_name -> bodkin.wire.v1.DialFailed.Code
+	14, // 50: bodkin.wire.v1.AttemptOver.reason:type_name -> bodkin.wire.v1.AttemptOver.Reason
+	15, // 51: bodkin.wire.v1.Presence.kind:type_name -> bodkin.wire.v1.Presence.Kind
+	16, // 52: bodkin.wire.v1.StreamAnswer.code:type_name -> bodkin.wire.v1.StreamAnswer.Code
+	53, // [53:53] is the sub-list for method output_type
+	53, // [53:53] is the sub-list for method input_type
+	53, // [53:53] is the sub-list for extension type_name
+	53, // [53:53] is the sub-list for extension extendee
+	0,  // [0:53] is the sub-list for field type_name
 }
 
 func init() { file_bodkin_proto_init() }
@@ -3089,11 +3618,11 @@ func file_bodkin_proto_init() {
 		(*ClientMessage_Watch)(nil),
 		(*ClientMessage_Mapped)(nil),
 	}
-	file_bodkin_proto_msgTypes[5].OneofWrappers = []any{
+	file_bodkin_proto_msgTypes[6].OneofWrappers = []any{
 		(*Dial_Node)(nil),
 		(*Dial_NameTag)(nil),
 	}
-	file_bodkin_proto_msgTypes[12].OneofWrappers = []any{
+	file_bodkin_proto_msgTypes[13].OneofWrappers = []any{
 		(*ServerMessage_Welcome)(nil),
 		(*ServerMessage_Refused)(nil),
 		(*ServerMessage_Observed)(nil),
@@ -3112,8 +3641,8 @@ func file_bodkin_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bodkin_proto_rawDesc), len(file_bodkin_proto_rawDesc)),
-			NumEnums:      12,
-			NumMessages:   30,
+			NumEnums:      17,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -22,7 +22,7 @@ func samples() []proto.Message {
 	v6 := NewEndpoint(netip.MustParseAddrPort("[2001:db8::7]:40000"))
 	return []proto.Message{
 		&ClientMessage{Body: &ClientMessage_Register{Register: &Register{Version: Version, SealedProfile: []byte("sealed"),
-			NameTag: tag, Primary: true, PortReuse: PortReuse_PORT_REUSE_WORKS, Software: "bodkin/1"}}},
+			NameTag: tag, Primary: true, PortReuse: PortReuse_PORT_REUSE_WORKS, Software: "bodkin/1", Behavior: behaved(v4), Behavior6: behaved(v6)}}},
 		&ClientMessage{Body: &ClientMessage_Dial{Dial: &Dial{Request: 1, Target: &Dial_Node{Node: id}}}},
 		&ClientMessage{Body: &ClientMessage_Dial{Dial: &Dial{Request: 2, Target: &Dial_NameTag{NameTag: tag}}}},
 		&ClientMessage{Body: &ClientMessage_Report{Report: &Report{Attempt: attempt, Round: 1,
@@ -37,7 +37,8 @@ func samples() []proto.Message {
 		&ServerMessage{Body: &ServerMessage_Refused{Refused: &Refused{Code: Refused_CODE_ROOM, Text: "no such room"}}},
 		&ServerMessage{Body: &ServerMessage_Observed{Observed: &Observed{Endpoint: v6, ServerPort: 8000}}},
 		&ServerMessage{Body: &ServerMessage_Introduction{Introduction: &Introduction{Attempt: attempt, Request: 1, Round: 1,
-			Role: Role_ROLE_DIALER, Peer: id, SealedProfile: []byte("sealed"), Observed: []*Endpoint{v4, v6}, Mapped: []*Endpoint{v4}, DeadlineMs: 6000}}},
+			Role: Role_ROLE_DIALER, Peer: id, SealedProfile: []byte("sealed"), Observed: []*Endpoint{v4, v6}, Mapped: []*Endpoint{v4}, DeadlineMs: 6000,
+			Behavior: behaved(v4), Behavior6: behaved(v6)}}},
 		&ServerMessage{Body: &ServerMessage_DialFailed{DialFailed: &DialFailed{Request: 1, Code: DialFailed_CODE_NOT_HERE}}},
 		&ServerMessage{Body: &ServerMessage_AttemptOver{AttemptOver: &AttemptOver{Attempt: attempt}}},
 		&ServerMessage{Body: &ServerMessage_Presence{Presence: &Presence{Kind: Presence_KIND_LEFT, Node: id}}},
@@ -50,6 +51,14 @@ func samples() []proto.Message {
 		&StreamOpen{Service: "ssh"},
 		&StreamAnswer{Code: StreamAnswer_CODE_NO_SERVICE, Reason: "nobody listens"},
 	}
+}
+
+// behaved is a Behavior with all its fields, at their limits where they have some.
+func behaved(last *Endpoint) *Behavior {
+	return &Behavior{Mapping: Dependence_DEPENDENCE_ADDRESS_AND_PORT, Filtering: Dependence_DEPENDENCE_ADDRESS_AND_PORT,
+		Unsolicited: UnsolicitedAnswer_UNSOLICITED_ANSWER_ICMP, Allocation: PortAllocation_PORT_ALLOCATION_DELTA, Delta: -MaxDelta, Rate: MaxRate,
+		BlockFirst: 65535, BlockLast: 65535, Last: last, LastAgeMs: 1<<32 - 1, Pooling: PortPooling_PORT_POOLING_ARBITRARY,
+		Hairpin: Ternary_TERNARY_NO, LifetimeS: MaxLifetime, Proxied: true, Search: true}
 }
 
 func blank(m proto.Message) proto.Message { return m.ProtoReflect().New().Interface() }

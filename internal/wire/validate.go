@@ -39,6 +39,8 @@ func validateClient(m *ClientMessage) error {
 			between("register.sealed_profile", len(r.GetSealedProfile()), 1, MaxSealedProfile),
 			exactly("register.name_tag", r.GetNameTag(), NameTagLen),
 			text("register.software", r.GetSoftware(), 0, MaxSoftware),
+			behavior(r.GetBehavior()),
+			behavior(r.GetBehavior6()),
 		)
 	case *ClientMessage_Dial:
 		switch target := body.Dial.GetTarget().(type) {
@@ -140,6 +142,8 @@ func validateIntroduction(i *Introduction) error {
 		between("introduction.delay_us", int(i.GetDelayUs()), 0, MaxDelayMicros),
 		between("introduction.deadline_ms", int(i.GetDeadlineMs()), 1, MaxDeadlineMillis),
 		relayOffer(i.GetRelay()),
+		behavior(i.GetBehavior()),
+		behavior(i.GetBehavior6()),
 	); err != nil {
 		return err
 	}

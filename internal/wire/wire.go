@@ -34,6 +34,10 @@ const (
 
 	// MaxHeadStartMicros bounds RelayOffer.head_start_us: a server may not keep a node from the relay until it gives up.
 	MaxHeadStartMicros = 2_000_000
+
+	MaxDelta    = 4096    // of Behavior.delta, either way
+	MaxRate     = 100_000 // of Behavior.rate
+	MaxLifetime = 86_400  // of Behavior.lifetime_s
 )
 
 // Lengths of binary fields, in bytes.

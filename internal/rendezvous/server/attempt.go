@@ -122,6 +122,7 @@ func (a *attempt) startRoundLocked() {
 func (a *attempt) introductionLocked(e *end, delay time.Duration) []byte {
 	peer := a.otherLocked(e).conn
 	profile, observed, mapped := peer.room.whereabouts(peer)
+	behavior, behavior6 := peer.room.behavior(peer)
 	return a.all.server.appendFrame(nil, &wire.ServerMessage{Body: &wire.ServerMessage_Introduction{Introduction: &wire.Introduction{
 		Attempt:       a.id[:],
 		Request:       e.request,
@@ -134,6 +135,8 @@ func (a *attempt) introductionLocked(e *end, delay time.Duration) []byte {
 		DelayUs:       uint32(delay.Microseconds()),
 		DeadlineMs:    milliseconds(attemptTimeout),
 		Relay:         a.relayOfferLocked(e),
+		Behavior:      behavior,
+		Behavior6:     behavior6,
 	}}})
 }
 

@@ -80,11 +80,12 @@ func (g *registry) count() (rooms, nodes int) {
 
 // A registration is what a connection is to its room. It is guarded by the room's lock.
 type registration struct {
-	profile []byte           // sealed; nil: not registered yet
-	holes   []netip.AddrPort // seen on hole connections, newest first, other than the main connection's
-	mapped  *netip.AddrPort  // where it was proven that a gateway forwards to the node; nil: nowhere
-	primary bool
-	left    bool // the connection ended; it cannot register any more
+	profile  []byte           // sealed; nil: not registered yet
+	holes    []netip.AddrPort // seen on hole connections, newest first, other than the main connection's
+	mapped   *netip.AddrPort  // where it was proven that a gateway forwards to the node; nil: nowhere
+	behavior *behavior        // how its networks treat TCP; nil: it did not say
+	primary  bool
+	left     bool // the connection ended; it cannot register any more
 
 	relayNever, relayAlways bool // what it wants of the relay; neither: where there is no direct path
 	proxied                 bool // its address is that of a proxy, to which nobody can connect
@@ -114,6 +115,7 @@ func (r *room) register(c *conn, m *wire.Register, maxPerNode int, isAlive func(
 		c.relayNever = m.Relay == wire.RelayPolicy_RELAY_POLICY_NEVER
 		c.relayAlways = m.Relay == wire.RelayPolicy_RELAY_POLICY_ALWAYS
 		c.proxied = m.Proxied
+		c.behavior = keepBehavior(m, c.server.now())
 	}
 	return displaced, refusal
 }
