@@ -1,5 +1,5 @@
 # Short names for the project's commands. `make check` is what a change must pass.
-.PHONY: check test demo bench fuzz soak generate
+.PHONY: check test demo bench matrix fuzz soak generate
 
 check:
 	.ci/run
@@ -16,6 +16,10 @@ bench:
 	go test -run 'SameTick|AllNodes|Hostile|Hopeless' -count=1 -v ./internal/rendezvous/server
 	go test -run '^$$' -bench . ./internal/rendezvous/server ./internal/identity ./internal/session ./internal/reuseport ./natlab
 	go -C bench/mux test -count=1 -v .
+
+# Every pair of NATs, 20 runs each. Half an hour on a quiet machine with two cores.
+matrix:
+	go run ./bench/matrix -json matrix.json -markdown docs/matrix.md -svg docs/matrix.svg
 
 # Each fuzz target of the tree for FUZZTIME.
 FUZZTIME ?= 1m

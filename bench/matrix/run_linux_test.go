@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin/natlab"
+)
+
+// One pair of each kind, so that the command stays true. Times are not looked at: the command itself judges them, on a quiet machine.
+// For the same reason those that can be direct are kept from the relay, which is faster where a machine stands still for long.
+func TestPairsOfEachKindEndAsTheorySays(t *testing.T) {
+	natlab.Test(t, natlab.Config{}) // skips where there is no lab
+	for name, o := range map[string]options{
+		"direct": {DirectOnly: true, Only: "linux:port-restricted,linux-reject:two-layers,no-simultaneous-open:icmp-unreachable," +
+			"address-restricted:symmetric-random,symmetric-random:public,same-nat,same-carrier-hairpinning"},
+		"relayed":   {Only: "symmetric-random:symmetric-sequential-busy,same-carrier"},
+		"neighbors": {DirectOnly: true, Traffic: 50, Only: "port-restricted:two-layers"},
+		"no UDP":    {DirectOnly: true, NoUDP: true, Only: "same-nat,port-restricted:linux"},
+		"jitter":    {DirectOnly: true, Jitter: 5 * time.Millisecond, Only: "port-restricted:linux"},
+		"loss":      {DirectOnly: true, Loss: 0.01, Only: "port-restricted:linux"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o.Runs, o.parallel, o.stall = 2, 4, time.Hour
+			checkPairs(t, o)
+		})
+	}
+}
+
+// checkPairs plays pairs, and compares where each run ended with what theory says.
+func checkPairs(t *testing.T, o options) {
+	r, err := measure(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range r.failures {
+		t.Error(err)
+	}
+	for _, p := range r.pairs {
+		runs := r.byPair[p.String()]
+		if len(runs) != o.Runs {
+			t.Errorf("%v: %d runs, want %d", p, len(runs), o.Runs)
+		}
+		for _, one := range runs {
+			if want := p.theory().expects(o); one.Path != want || one.Strangers > 0 || one.Err != "" {
+				t.Errorf("%v: got %+v, want %s and no SYN to a stranger", p, one, want)
+			}
+		}
+	}
+}
+
+func TestAnInterruptedMatrixTellsWhatItHas(t *testing.T) {
+	natlab.Test(t, natlab.Config{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r, err := measure(ctx, options{Runs: 2, Only: "port-restricted:*", parallel: 4})
+	if err == nil || r == nil || len(r.failures) > 0 {
+		t.Errorf("got %v and %+v, want a report and why it ended", err, r)
+	}
+}
