@@ -199,9 +199,10 @@ func (w *world) connect(t *testing.T, near, far home) error {
 
 // TestDialTakesTheTimeThatDistanceDemands holds a dial to 1.10 times the floor of techniques for introduced simultaneous
 // open: introduction at a server a away, TCP across, and the dialler's half of TLS 1.3: 2a + 4c. Other work on the machine can only
-// lengthen it, so the best of three medians counts. Seen to fail with 15 ms more before the first SYN.
+// lengthen it, by a sixth in the median where five processes share two cores, so the fastest counts. Seen to fail with 15 ms more before
+// the first SYN.
 func TestDialTakesTheTimeThatDistanceDemands(t *testing.T) {
-	const runs, tries = 15, 3
+	const runs = 15
 	floor := 2*delayAS + 4*delayAB
 	limit := floor * 110 / 100
 	if raceDetector {
@@ -211,23 +212,19 @@ func TestDialTakesTheTimeThatDistanceDemands(t *testing.T) {
 	near := behind(w.lab.NAT("near", natlab.PortRestrictedCone()), "a")
 	far := behind(w.lab.NAT("far", natlab.PortRestrictedCone()), "b")
 	w.delays(near, far, delayAS, delayBS, delayAB)
-	var median bodkin.Timing
-	for range tries {
+	stopwatch.Within(t, limit, func() time.Duration {
 		var timings []bodkin.Timing
 		for range runs {
 			timings = append(timings, w.timeDial(t, near, far))
 		}
 		slices.SortFunc(timings, func(a, b bodkin.Timing) int { return int(a.Secured - b.Secured) })
-		median = timings[runs/2]
+		median, fastest := timings[runs/2], timings[0].Secured
 		t.Logf("one-way delays A-S %v, B-S %v, A-B %v; of %d dials the median: introduced %.1f ms (floor %v), first SYN %.1f, TCP up %.1f (%v), secured %.1f (%v)",
 			delayAS, delayBS, delayAB, runs, ms(median.Introduced), 2*delayAS, ms(median.FirstSYN),
 			ms(median.Connected), 2*delayAS+2*delayAB, ms(median.Secured), floor)
-		t.Logf("slowest %.1f ms, fastest %.1f ms, median / floor = %.3f", ms(timings[runs-1].Secured), ms(timings[0].Secured), float64(median.Secured)/float64(floor))
-		if median.Secured <= limit {
-			return
-		}
-	}
-	t.Errorf("median time to the first protected byte: got %v, want at most %v", median.Secured, limit)
+		t.Logf("slowest %.1f ms, fastest %.1f ms, median / floor = %.3f", ms(timings[runs-1].Secured), ms(fastest), float64(median.Secured)/float64(floor))
+		return fastest
+	})
 }
 
 // timeDial joins two fresh nodes and times one dial.

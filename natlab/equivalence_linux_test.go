@@ -1,10 +1,13 @@
 package natlab
 
 import (
+	"fmt"
 	"net/netip"
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/stopwatch"
 )
 
 // like is the Behavior that ought to do what a kernel NAT does.
@@ -136,17 +139,20 @@ func TestGoAndKernelMasqueradingBehaveTheSame(t *testing.T) {
 		for _, kind := range []string{"go", "kernel"} {
 			t.Run(kind+"/"+probe.name, func(t *testing.T) {
 				t.Parallel()
-				x := newScene(t, func(l *Lab) *NAT {
-					if kind == "go" {
-						return l.NAT("nat", like(probe.of))
+				stopwatch.Met(t, func() error { // what comes too late is taken for silence
+					x := newScene(t, func(l *Lab) *NAT {
+						if kind == "go" {
+							return l.NAT("nat", like(probe.of))
+						}
+						needNFT(t)
+						return l.KernelNAT("nat", probe.of)
+					})
+					x.of = probe.of
+					if got := probe.run(x); got != probe.want {
+						return fmt.Errorf("got %s, want %s", got, probe.want)
 					}
-					needNFT(t)
-					return l.KernelNAT("nat", probe.of)
+					return nil
 				})
-				x.of = probe.of
-				if got := probe.run(x); got != probe.want {
-					t.Errorf("got %s, want %s", got, probe.want)
-				}
 			})
 		}
 	}

@@ -43,7 +43,7 @@ func listenGroup(t *testing.T, h *Host, group *net.UDPAddr) net.PacketConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	conn.SetReadDeadline(time.Now().Add(20 * time.Second))
 	raw, err := conn.(*net.UDPConn).SyscallConn()
 	if err != nil {
 		t.Fatal(err)

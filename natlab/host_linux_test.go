@@ -1,7 +1,6 @@
 package natlab
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -11,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -131,14 +131,16 @@ func TestNothingIsLeftOfAClosedLab(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if after := descriptors(t); len(after) > len(before) {
-		t.Errorf("open descriptors: %q before, %q after", before, after)
-	}
-	if after := runtime.NumGoroutine(); after > goroutines {
-		var stacks bytes.Buffer
-		buf := make([]byte, 1<<16)
-		stacks.Write(buf[:runtime.Stack(buf, true)])
-		t.Errorf("%d goroutines before, %d after:\n%s", goroutines, after, &stacks)
+	// A goroutine has ended a moment after it has said so.
+	for end := time.Now().Add(20 * time.Second); len(descriptors(t)) > len(before) || runtime.NumGoroutine() > goroutines; {
+		if time.Now().After(end) {
+			stacks := make([]byte, 1<<16)
+			t.Fatalf("open descriptors: %q before, %q after; %d goroutines before, %d after:\n%s", before, descriptors(t),
+				goroutines, runtime.NumGoroutine(), stacks[:runtime.Stack(stacks, true)])
+		}
+		if err := waitUntil(time.Now().Add(10 * time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := a.Do(func() error { return nil }); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Do says %v, want net.ErrClosed", err)

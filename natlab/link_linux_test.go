@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bodkin-p2p/bodkin/internal/stopwatch"
 )
 
 // probe sends small UDP packets from one host to another, some time apart, and returns how long
@@ -32,7 +34,7 @@ func probe(t *testing.T, from, to *Host, n int, apart time.Duration) (delays []t
 	}()
 	b := make([]byte, 2)
 	for range sent {
-		in.SetReadDeadline(time.Now().Add(time.Second))
+		in.SetReadDeadline(time.Now().Add(2 * time.Second))
 		if _, err := in.Read(b); err != nil {
 			break
 		}
@@ -117,13 +119,14 @@ func TestJitterKeepsTheOrderUnlessAskedNotTo(t *testing.T) {
 func TestLossIsThatOfBothLinksAndIsCounted(t *testing.T) {
 	lab := Test(t, Config{Seed: 5})
 	a, b := lab.Host("a", Via(Link{Loss: 0.2})), lab.Host("b", Via(Link{Loss: 0.25}))
-	delays, _ := probe(t, a, b, 1000, 50*time.Microsecond)
+	const packets = 200 // that a socket holds, so that none is lost there if nobody reads for a while
+	delays, _ := probe(t, a, b, packets, 50*time.Microsecond)
 	flow := flowTo(t, lab, netip.AddrPortFrom(b.Addr(), 9000))
-	if flow.Packets != int64(len(delays)) || flow.Packets+flow.Dropped != 1000 {
-		t.Errorf("counted %d carried and %d dropped of 1000, %d arrived", flow.Packets, flow.Dropped, len(delays))
+	if flow.Packets != int64(len(delays)) || flow.Packets+flow.Dropped != packets {
+		t.Errorf("counted %d carried and %d dropped of %d, %d arrived", flow.Packets, flow.Dropped, packets, len(delays))
 	}
-	if len(delays) < 540 || len(delays) > 660 {
-		t.Errorf("%d of 1000 arrived, want about 600", len(delays))
+	if len(delays) < 105 || len(delays) > 135 {
+		t.Errorf("%d of %d arrived, want about %d", len(delays), packets, packets*6/10)
 	}
 }
 
@@ -143,14 +146,17 @@ func TestRateIsWhatTCPGetsAndTheQueueDelays(t *testing.T) {
 		const rate, bytes = 20e6, 1 << 20
 		a := lab.Host("a", Delay(2*time.Millisecond))
 		b := lab.Host("b", Via(Link{Delay: 3 * time.Millisecond, Rate: rate}))
+		// 40 bytes of headers and 12 of timestamps for each 1448 of payload.
+		ideal := time.Duration(bytes * 1500 / 1448 * 8 / rate * float64(time.Second))
 		for _, direction := range []struct{ from, to *Host }{{a, b}, {b, a}} {
-			took := sendBytes(t, direction.from, direction.to, bytes)
-			// 40 bytes of headers and 12 of timestamps for each 1448 of payload.
-			ideal := time.Duration(bytes * 1500 / 1448 * 8 / rate * float64(time.Second))
-			t.Logf("%s to %s took %v, at the full rate %v", direction.from.Name(), direction.to.Name(), took, ideal)
-			if took < ideal || took > 2*ideal {
-				t.Errorf("took %v, want %v and a little", took, ideal)
-			}
+			stopwatch.Within(t, 2*ideal, func() time.Duration {
+				took := sendBytes(t, direction.from, direction.to, bytes)
+				t.Logf("%s to %s took %v, at the full rate %v", direction.from.Name(), direction.to.Name(), took, ideal)
+				if took < ideal {
+					t.Errorf("took %v, want %v and a little", took, ideal)
+				}
+				return took
+			})
 		}
 	})
 }
@@ -175,7 +181,7 @@ func sendBytes(t *testing.T, from, to *Host, n int) time.Duration {
 	defer in.Close()
 	start := time.Now()
 	go out.Write(make([]byte, n))
-	in.SetReadDeadline(start.Add(10 * time.Second))
+	in.SetReadDeadline(start.Add(30 * time.Second))
 	if _, err := io.CopyN(io.Discard, in, int64(n)); err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +209,7 @@ func TestSegmentsOfUDPArriveAsDatagrams(t *testing.T) {
 		}
 		buf := make([]byte, 3000)
 		for _, want := range []int{1000, 1000, 500} {
-			in.SetReadDeadline(time.Now().Add(time.Second))
+			in.SetReadDeadline(time.Now().Add(20 * time.Second))
 			if n, err := in.Read(buf); n != want {
 				t.Errorf("read %d bytes, %v, want %d", n, err, want)
 			}

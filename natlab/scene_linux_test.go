@@ -75,6 +75,9 @@ func (x *scene) listen(h *Host, port uint16) (l net.Listener) {
 // sent again, after 1 s.
 const patience = 800 * time.Millisecond
 
+// answerTime is how long a connection may take to carry a byte before it counts as cut off.
+const answerTime = 2 * time.Second
+
 // dial tells in a word how an attempt to connect ends.
 func (x *scene) dial(h *Host, port uint16, to netip.AddrPort) string {
 	ctx, cancel := context.WithTimeout(x.t.Context(), patience)
@@ -171,7 +174,7 @@ func (x *scene) dialTTL(h *Host, port uint16, to netip.AddrPort, ttl int) string
 
 // exchange sends a byte to an echo server and waits for it to come back.
 func exchange(c net.Conn) string {
-	c.SetDeadline(time.Now().Add(500 * time.Millisecond))
+	c.SetDeadline(time.Now().Add(answerTime))
 	defer c.SetDeadline(time.Time{})
 	if _, err := c.Write([]byte{1}); err != nil {
 		return outcomeOf(err)
@@ -202,7 +205,7 @@ func settle(t *testing.T, lab *Lab) {
 
 // pass sends a byte one way.
 func pass(from, to net.Conn) string {
-	to.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+	to.SetReadDeadline(time.Now().Add(answerTime))
 	if _, err := from.Write([]byte{1}); err != nil {
 		return outcomeOf(err)
 	}

@@ -130,7 +130,7 @@ func (r *chatRoom) waitFor(t *testing.T, other *chatter) {
 		}
 		select {
 		case <-changed:
-		case <-time.After(10 * time.Second):
+		case <-time.After(patience):
 			t.Fatalf("%s was not heard", other.node.name)
 		}
 	}

@@ -52,7 +52,7 @@ func TestACommandCanRefuseAnAcceptedStream(t *testing.T) {
 		if words != "not today" {
 			t.Errorf("refused with %q", words)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(20 * time.Second):
 		t.Error("the stream was not refused")
 	}
 }

@@ -1,10 +1,12 @@
 package punch
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/bodkin-p2p/bodkin/internal/reuseport"
+	"github.com/bodkin-p2p/bodkin/internal/stopwatch"
 	"github.com/bodkin-p2p/bodkin/natlab"
 )
 
@@ -39,27 +41,34 @@ func TestTheSamePortsMeetAgainUnlessResetsCross(t *testing.T) {
 				{"the callee ends in order, the dialer resets when it hears", reset, inOrder, -2 * apart, true},
 			} {
 				t.Run(test.name, func(t *testing.T) {
-					p := newPair(t, lab, a, b)
-					atA, atB := p.punch(t.Context(), 0, DefaultTimeout, nil)
-					if atA.err != nil || atB.err != nil {
-						t.Fatalf("dialer: %v, callee: %v", atA.err, atB.err)
-					}
-					wait(t.Context(), 2*apart)
-					if test.later >= 0 {
-						test.dialer(atA.result)
-						wait(t.Context(), test.later)
-						test.callee(atB.result)
-					} else {
-						test.callee(atB.result)
-						wait(t.Context(), -test.later)
-						test.dialer(atA.result)
-					}
-					wait(t.Context(), 4*apart)
-					atA, atB = p.punch(t.Context(), 0, 500*time.Millisecond, nil)
-					defer hangUp(atA, atB)
-					if got := atA.err == nil && atB.err == nil; got != test.want {
-						t.Errorf("connected again: %v, want %v. Dialer: %v, callee: %v", got, test.want, atA.tries(), atB.tries())
-					}
+					stopwatch.Met(t, func() error { // resets cross or not within a few milliseconds
+						p := newPair(t, lab, a, b)
+						atA, atB := p.punch(t.Context(), 0, DefaultTimeout, nil)
+						if atA.err != nil || atB.err != nil {
+							t.Fatalf("dialer: %v, callee: %v", atA.err, atB.err)
+						}
+						wait(t.Context(), 2*apart)
+						if test.later >= 0 {
+							test.dialer(atA.result)
+							wait(t.Context(), test.later)
+							test.callee(atB.result)
+						} else {
+							test.callee(atB.result)
+							wait(t.Context(), -test.later)
+							test.dialer(atA.result)
+						}
+						wait(t.Context(), 4*apart)
+						timeout := DefaultTimeout
+						if !test.want {
+							timeout = 500 * time.Millisecond
+						}
+						atA, atB = p.punch(t.Context(), 0, timeout, nil)
+						defer hangUp(atA, atB)
+						if got := atA.err == nil && atB.err == nil; got != test.want {
+							return fmt.Errorf("connected again: %v, want %v. Dialer: %v, callee: %v", got, test.want, atA.tries(), atB.tries())
+						}
+						return nil
+					})
 				})
 			}
 		})

@@ -18,7 +18,10 @@ const (
 )
 
 // patience is how long a test over sockets waits for what must happen.
-const patience = 10 * time.Second
+const patience = 20 * time.Second
+
+// short is a limit that a test runs into, and that leaves a busy machine the time for what comes before.
+const short = 2 * time.Second
 
 // A word is what the server said of an end.
 type word struct {

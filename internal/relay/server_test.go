@@ -66,7 +66,8 @@ func TestWhatIsSentBeforeThePeerComesIsNotLost(t *testing.T) {
 }
 
 func TestTokensAreForOneSideOfOneAttemptOnce(t *testing.T) {
-	s := start(t, relay.Limits{WaitTimeout: 100 * time.Millisecond})
+	t.Parallel() // it waits most of the time
+	s := start(t, relay.Limits{WaitTimeout: short})
 	other := start(t, relay.Limits{})
 	good := s.Token(ticket(1, dialer))
 	hello := func(attempt byte, token []byte) wire.RelayHello {

@@ -16,7 +16,7 @@ import (
 )
 
 // patience is how long a test waits for what must happen. It is far above what it takes.
-const patience = 20 * time.Second
+const patience = 60 * time.Second
 
 // A site is a server with its keys, which outlive it.
 type site struct {

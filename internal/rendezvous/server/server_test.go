@@ -19,6 +19,7 @@ import (
 	"github.com/bodkin-p2p/bodkin/internal/identity"
 	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
 	"github.com/bodkin-p2p/bodkin/internal/rendezvous/server"
+	"github.com/bodkin-p2p/bodkin/internal/stopwatch"
 )
 
 func TestTwoNodesAreIntroduced(t *testing.T) {
@@ -93,12 +94,8 @@ func TestPresenceIsTold(t *testing.T) {
 	expect(rendezvous.Joined, c.id)
 	b.Update()
 	expect(rendezvous.Changed, b.id)
-	left := time.Now()
 	c.stop()
-	expect(rendezvous.Left, c.id)
-	if took := time.Since(left); took > 2*time.Second {
-		t.Errorf("told %v after it left, want at once", took)
-	}
+	expect(rendezvous.Left, c.id) // long before it would be missed
 }
 
 func TestPresenceSurvivesARestart(t *testing.T) {
@@ -198,7 +195,7 @@ func TestHoleListenerTakesNoNonsense(t *testing.T) {
 		if n, _ := io.Copy(io.Discard, conn); n != 0 {
 			t.Errorf("%s: answered with %d bytes", name, n)
 		}
-		if took := time.Since(began); took > 5*time.Second {
+		if took := time.Since(began); took > patience/2 {
 			t.Errorf("%s: closed after %v", name, took)
 		}
 		conn.Close()
@@ -216,28 +213,31 @@ func TestAnswersToHopelessDialsTakeTheSameTime(t *testing.T) {
 	eventually(t, "c is gone", func() bool { return s.server.Stats().Nodes == 2 })
 	kinds := []string{"unknown", "foreign", "gone"}
 	targets := []rendezvous.Target{rendezvous.ByNode(must(identity.NewKey()).NodeID()), rendezvous.ByNode(foreign.id), rendezvous.ByNode(gone.id)}
-	times := make([][]time.Duration, len(targets))
-	for round := range 1500 {
-		for i := range targets {
-			i = (i + round) % len(targets)
-			began := time.Now()
-			if _, err := a.Introduce(deadline(t), targets[i]); !errors.Is(err, rendezvous.ErrNotHere) {
-				t.Fatal(err)
+	stopwatch.Met(t, func() error {
+		times := make([][]time.Duration, len(targets))
+		for round := range 1500 {
+			for i := range targets {
+				i = (i + round) % len(targets)
+				began := time.Now()
+				if _, err := a.Introduce(deadline(t), targets[i]); !errors.Is(err, rendezvous.ErrNotHere) {
+					t.Fatal(err)
+				}
+				times[i] = append(times[i], time.Since(began))
 			}
-			times[i] = append(times[i], time.Since(began))
 		}
-	}
-	medians := make([]time.Duration, len(times))
-	for i := range times {
-		slices.Sort(times[i])
-		medians[i] = times[i][len(times[i])/2]
-		t.Logf("%s: median %v, p90 %v", kinds[i], medians[i], times[i][len(times[i])*9/10])
-	}
-	// A second look-up, in another room or on disk, would take a microsecond or much more at each dial. The medians of
-	// 1,500 round trips over loopback, some 50 us each, agree within a few microseconds on a quiet machine.
-	if spread := slices.Max(medians) - slices.Min(medians); spread > slices.Min(medians)/4 {
-		t.Errorf("the medians differ by %v: %v", spread, medians)
-	}
+		medians := make([]time.Duration, len(times))
+		for i := range times {
+			slices.Sort(times[i])
+			medians[i] = times[i][len(times[i])/2]
+			t.Logf("%s: median %v, p90 %v", kinds[i], medians[i], times[i][len(times[i])*9/10])
+		}
+		// A second look-up, in another room or on disk, would take a microsecond or much more at each dial. The medians of
+		// 1,500 round trips over loopback, some 50 us each, agree within a few microseconds on a quiet machine.
+		if spread := slices.Max(medians) - slices.Min(medians); spread > slices.Min(medians)/4 {
+			return fmt.Errorf("the medians differ by %v: %v", spread, medians)
+		}
+		return nil
+	})
 }
 
 func TestAcceptErrorsAreWaitedOut(t *testing.T) {
