@@ -29,6 +29,7 @@ var arrows = map[string][]string{
 	"internal/natbehavior":       {},
 	"internal/rounds":            {"internal/natbehavior"},
 	"internal/rendezvous":        {"internal/identity", "internal/natbehavior", "internal/wire"},
+	"transfer":                   {},
 	"internal/rendezvous/poll":   {},
 	"internal/rendezvous/record": {},
 	"internal/rendezvous/server": {"internal/identity", "internal/rendezvous/poll", "internal/rendezvous/record", "internal/wire"},

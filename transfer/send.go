@@ -1,0 +1,385 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/zeebo/blake3"
+)
+
+// farewellTimeout is how long one side waits for the other's last words after it has said its own.
+const farewellTimeout = 5 * time.Second
+
+// ahead is how many pieces may be between the reading of files, their hashing and the connection.
+const ahead = 16
+
+// Send offers a source to the Receive at the other end of conn, and sends it. It returns nil when everything is under its
+// own name there. It closes conn. meter may be nil.
+//
+// Errors: [ErrInterrupted] when the connection ended first, or ctx's cause; a [*RemoteError] when the receiver failed or
+// declined; [ErrChanged], fs.ErrNotExist, fs.ErrPermission and others of the file system about a file here.
+func Send(ctx context.Context, conn net.Conn, source *Source, meter *Meter) error {
+	if meter == nil {
+		meter = new(Meter)
+	}
+	meter.begin(source.Offer())
+	s := &sending{conn: conn, source: source, meter: meter, out: newFrameWriter(conn), proofs: map[int]sum{}, changed: make(chan struct{}, 1), over: make(chan struct{})}
+	stop := context.AfterFunc(ctx, func() { s.fail(errStopped) })
+	defer stop()
+	var hearing sync.WaitGroup
+	hearing.Go(s.hear)
+	err := s.run()
+	if err == nil {
+		<-s.over
+		err = s.verdict()
+	} else {
+		err = s.giveUp(err)
+	}
+	conn.Close()
+	hearing.Wait()
+	if err != nil {
+		return whyDone(ctx, err)
+	}
+	return nil
+}
+
+// sending is a Send at work. One goroutine hears the receiver, one reads files, one hashes, and Send itself writes.
+type sending struct {
+	conn   net.Conn
+	source *Source
+	meter  *Meter
+
+	out *frameWriter
+
+	mu      sync.Mutex // guards the following
+	haves   map[int]int64
+	going   bool
+	done    bool
+	proofs  map[int]sum
+	failure error         // the first of either side
+	changed chan struct{} // has a value after a change
+	ended   bool
+	over    chan struct{} // closed when nothing more is to be heard
+}
+
+// fail ends the transfer for the first reason given.
+func (s *sending) fail(err error) {
+	s.mu.Lock()
+	if s.failure == nil {
+		s.failure = err
+	}
+	s.mu.Unlock()
+	s.wake()
+	s.conn.SetDeadline(time.Now()) // wakes what reads and writes
+}
+
+func (s *sending) wake() {
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+}
+
+// verdict is how the transfer ended, once all is heard.
+func (s *sending) verdict() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.done {
+		return nil
+	}
+	return s.failure
+}
+
+// giveUp tells the receiver of a failure here, unless it was its own, and returns the failure that was the first.
+func (s *sending) giveUp(err error) error {
+	if errors.Is(err, ErrInterrupted) { // half a frame may have gone, so nothing can follow; but the receiver may have said why
+		select {
+		case <-s.over:
+		case <-time.After(farewellTimeout):
+		}
+		s.fail(err)
+		return s.verdict()
+	}
+	s.fail(err)
+	first := s.verdict()
+	var remote *RemoteError
+	if first == nil || errors.As(first, &remote) || errors.Is(first, ErrInterrupted) {
+		return first
+	}
+	<-s.over // its reading has been woken
+	s.conn.SetDeadline(time.Now().Add(farewellTimeout))
+	if s.writeFailure(first) == nil {
+		closeWrite(s.conn)
+		io.Copy(io.Discard, s.conn) // so that no reset overtakes the words
+	}
+	return first
+}
+
+func (s *sending) writeFailure(err error) error {
+	if e := s.out.write(frameFailed, appendFailure(nil, codeOf(err), err.Error())); e != nil {
+		return e
+	}
+	return s.out.flush()
+}
+
+// hear takes what the receiver says until its last word.
+func (s *sending) hear() {
+	err := s.hearAll(newFrameReader(s.conn))
+	s.mu.Lock()
+	if err == nil {
+		s.done = true
+	} else if s.failure == nil {
+		s.failure = err
+	}
+	s.ended = true
+	s.mu.Unlock()
+	close(s.over)
+	s.wake()
+	if err != nil {
+		s.conn.SetWriteDeadline(time.Now()) // nobody takes what is being written
+	}
+}
+
+func (s *sending) hearAll(in *frameReader) error {
+	for {
+		kind, length, err := in.next()
+		if err != nil {
+			return err
+		}
+		if kind == frameData {
+			return fmt.Errorf("%w: content from the receiver", ErrProtocol)
+		}
+		data, err := in.rest(length)
+		if err != nil {
+			return err
+		}
+		switch kind {
+		case frameHave:
+			err = s.heardHave(data)
+		case frameProof:
+			err = s.heardProof(data)
+		case frameGo:
+			s.mu.Lock()
+			s.going = true
+			s.mu.Unlock()
+		case frameDone:
+			return nil
+		case frameFailed:
+			return parseFailure(data)
+		default:
+			err = fmt.Errorf("%w: a frame of kind %d from the receiver", ErrProtocol, kind)
+		}
+		if err != nil {
+			return err
+		}
+		s.wake()
+	}
+}
+
+func (s *sending) heardHave(data []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for b := (body{left: data}); len(b.left) > 0; {
+		h := parseHave(&b)
+		if b.bad || s.going || h.index >= len(s.source.tree.entries) || h.size > s.source.tree.entries[h.index].size {
+			return fmt.Errorf("%w: the receiver has what was never sent", ErrProtocol)
+		}
+		if s.haves == nil {
+			s.haves = map[int]int64{}
+		}
+		s.haves[h.index] = h.size
+	}
+	return nil
+}
+
+func (s *sending) heardProof(data []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for b := (body{left: data}); len(b.left) > 0; {
+		index, hash := parseProof(&b)
+		if _, asked := s.haves[index]; b.bad || !asked {
+			return fmt.Errorf("%w: a proof of nothing", ErrProtocol)
+		}
+		s.proofs[index] = hash
+	}
+	return nil
+}
+
+// await waits until ready, which is called with mu held, says so.
+func (s *sending) await(ready func() bool) error {
+	for {
+		s.mu.Lock()
+		is, done, failure, ended := ready(), s.done, s.failure, s.ended
+		s.mu.Unlock()
+		switch {
+		case done:
+			return errAllThere
+		case failure != nil:
+			return failure
+		case is:
+			return nil
+		case ended:
+			return fmt.Errorf("%w: the receiver was done before the sender", ErrProtocol)
+		}
+		select {
+		case <-s.changed:
+		case <-s.over:
+		}
+	}
+}
+
+// errAllThere tells that the receiver had everything from an earlier run.
+var errAllThere = errors.New("everything is there already")
+
+// run says everything that there is to say.
+func (s *sending) run() error {
+	if err := s.list(); err != nil {
+		return err
+	}
+	err := s.await(func() bool { return s.going })
+	if err == errAllThere {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.meter.start()
+	if err := s.content(); err != nil {
+		return err
+	}
+	if err := s.out.write(frameSent, nil); err != nil {
+		return cut(err)
+	}
+	return cut(s.out.flush())
+}
+
+// list sends the offer and all entries.
+func (s *sending) list() error {
+	o := s.source.Offer()
+	first := appendOffer(nil, o)
+	if len(first) > maxBody {
+		return fmt.Errorf("transfer: the names of %d paths are too long together", len(o.Names))
+	}
+	if err := s.out.write(frameOffer, first); err != nil {
+		return cut(err)
+	}
+	batch := make([]byte, 0, batchSize+maxTarget+maxName+64)
+	for i := range s.source.tree.entries {
+		if batch = appendEntry(batch, &s.source.tree.entries[i]); len(batch) < batchSize {
+			continue
+		}
+		if err := s.out.write(frameEntries, batch); err != nil {
+			return cut(err)
+		}
+		batch = batch[:0]
+	}
+	if err := s.out.write(frameEntries, batch); err != nil {
+		return cut(err)
+	}
+	if err := s.out.write(frameListed, nil); err != nil {
+		return cut(err)
+	}
+	return cut(s.out.flush())
+}
+
+// A piece is a step of sending a file: its beginning, some content, or its end.
+type piece struct {
+	kind   frameKind // frameFile, frameData or frameEnd
+	index  int
+	offset int64          // of a beginning
+	prefix *blake3.Hasher // of a beginning that is not at 0: has what is before
+	chunk  *chunk         // of content
+	sum    sum            // of an end
+}
+
+// content reads, hashes and writes all files, each step beside the others.
+func (s *sending) content() error {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	var steps sync.WaitGroup
+	defer steps.Wait()
+	defer s.source.interrupt()
+	defer cancel(nil)
+	free := make(chan *chunk, ahead)
+	for range ahead {
+		free <- new(chunk)
+	}
+	read, hashed := make(chan piece, ahead), make(chan piece, ahead)
+	steps.Go(func() {
+		defer close(read)
+		r := reading{sending: s, ctx: ctx, free: free, out: read, opener: newOpener(s.source)}
+		defer r.opener.close()
+		if err := r.all(); err != nil {
+			cancel(err)
+		}
+	})
+	steps.Go(func() {
+		defer close(hashed)
+		hash(ctx, read, hashed)
+	})
+	for {
+		p, more := next(hashed, s.out.flush)
+		if !more {
+			return context.Cause(ctx)
+		}
+		if err := s.write(p); err != nil {
+			return cut(err)
+		}
+		if p.chunk != nil {
+			free <- p.chunk
+		}
+	}
+}
+
+// next takes the next piece, and flushes first if there is none yet.
+func next(from <-chan piece, flush func() error) (p piece, more bool) {
+	select {
+	case p, more = <-from:
+		return p, more
+	default:
+		flush() // if it fails, so does the next write
+		p, more = <-from
+		return p, more
+	}
+}
+
+func (s *sending) write(p piece) error {
+	switch p.kind {
+	case frameFile:
+		return s.out.write(frameFile, appendHave(nil, have{p.index, p.offset}))
+	case frameData:
+		err := s.out.data(p.chunk)
+		s.meter.bytes.Add(int64(p.chunk.used))
+		return err
+	}
+	s.meter.files.Add(1)
+	return s.out.write(frameEnd, p.sum[:])
+}
+
+// hash puts the hash of each file into its end.
+func hash(ctx context.Context, in <-chan piece, out chan<- piece) {
+	var h *blake3.Hasher
+	fresh := newHash()
+	for p := range in {
+		switch p.kind {
+		case frameFile:
+			if h = p.prefix; h == nil {
+				h = fresh
+				h.Reset()
+			}
+		case frameData:
+			h.Write(p.chunk.content())
+		case frameEnd:
+			p.sum = sumOf(h)
+		}
+		select {
+		case out <- p:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
