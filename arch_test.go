@@ -38,6 +38,7 @@ var arrows = map[string][]string{
 	"internal/proxy":             {},
 	"internal/relay":             {"internal/wire"},
 	"internal/session":           {"internal/wire"},
+	"internal/session/line":      {},
 	"internal/portmap":           {},
 	"internal/stopwatch":         {}, // for tests
 	// The library and the server join the parts above.

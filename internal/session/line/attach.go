@@ -1,0 +1,243 @@
+package line
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"time"
+)
+
+// helloTime bounds the exchange of hellos.
+const helloTime = 10 * time.Second
+
+// maxCarriers bounds how many carriers a line has at once.
+const maxCarriers = 16
+
+// Attach gives the line a carrier, at the end of it that speaks first. The first carrier of a line can be sent on at once; on a later one
+// Attach waits for the peer's positions, which takes a round trip. The carrier belongs to the line, also if Attach fails. It returns
+// ErrUnknown, and the line is over, if the peer has lost the line; then the connection is left open: the peer waits on it for another.
+func (l *Line) Attach(ctx context.Context, given Carrier) error {
+	c := l.newCarrier(given, rand.Uint64())
+	l.mu.Lock()
+	if err := l.err; err != nil {
+		l.mu.Unlock()
+		given.Conn.Close()
+		return err
+	}
+	intent := intentResume
+	if !l.known {
+		intent = intentBegin
+	}
+	h := l.hello(intent, c)
+	l.mu.Unlock()
+	if intent == intentBegin {
+		if err := c.say(ctx, h); err != nil {
+			given.Conn.Close()
+			return err
+		}
+		return l.join(c, nil, func() error {
+			answer, err := readHello(given.Conn)
+			if err == nil {
+				err = answer.check(l.id)
+			}
+			if err == nil {
+				err = l.welcomed(answer)
+			}
+			return err
+		})
+	}
+	answer, err := c.exchange(ctx, h)
+	if err == nil {
+		err = answer.check(l.id)
+	}
+	if err != nil {
+		if err == ErrUnknown || err == ErrVersion {
+			l.mu.Lock()
+			l.end(err)
+			l.mu.Unlock()
+		}
+		if err != ErrUnknown {
+			given.Conn.Close()
+		}
+		return err
+	}
+	return l.join(c, &answer, func() error { return nil })
+}
+
+// hello says where the line is. The caller holds mu.
+func (l *Line) hello(intent intent, c *carrier) hello {
+	l.in.offered = max(l.in.offered, l.in.limit())
+	alone := true
+	for _, other := range l.carriers {
+		alone = alone && (other.doubtful || other.leaving)
+	}
+	return hello{
+		oldest: oldestVersion, newest: newestVersion, intent: intent, alone: alone, rank: c.Rank, id: l.id, carrier: c.name,
+		received: l.in.next, limit: l.in.offered,
+	}
+}
+
+// check tells whether an answer to a hello is a welcome.
+func (h hello) check(id ID) error {
+	switch {
+	case h.intent == intentUnknown:
+		return ErrUnknown
+	case h.intent == intentVersion || !h.common():
+		return ErrVersion
+	case h.intent != intentWelcome || h.id != id:
+		return fmt.Errorf("%w: answer with intent %d for %v", ErrProtocol, h.intent, h.id)
+	}
+	return nil
+}
+
+// within runs a step of the exchange of hellos until ctx ends.
+func (c *carrier) within(ctx context.Context, step func() error) error {
+	c.Conn.SetDeadline(time.Now().Add(helloTime))
+	stop := context.AfterFunc(ctx, func() { c.Conn.SetDeadline(time.Unix(1, 0)) })
+	err := step()
+	if !stop() && err == nil {
+		err = context.Cause(ctx)
+	}
+	if err == nil {
+		err = c.Conn.SetDeadline(time.Time{})
+	}
+	return err
+}
+
+func (c *carrier) say(ctx context.Context, h hello) error {
+	return c.within(ctx, func() error {
+		_, err := c.Conn.Write(h.append(nil))
+		return err
+	})
+}
+
+func (c *carrier) exchange(ctx context.Context, h hello) (answer hello, err error) {
+	err = c.within(ctx, func() error {
+		if _, err := c.Conn.Write(h.append(nil)); err != nil {
+			return err
+		}
+		answer, err = readHello(c.Conn)
+		return err
+	})
+	return answer, err
+}
+
+// join puts a carrier to work. What the peer said on it, if it is there already, counts first.
+func (l *Line) join(c *carrier, said *hello, first func() error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := l.err
+	if err == nil && said != nil {
+		if err = l.told(*said); err != nil {
+			l.end(err)
+		}
+	}
+	if err == nil && len(l.carriers) >= maxCarriers {
+		err = errTooMany
+	}
+	if err != nil {
+		l.mu.Unlock()
+		c.Conn.Close()
+		l.mu.Lock()
+		return err
+	}
+	if said != nil && said.alone {
+		for _, other := range l.carriers {
+			other.doubt()
+		}
+	}
+	c.start(first)
+	c.expect()
+	l.choose()
+	return nil
+}
+
+// told takes the positions in a hello. The caller holds mu.
+func (l *Line) told(h hello) error {
+	l.known = true
+	if h.received > l.out.sent {
+		return fmt.Errorf("%w: hello has %d bytes, and %d were sent", ErrProtocol, h.received, l.out.sent)
+	}
+	return l.out.ack(h.received, h.limit)
+}
+
+// welcomed takes the answer to the first hello of a line.
+func (l *Line) welcomed(h hello) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := l.told(h)
+	l.writable.Signal()
+	l.wakeWriter()
+	return err
+}
+
+// A Request is what the side that speaks first wants with a connection.
+type Request struct {
+	// ID names the line.
+	ID ID
+	// New tells that there need not be such a line yet.
+	New bool
+
+	conn net.Conn
+	said hello
+}
+
+// Receive reads what the side that speaks first wants with a connection. The caller answers with Line.Take, after it has found the line
+// with that ID among those that it has with this peer, or has made it with Begin; or else with Refuse. If Receive fails, it
+// has closed the connection.
+func Receive(ctx context.Context, conn net.Conn) (*Request, error) {
+	c := &carrier{Carrier: Carrier{Conn: conn}}
+	var said hello
+	err := c.within(ctx, func() (err error) {
+		said, err = readHello(conn)
+		return err
+	})
+	if err == nil && !said.common() {
+		c.say(ctx, hello{oldest: oldestVersion, newest: newestVersion, intent: intentVersion, id: said.id})
+		err = fmt.Errorf("%w: the peer's are %d to %d", ErrVersion, said.oldest, said.newest)
+	}
+	if err == nil && said.intent != intentBegin && said.intent != intentResume {
+		err = fmt.Errorf("%w: first hello with intent %d", ErrProtocol, said.intent)
+	}
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return &Request{ID: said.id, New: said.intent == intentBegin, conn: conn, said: said}, nil
+}
+
+// Begin makes the other end of a new line, which is suspended until Take. The caller must close it.
+func (r *Request) Begin(config Config) (*Line, error) {
+	if !r.New {
+		return nil, errors.New("line: the request is for a line that is there")
+	}
+	return newLine(r.ID, config), nil
+}
+
+// Refuse tells the peer that there is no such line. The connection stays open: the peer may ask for another.
+func (r *Request) Refuse(ctx context.Context) error {
+	c := &carrier{Carrier: Carrier{Conn: r.conn}}
+	return c.say(ctx, hello{oldest: oldestVersion, newest: newestVersion, intent: intentUnknown, id: r.ID})
+}
+
+// Take gives the line the carrier of a request. The carrier belongs to the line, also if Take fails.
+func (l *Line) Take(ctx context.Context, r *Request, given Carrier) error {
+	given.Conn, given.Rank = r.conn, r.said.rank
+	c := l.newCarrier(given, r.said.carrier)
+	l.mu.Lock()
+	if err := l.err; err != nil {
+		l.mu.Unlock()
+		r.Refuse(ctx)
+		given.Conn.Close()
+		return err
+	}
+	h := l.hello(intentWelcome, c)
+	l.mu.Unlock()
+	if err := c.say(ctx, h); err != nil {
+		given.Conn.Close()
+		return err
+	}
+	return l.join(c, &r.said, func() error { return nil })
+}

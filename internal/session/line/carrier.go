@@ -1,0 +1,380 @@
+package line
+
+import (
+	"encoding/binary"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+// A Carrier is a connection for a line to use.
+type Carrier struct {
+	// Conn ends at the peer, which has proven its key. It belongs to the line, which closes it.
+	Conn net.Conn
+
+	// Rank says how good the carrier is beside others: the highest is used. The word of the side that speaks first counts.
+	Rank uint8
+
+	// Abort ends the connection at once when it was lost; nil means Conn.Close.
+	Abort func()
+
+	// Label is the owner's own, and comes back from Line.Carrier.
+	Label any
+}
+
+// A carrier is a Carrier at work: a goroutine that reads and one that writes.
+type carrier struct {
+	Carrier
+	line   *Line
+	name   uint64 // the same at both ends
+	corked corked // nil if Conn has none
+
+	// What follows is guarded by line.mu.
+	wake      sync.Cond // the writer waits here
+	flight    flight
+	pulse     pulse
+	timer     *time.Timer
+	doubtful  bool // the peer thinks it dead
+	leaving   bool // for a better one: nothing but a last frame is sent
+	saidLast  bool // that frame is away
+	peerLeft  bool // the peer's has come
+	pingDue   bool
+	pongDue   bool
+	pong      uint64
+	closeDue  bool // the line is over, and the peer is to be told
+	saidClose bool
+	fate      error // why it is lost
+
+	chunk   *chunk // where the reader puts data
+	fill    int    // only the reader uses it
+	resting bool   // the reader waits for a frame
+}
+
+// corked is a connection under the carrier that can gather small writes into a large one.
+type corked interface {
+	Cork()
+	Uncork() error
+}
+
+func (l *Line) newCarrier(given Carrier, name uint64) *carrier {
+	c := &carrier{Carrier: given, line: l, name: name}
+	c.wake.L = &l.mu
+	under := given.Conn
+	if t, ok := under.(interface{ NetConn() net.Conn }); ok { // crypto/tls
+		under = t.NetConn()
+	}
+	c.corked, _ = under.(corked)
+	return c
+}
+
+// start sets the goroutines of a carrier to work. The caller holds mu.
+func (c *carrier) start(first func() error) {
+	c.pulse.heard = time.Now()
+	c.timer = time.AfterFunc(c.line.config.KeepAlive, c.tick)
+	c.line.carriers = append(c.line.carriers, c)
+	c.line.work.Go(func() { c.read(first) })
+	c.line.work.Go(c.write)
+}
+
+// write sends what is due until the carrier is lost.
+func (c *carrier) write() {
+	l := c.line
+	head := make([]byte, 0, smallData+8*headerSize)
+	var parts []part
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for {
+		for c.fate == nil && !c.due() {
+			c.wake.Wait()
+		}
+		if c.fate != nil {
+			return
+		}
+		head, parts = c.gather(head[:0], parts[:0])
+		last, over := c.leaving, c.saidClose
+		l.mu.Unlock()
+		err := c.flush(head, parts)
+		l.mu.Lock()
+		l.out.drop(parts)
+		clear(parts)
+		switch {
+		case err != nil:
+			c.lose(err)
+		case over: // the peer answers, or ends the connection
+			if l.err == ErrPeerClosed {
+				c.lose(l.err)
+			}
+		case last:
+			c.saidLast = true
+			c.retire()
+		}
+	}
+}
+
+// due tells whether there is anything to send. The caller holds mu.
+func (c *carrier) due() bool {
+	l := c.line
+	switch {
+	case c.closeDue:
+		return !c.saidClose
+	case l.err != nil, c.saidLast:
+		return false
+	case c.pingDue, c.pongDue, c.leaving:
+		return true
+	}
+	return l.active == c && (l.ackDue || l.out.pending())
+}
+
+// gather collects what is due: small things in head, the parts of large data behind it. The caller holds mu.
+func (c *carrier) gather(head []byte, parts []part) ([]byte, []part) {
+	l := c.line
+	if c.closeDue && !(l.err == errClosed && l.active == c && l.out.pending()) { // what was written goes first
+		c.saidClose = true
+		return header{kind: kindClose}.append(head), parts
+	}
+	if l.active == c && (l.ackDue || l.in.next-l.acked >= ackEvery/4 || l.acked < l.in.next && l.out.pending()) {
+		l.ackDue = false
+		l.acked = l.in.next
+		l.in.offered = max(l.in.offered, l.in.limit())
+		head = appendAck(head, l.in.next, l.in.offered)
+	}
+	if c.pongDue {
+		c.pongDue = false
+		head = header{kind: kindPong, value: c.pong}.append(head)
+	}
+	if c.pingDue {
+		c.pingDue = false
+		head = header{kind: kindPing, value: c.pulse.ping(time.Now())}.append(head)
+	}
+	if c.leaving && !c.closeDue {
+		return header{kind: kindLeave}.append(head), parts
+	}
+	if l.active == c && l.out.pending() {
+		s := l.out.take(&c.flight, batch)
+		head = header{kindData, s.len(), s.from}.append(head)
+		parts = l.out.hold(s, parts)
+		if s.len() <= smallData {
+			for _, p := range parts {
+				head = append(head, p.bytes()...)
+			}
+			l.out.drop(parts)
+			parts = parts[:0]
+		}
+		c.expect()
+		l.writable.Signal()
+	}
+	return head, parts
+}
+
+// flush writes to the connection, all at once if it can.
+func (c *carrier) flush(head []byte, parts []part) error {
+	if len(parts) == 0 || c.corked == nil {
+		return c.writeParts(head, parts)
+	}
+	c.corked.Cork()
+	err := c.writeParts(head, parts)
+	if uncorked := c.corked.Uncork(); err == nil {
+		err = uncorked
+	}
+	return err
+}
+
+func (c *carrier) writeParts(head []byte, parts []part) error {
+	if _, err := c.Conn.Write(head); err != nil {
+		return err
+	}
+	for _, p := range parts {
+		if _, err := c.Conn.Write(p.bytes()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// read takes frames until the carrier is lost.
+func (c *carrier) read(first func() error) {
+	err := first()
+	if err == nil {
+		err = c.frames()
+	}
+	if err == io.EOF {
+		err = errGone
+	}
+	l := c.line
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c.chunk != nil {
+		l.pool.release(c.chunk)
+	}
+	c.readFailed(err)
+}
+
+// frames reads frames until one of them, or the connection, is bad.
+func (c *carrier) frames() error {
+	buffer := make([]byte, 512)
+	begin, end := 0, 0
+	for {
+		for end-begin < headerSize {
+			if begin > 0 {
+				end = copy(buffer, buffer[begin:end])
+				begin = 0
+			}
+			c.rest()
+			n, err := c.Conn.Read(buffer[end:])
+			if end += n; err != nil && end < headerSize {
+				return err
+			}
+		}
+		h, err := parseHeader(buffer[begin:end])
+		if err != nil {
+			return err
+		}
+		begin += headerSize
+		early := buffer[begin:min(end, begin+h.length)]
+		begin += len(early)
+		switch h.kind {
+		case kindData:
+			err = c.data(h, early)
+		case kindAck:
+			var limit [8]byte
+			if _, err = io.ReadFull(c.Conn, limit[copy(limit[:], early):]); err == nil {
+				err = c.ack(h.value, binary.BigEndian.Uint64(limit[:]))
+			}
+		case kindPing, kindPong, kindLeave, kindClose:
+			err = c.control(h)
+		default:
+			_, err = io.CopyN(io.Discard, c.Conn, int64(h.length-len(early)))
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// data takes the data of a frame, of which the first bytes are there already.
+func (c *carrier) data(h header, early []byte) error {
+	offset, left := h.value, h.length
+	for left > 0 {
+		space := c.space(left)
+		var n int
+		var err error
+		if len(early) > 0 {
+			n = copy(space, early)
+			early = early[n:]
+		} else {
+			n, err = c.Conn.Read(space)
+		}
+		if n > 0 {
+			if err := c.arrived(offset, n); err != nil {
+				return err
+			}
+			offset += uint64(n)
+			left -= n
+		}
+		if err != nil && left > 0 {
+			return err
+		}
+	}
+	return nil
+}
+
+// space is memory for the next data.
+func (c *carrier) space(most int) []byte {
+	l := c.line
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c.resting = false
+	if c.chunk != nil && c.fill == chunkSize {
+		l.pool.release(c.chunk)
+		c.chunk = nil
+	}
+	if c.chunk == nil {
+		c.chunk, c.fill = l.pool.get(), 0
+	}
+	b := c.chunk.data[c.fill:]
+	return b[:min(len(b), most)]
+}
+
+// rest lets memory be taken back during what may be a long wait for the next frame.
+func (c *carrier) rest() {
+	c.line.mu.Lock()
+	defer c.line.mu.Unlock()
+	c.resting = true
+	c.takeBack()
+}
+
+// takeBack takes the memory of a reader that rests, if nothing in it is unread. The caller holds mu.
+func (c *carrier) takeBack() {
+	if c.resting && c.chunk != nil && c.chunk.uses == 1 {
+		c.line.pool.release(c.chunk)
+		c.chunk = nil
+	}
+}
+
+// arrived gives n bytes of the chunk to the receiver.
+func (c *carrier) arrived(offset uint64, n int) error {
+	l := c.line
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before := l.in.next
+	err := l.in.accept(offset, part{c.chunk, c.fill, c.fill + n})
+	c.fill += n
+	c.heard()
+	if l.in.next > before {
+		l.readable.Signal()
+	}
+	switch missing := l.in.next - l.acked; {
+	case missing >= ackEvery:
+		l.ackNow()
+	case before == l.acked && missing > 0:
+		l.ackTimer.Reset(ackDelay)
+	case offset+uint64(n) <= before: // a repetition: the peer did not know, so it hears again
+		l.ackNow()
+	}
+	return err
+}
+
+func (c *carrier) ack(received, limit uint64) error {
+	l := c.line
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c.heard()
+	err := l.out.ack(received, limit)
+	l.writable.Signal()
+	l.wakeWriter() // the limit may have moved
+	for _, other := range l.carriers {
+		if l.out.landed(&other.flight) {
+			other.pulse.answered()
+		}
+		other.retire()
+	}
+	return err
+}
+
+func (c *carrier) control(h header) error {
+	l := c.line
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c.heard()
+	switch h.kind {
+	case kindPing:
+		c.pong, c.pongDue = h.value, true
+		c.wake.Signal()
+	case kindPong:
+		c.pulse.ponged(h.value, time.Now())
+		if l.out.landed(&c.flight) {
+			c.pulse.answered()
+		}
+	case kindLeave:
+		c.peerLeft = true
+		l.choose()
+		c.retire()
+	case kindClose:
+		l.end(ErrPeerClosed)
+		if l.err != ErrPeerClosed { // it answers our own last word
+			return errClosed
+		}
+	}
+	return nil
+}

@@ -1,0 +1,160 @@
+package line
+
+import (
+	"errors"
+	"slices"
+	"time"
+)
+
+// better tells whether c is to be used rather than other. Both ends come to the same answer, so that they do not put down each
+// other's choice.
+func (c *carrier) better(other *carrier) bool {
+	switch {
+	case other == nil:
+		return true
+	case c.peerLeft != other.peerLeft:
+		return other.peerLeft
+	case c.Rank != other.Rank:
+		return c.Rank > other.Rank
+	}
+	return c.name > other.name
+}
+
+// choose decides by which carrier is sent, and puts the others down. The caller holds mu.
+func (l *Line) choose() {
+	var best *carrier
+	for _, c := range l.carriers {
+		if !c.doubtful && !c.leaving && c.better(best) {
+			best = c
+		}
+	}
+	if best != l.active && l.err == nil {
+		l.active, l.since = best, time.Now()
+		if best == nil {
+			l.giveUp.Reset(l.config.Wait)
+		} else {
+			l.giveUp.Stop()
+			l.ackNow() // the last one may have been lost with its carrier
+		}
+		l.notify()
+	}
+	if best == nil || l.err != nil {
+		return
+	}
+	for _, c := range l.carriers {
+		if c != best && !c.doubtful && !c.leaving {
+			c.leaving = true
+			c.wake.Signal()
+			c.timer.Reset(retireTime)
+		}
+	}
+}
+
+// retire ends a carrier once both sides have said their last on it, and all came over. The caller holds mu.
+func (c *carrier) retire() {
+	if c.saidLast && c.peerLeft && c.line.out.landed(&c.flight) {
+		c.lose(errRetired)
+	}
+}
+
+// lose takes a carrier out, and has sent again by another what went out by it and is not acknowledged. The caller holds mu.
+func (c *carrier) lose(err error) {
+	if c.fate != nil {
+		return
+	}
+	l := c.line
+	c.fate = err
+	c.timer.Stop()
+	l.carriers = slices.DeleteFunc(slices.Clone(l.carriers), func(other *carrier) bool { return other == c })
+	l.out.lost(&c.flight)
+	c.wake.Signal()
+	if err != errRetired && l.err == nil {
+		l.lost = err
+	}
+	l.work.Go(c.close)
+	l.choose()
+	l.wakeWriter()
+}
+
+// close ends the connection, which stops the carrier's goroutines.
+func (c *carrier) close() {
+	if c.Abort != nil && c.fate != errRetired && c.fate != errClosed && c.fate != ErrPeerClosed {
+		c.Abort()
+	}
+	c.Conn.Close()
+}
+
+// readFailed takes the error that ended the reader. The caller holds mu.
+func (c *carrier) readFailed(err error) {
+	if errors.Is(err, ErrProtocol) || errors.Is(err, ErrUnknown) || errors.Is(err, ErrVersion) {
+		c.line.end(err)
+	}
+	if c.closeDue && !c.saidClose && c.line.err == ErrPeerClosed {
+		return // the writer answers the peer's last word first
+	}
+	c.lose(err)
+}
+
+// heard notes a sign of life. The caller holds mu.
+func (c *carrier) heard() {
+	c.pulse.heard = time.Now()
+	if c.doubtful {
+		c.doubtful = false
+		c.line.choose()
+	}
+}
+
+// expect notes that the peer owes an answer. The caller holds mu.
+func (c *carrier) expect() {
+	if c.line.err == nil && c.pulse.owed.IsZero() && c.pulse.expect(time.Now()) && !c.leaving {
+		c.timer.Reset(c.silence() / 4)
+	}
+}
+
+func (c *carrier) silence() time.Duration {
+	if c.doubtful {
+		return min(doubtTime, c.line.config.Silence)
+	}
+	return c.line.config.Silence
+}
+
+// doubt has a carrier prove that it works before it is used again. What went out by it is sent again at once. The caller holds mu.
+func (c *carrier) doubt() {
+	c.line.out.lost(&c.flight)
+	if c.leaving {
+		return
+	}
+	c.doubtful = true
+	c.pulse.heard = time.Time{}
+	c.pulse.owed = time.Now()
+	c.pingDue = true
+	c.wake.Signal()
+	c.timer.Reset(c.silence())
+}
+
+// tick looks after the carrier from time to time.
+func (c *carrier) tick() {
+	l := c.line
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case c.fate != nil:
+		return
+	case l.err != nil:
+		c.lose(l.err)
+		return
+	case c.leaving:
+		c.lose(errRetired)
+		return
+	}
+	found, next := c.pulse.judge(time.Now(), c.silence(), l.config.KeepAlive)
+	switch found {
+	case expired:
+		c.lose(ErrSilent)
+		return
+	case quiet:
+		c.pingDue = true
+		c.wake.Signal()
+	}
+	c.timer.Reset(next)
+}

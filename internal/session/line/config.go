@@ -1,0 +1,66 @@
+package line
+
+import "time"
+
+const (
+	// firstLimit is how many bytes of a new line may be sent before the peer has said anything.
+	firstLimit = 1 << 20
+	// maxWindow bounds Config.Window.
+	maxWindow = 1 << 30
+	// sendAhead is how much may be written beyond what a carrier has taken. More would only stand in front of what is
+	// written next; less leaves a carrier idle between two writes.
+	sendAhead = 512 << 10
+	// batch is the most that goes to a carrier in one write.
+	batch = 256 << 10
+	// smallData goes out together with its header, in one write and so in one TLS record, which costs a copy.
+	smallData = 4 << 10
+	// An acknowledgement leaves when so many bytes have come, or so long after the first of them.
+	ackEvery = 256 << 10
+	ackDelay = 25 * time.Millisecond
+	// doubtTime is how long a carrier that the peer thinks dead may take to show that it is not.
+	doubtTime = 2 * time.Second
+	// retireTime is how long a carrier that was put down for a better one may take to empty itself.
+	retireTime = 10 * time.Second
+	// closeTime is how long the last word may take to the peer and back.
+	closeTime = time.Second
+)
+
+// Config is how a line behaves. The zero value is fit for use.
+type Config struct {
+	// Wait is how long a line may be without a carrier until it fails with ErrNoPath. If zero, 5 min.
+	Wait time.Duration
+
+	// KeepAlive is how long nothing may come by a carrier until the peer is asked for a sign of life, which also keeps
+	// NAT mappings alive. If zero, 15 s: the shortest mapping lifetimes seen are 50 s.
+	KeepAlive time.Duration
+
+	// Silence is how long nothing may come by a carrier while the peer owes an answer, until it is given up.
+	// It is asked after a quarter of that. If zero, 8 s.
+	Silence time.Duration
+
+	// Window is how many bytes the peer may have sent and this side not read: the memory that it can take. If zero,
+	// 32 MiB; at least 1 MiB, at most 1 GiB.
+	Window int
+
+	// Buffer is how many written bytes are kept at most until the peer has them. As much is in use as is on the way.
+	// If zero, 32 MiB.
+	Buffer int
+}
+
+func (c Config) withDefaults() Config {
+	defaultTo(&c.Wait, 5*time.Minute)
+	defaultTo(&c.KeepAlive, 15*time.Second)
+	defaultTo(&c.Silence, 8*time.Second)
+	defaultTo(&c.Window, 32<<20)
+	defaultTo(&c.Buffer, 32<<20)
+	c.Window = min(max(c.Window, firstLimit), maxWindow)
+	c.Buffer = min(max(c.Buffer, chunkSize), maxWindow)
+	return c
+}
+
+func defaultTo[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

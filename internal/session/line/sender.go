@@ -1,0 +1,138 @@
+package line
+
+import "fmt"
+
+// A sender is one direction of a line at the end that writes. It decides what is to be sent, and keeps it until the peer has
+// it. It knows nothing of connections and time; its caller serialises the calls.
+//
+//	base <= acked <= sent <= written        acked: the peer has it
+//	acked <= every span of again <= sent     sent:  went out by some carrier, at least once
+//	sent <= limit                            limit: the peer takes no byte from there on
+type sender struct {
+	pool     *pool
+	chunks   []*chunk // hold the bytes from base to written
+	base     uint64
+	acked    uint64
+	sent     uint64
+	wrote    uint64
+	limit    uint64
+	again    spans  // sent by a carrier that is lost
+	repeated uint64 // how many bytes of again were taken
+	buffer   int    // how many bytes may be kept
+	ahead    int    // how many of them may be unsent
+
+	filling bool // between tail and commit
+}
+
+// A flight is what went out by one carrier and is not acknowledged.
+type flight struct{ spans spans }
+
+// room is how many bytes can be written.
+func (s *sender) room() int {
+	return max(0, min(s.buffer-int(s.wrote-s.acked), s.ahead-int(s.wrote-s.sent)))
+}
+
+// tail is memory for the next bytes, at most so many; commit makes them part of the stream. What lies in it before commit is seen by
+// nobody, so it may be filled while the caller does not serialise.
+func (s *sender) tail(most int) []byte {
+	at := int(s.wrote - s.base)
+	if at == len(s.chunks)*chunkSize {
+		s.chunks = append(s.chunks, s.pool.get())
+	}
+	s.filling = true
+	b := s.chunks[at/chunkSize].data[at%chunkSize:]
+	return b[:min(len(b), most)]
+}
+
+func (s *sender) commit(n int) {
+	s.wrote += uint64(n)
+	s.filling = false
+}
+
+// pending tells whether anything can be sent now.
+func (s *sender) pending() bool { return len(s.again) > 0 || s.sent < min(s.wrote, s.limit) }
+
+// take gives the next bytes to send by the carrier of a flight: lost ones first. There must be some pending.
+func (s *sender) take(f *flight, most int) span {
+	var out span
+	if len(s.again) > 0 {
+		out = s.again.takeFirst(most)
+		s.repeated += uint64(out.len())
+	} else {
+		out = span{s.sent, min(s.wrote, s.limit, s.sent+uint64(most))}
+		s.sent = out.to
+	}
+	f.spans.add(out)
+	return out
+}
+
+// hold appends the memory of a span to parts and keeps it there until drop.
+func (s *sender) hold(out span, parts []part) []part {
+	for at := out.from; at < out.to; {
+		i := int(at - s.base)
+		c := s.chunks[i/chunkSize]
+		from := i % chunkSize
+		n := min(chunkSize-from, int(out.to-at))
+		c.uses++
+		parts = append(parts, part{c, from, from + n})
+		at += uint64(n)
+	}
+	return parts
+}
+
+// A part is a piece of a chunk.
+type part struct {
+	chunk    *chunk
+	from, to int
+}
+
+func (p part) bytes() []byte { return p.chunk.data[p.from:p.to] }
+
+func (s *sender) drop(parts []part) {
+	for _, p := range parts {
+		s.pool.release(p.chunk)
+	}
+}
+
+// ack takes the peer's word on what it has, and on what it will take. Older words than the last change nothing.
+func (s *sender) ack(received, limit uint64) error {
+	if received > s.sent {
+		return fmt.Errorf("%w: acknowledges %d, and %d was sent", ErrProtocol, received, s.sent)
+	}
+	s.limit = max(s.limit, min(limit, maxOffset))
+	if received <= s.acked {
+		return nil
+	}
+	s.acked = received
+	s.again.dropBefore(received)
+	n := 0
+	for ; n < len(s.chunks) && s.base+chunkSize <= received; n++ {
+		s.pool.release(s.chunks[n])
+		s.base += chunkSize
+	}
+	if n > 0 {
+		kept := copy(s.chunks, s.chunks[n:])
+		clear(s.chunks[kept:])
+		s.chunks = s.chunks[:kept]
+	}
+	if s.acked == s.wrote && len(s.chunks) == 1 && !s.filling { // an idle line holds no memory
+		s.pool.release(s.chunks[0])
+		s.chunks, s.base = s.chunks[:0], s.wrote
+	}
+	return nil
+}
+
+// lost has everything of a flight sent again.
+func (s *sender) lost(f *flight) {
+	f.spans.dropBefore(s.acked)
+	for _, lost := range f.spans {
+		s.again.add(lost)
+	}
+	f.spans = nil
+}
+
+// landed tells whether the peer has everything of a flight.
+func (s *sender) landed(f *flight) bool {
+	f.spans.dropBefore(s.acked)
+	return len(f.spans) == 0
+}

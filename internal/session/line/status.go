@@ -1,0 +1,48 @@
+package line
+
+import "time"
+
+// Changed receives a value after the carrier in use has changed, or the line has ended. Changes that nobody has seen
+// yet are one.
+func (l *Line) Changed() <-chan struct{} { return l.changed }
+
+// notify tells of a change. The caller holds mu.
+func (l *Line) notify() {
+	select {
+	case l.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Carrier returns the carrier in use; false while the line is suspended.
+func (l *Line) Carrier() (Carrier, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.active == nil {
+		return Carrier{}, false
+	}
+	return l.active.Carrier, true
+}
+
+// Stats are figures of a line.
+type Stats struct {
+	Sent, Received uint64        // bytes of the stream that left at least once, and that came
+	Repeated       uint64        // bytes that left again because their carrier was lost
+	Unacknowledged int           // bytes that are kept because the peer may not have them
+	Unread         int           // bytes that came and were not read, out of order ones not counted
+	RTT            time.Duration // of the last ping on the carrier in use; zero if not measured
+}
+
+// Stats returns the figures of the line.
+func (l *Line) Stats() Stats {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := Stats{
+		Sent: l.out.sent, Received: l.in.next, Repeated: l.out.repeated,
+		Unacknowledged: int(l.out.wrote - l.out.acked), Unread: int(l.in.next - l.in.read),
+	}
+	if l.active != nil {
+		s.RTT = l.active.pulse.rtt
+	}
+	return s
+}
