@@ -1,6 +1,8 @@
 package bodkin
 
 import (
+	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -18,7 +20,8 @@ type link struct {
 	name     string
 	dialOnly bool // the peer's end takes no calls
 	session  *session.Session
-	local    Addr // this node's end
+	socket   net.Conn // under the session
+	local    Addr     // this node's end
 	path     Path
 	attempt  wire.AttemptID
 	improved pace // when a direct path was last looked for, if it is relayed
@@ -78,6 +81,17 @@ func (t *links) to(who target) *link {
 	return best
 }
 
+// all returns all links.
+func (t *links) all() []*link {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var all []*link
+	for _, some := range t.byPeer {
+		all = append(all, some...)
+	}
+	return all
+}
+
 // betterThan prefers a direct link to a relayed one, and then the newer.
 func (l *link) betterThan(other *link) bool {
 	if l.path.Kind != other.path.Kind {
@@ -90,16 +104,20 @@ func (l *link) betterThan(other *link) bool {
 func (t *links) close() {
 	t.mu.Lock()
 	t.closed = true
-	var open []*link
-	for _, all := range t.byPeer {
-		open = append(open, all...)
-	}
 	t.mu.Unlock()
 	var closing sync.WaitGroup // at once: each may wait for a peer that is gone
-	for _, l := range open {
+	for _, l := range t.all() {
 		closing.Go(func() { l.session.Close() })
 	}
 	closing.Wait()
+}
+
+// localAddr is this machine's address of a TCP connection; zero if it has none of that kind.
+func localAddr(c net.Conn) netip.Addr {
+	if tcp, ok := c.LocalAddr().(*net.TCPAddr); ok {
+		return tcp.AddrPort().Addr().Unmap()
+	}
+	return netip.Addr{}
 }
 
 func (l *link) alive() bool {
@@ -131,6 +149,7 @@ func (n *Node) establish(a *attempt, peer profile, result *punch.Result) (*link,
 		name:     peer.name,
 		dialOnly: peer.dialOnly,
 		session:  s,
+		socket:   result.Socket,
 		local:    Addr{Node: n.id, Name: n.config.Name},
 		path:     path,
 		attempt:  a.id,

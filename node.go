@@ -48,6 +48,7 @@ type Node struct {
 	relays   relays
 	roster   roster
 	mapping  mapping
+	network  network
 
 	ctx    context.Context // ends with the node
 	cancel context.CancelFunc
@@ -147,6 +148,7 @@ func (n *Node) run() {
 	if !n.config.NoPortMapping && n.config.Relay != RelayAlways {
 		n.tasks.Go(n.mapPort)
 	}
+	n.tasks.Go(n.watchNetwork)
 	if n.config.Mesh {
 		n.tasks.Go(n.mesh)
 	}

@@ -58,14 +58,19 @@ func (n *Node) mappingSeen(state rendezvous.State) {
 	n.mapping.seen = state.Observed
 	n.mapping.mu.Unlock()
 	if moved {
-		select {
-		case n.mapping.wake <- struct{}{}:
-		default:
-		}
+		n.wakeMapping()
 	}
 	n.offerMapping(state)
 	if state.Proof == rendezvous.Proven {
 		n.log.Info("mapped port proven", "external", state.Mapped)
+	}
+}
+
+// wakeMapping has the gateway asked anew.
+func (n *Node) wakeMapping() {
+	select {
+	case n.mapping.wake <- struct{}{}:
+	default:
 	}
 }
 

@@ -24,6 +24,9 @@ func (n *Node) registration() rendezvous.Registration {
 	if n.config.Relay != RelayAlways {
 		p.candidates = gather.Hosts(n.interfaces(), n.port.Number())
 	}
+	n.network.mu.Lock()
+	n.network.hosts = p.candidates
+	n.network.mu.Unlock()
 	room := n.config.Invite.Room
 	return rendezvous.Registration{
 		Sealed:    room.Seal(n.id, p.marshal()),

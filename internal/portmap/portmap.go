@@ -66,7 +66,7 @@ type Config struct {
 	// Changed is told each new state, one at a time, and must return at once. Nil: nobody is told.
 	Changed func(State)
 
-	// Wake, when it is received from, has the gateway looked at now: the network may be another. Nil: never.
+	// Wake, when it is received from, has the gateway looked at and asked anew: the network may be another. Nil: never.
 	Wake <-chan struct{}
 
 	Protocols []Protocol    // to ask by. Nil: all

@@ -29,6 +29,7 @@ type keeper struct {
 	asked   time.Time // when all were asked last
 	lost    time.Time // when the gateway lost a mapping; zero: never
 
+	woken       bool // the network may be another
 	interrupted bool // the end came while all were asked
 }
 
@@ -41,9 +42,11 @@ func (k *keeper) run(ctx context.Context) error {
 			k.remove(ctx)
 			return ctx.Err()
 		case <-k.config.Wake:
+			k.woken = true
 		case <-timer.C:
 		}
 		k.look(ctx)
+		k.woken = false
 		timer.Reset(k.pause(time.Now()))
 	}
 }
@@ -65,6 +68,13 @@ func (k *keeper) look(ctx context.Context) {
 	now := time.Now()
 	switch {
 	case err != nil:
+	case k.woken: // the same address may be another box
+		was := k.holder
+		k.holder = nil
+		k.ask(ctx)
+		if was != nil && k.holder != was {
+			k.strays = append(k.strays, was)
+		}
 	case k.holder == nil:
 		// A gateway that lost its mapping may be starting: its daemon will be back before long.
 		if isStarting := now.Sub(k.lost) < retryInterval; k.asked.IsZero() || isStarting || now.Sub(k.asked) >= retryInterval {

@@ -187,6 +187,28 @@ func TestAnotherGatewayIsNoticedAndAsked(t *testing.T) {
 	})
 }
 
+// TestAnotherBoxAtTheSameAddressIsAsked is what 192.168.1.1 at home and in the cafe comes to.
+func TestAnotherBoxAtTheSameAddressIsAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		box := &fakeClient{err: &RefusedError{PCP, 2, "not authorized"}}
+		n := &fakeNetwork{gateway: home, clients: map[netip.Addr]*fakeClient{home: box}}
+		wake := make(chan struct{})
+		stop := n.keep(t, wake)
+		defer stop()
+		for _, external := range []string{"203.0.113.7:4001", "198.51.100.9:4001"} {
+			synctest.Wait()
+			n.mu.Lock()
+			box.err, box.external = nil, external
+			n.mu.Unlock()
+			wake <- struct{}{}
+			synctest.Wait()
+			if last := n.last(); last.Mapping == nil || last.Mapping.External.String() != external {
+				t.Errorf("the state is %+v, want mapped at %s", last, external)
+			}
+		}
+	})
+}
+
 func TestAGatewayThatRefusesIsAskedAgainMuchLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &fakeNetwork{gateway: home, clients: map[netip.Addr]*fakeClient{home: {err: &RefusedError{PCP, 2, "not authorized"}}}}

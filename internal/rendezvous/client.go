@@ -53,11 +53,13 @@ type Client struct {
 	roster *roster
 	ended  chan struct{} // closed when Run returns
 	wanted chan struct{} // somebody called Hurry
+	moved  chan struct{} // somebody called Moved
 
 	telling sync.Mutex // held while one of the config's functions is called
 
 	mu         sync.Mutex
 	session    *session // nil: not registered
+	giveUp     func()   // ends the connection attempt that is under way; nil: none is
 	state      State
 	outcome    *outcome // of the connection attempt that is under way or comes next
 	untold     error    // of the last attempt, if it failed and Registered has not told it yet
@@ -86,7 +88,7 @@ func NewClient(config ClientConfig) *Client {
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &Client{config: config, log: config.Log, ended: make(chan struct{}), wanted: make(chan struct{}, 1), outcome: newOutcome()}
+	c := &Client{config: config, log: config.Log, ended: make(chan struct{}), wanted: make(chan struct{}, 1), moved: make(chan struct{}, 1), outcome: newOutcome()}
 	c.roster = newRoster(c.watch)
 	return c
 }
@@ -102,6 +104,11 @@ func (c *Client) Run(ctx context.Context) error {
 		end, err := c.runOnce(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if errors.Is(err, errMoved) {
+			c.log.Info("connecting again", "why", err)
+			wait = backoff{}
+			continue
 		}
 		if refused := (*RefusedError)(nil); errors.As(err, &refused) {
 			if refused.isFinal(c.wasRegistered()) {
@@ -151,21 +158,32 @@ func (c *Client) rest(ctx context.Context, pause time.Duration, mayCut bool) boo
 			}
 		case <-wanted:
 			return true
+		case <-c.moved:
+			return true
 		}
 	}
 }
 
 // runOnce makes one connection and serves it until it ends.
 func (c *Client) runOnce(ctx context.Context) (ending, error) {
-	s, err := c.connect(ctx)
+	s, err := c.connectUnlessMoved(ctx)
 	if err != nil {
+		if c.takeMoved() {
+			return ending{}, errMoved
+		}
 		c.finishOutcome(State{}, err)
 		return ending{}, err
 	}
 	started := time.Now()
 	c.adopt(s)
+	if len(c.moved) > 0 { // just before
+		abort(s.conn.NetConn())
+	}
 	err = s.serve(ctx)
 	c.abandon(s)
+	if c.takeMoved() || s.isSuspect() {
+		err = errMoved
+	}
 	return ending{lasted: time.Since(started), spread: s.spread}, err
 }
 

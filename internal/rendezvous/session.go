@@ -42,6 +42,7 @@ type session struct {
 	leaveBy time.Time              // zero: not leaving
 	queue   []byte                 // frames to be sent
 	dials   map[uint64]chan answer // by request; nil: the session is over
+	suspect bool                   // the network changed, and nothing has come since
 	pinged  time.Time              // when the ping left that was not answered yet; zero: none
 	rtt     time.Duration
 }
@@ -103,6 +104,7 @@ func (s *session) leave() {
 func (s *session) extendRead() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.suspect = false
 	if s.leaveBy.IsZero() {
 		s.conn.SetReadDeadline(time.Now().Add(s.interval*5/2 + time.Second))
 	}

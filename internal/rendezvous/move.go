@@ -1,0 +1,84 @@
+package rendezvous
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// checkTimeout is how long an answer may take when the network has changed: longer than a round trip by satellite and one
+// packet lost.
+const checkTimeout = 2 * time.Second
+
+// Moved tells the client that what it has open leads nowhere any more, because the machine is in another network: the connection,
+// or the attempt to make one, is given up, and the next is made at once. It does not block.
+func (c *Client) Moved() {
+	select {
+	case c.moved <- struct{}{}:
+	default: // noted already
+	}
+	c.mu.Lock()
+	s, giveUp := c.session, c.giveUp
+	c.mu.Unlock()
+	switch {
+	case s != nil:
+		abort(s.conn.NetConn()) // the reader finds out
+	case giveUp != nil:
+		giveUp()
+	}
+}
+
+// Check finds out whether the connection still works after a change in the network that leaves its local address as it is: behind it
+// may be another NAT. If nothing comes from the server within two seconds it is replaced at once. It does not block.
+func (c *Client) Check() {
+	if s := c.current(); s != nil {
+		s.check()
+	}
+}
+
+// check gives the server a short while for its next message.
+func (s *session) check() {
+	s.mu.Lock()
+	if !s.leaveBy.IsZero() {
+		s.mu.Unlock()
+		return
+	}
+	s.suspect = true
+	s.conn.SetReadDeadline(time.Now().Add(checkTimeout))
+	s.mu.Unlock()
+	s.ping()
+}
+
+// isSuspect reports whether the server was silent since check.
+func (s *session) isSuspect() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.suspect
+}
+
+// errMoved ends a connection, or an attempt, that is to be replaced at once.
+var errMoved = errors.New("the network changed")
+
+// takeMoved reports whether Moved was called since the last time.
+func (c *Client) takeMoved() bool {
+	select {
+	case <-c.moved:
+		return true
+	default:
+		return false
+	}
+}
+
+// connectUnlessMoved is connect, until Moved is called.
+func (c *Client) connectUnlessMoved(ctx context.Context) (*session, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c.mu.Lock()
+	c.giveUp = cancel
+	c.mu.Unlock()
+	s, err := c.connect(ctx)
+	c.mu.Lock()
+	c.giveUp = nil
+	c.mu.Unlock()
+	return s, err
+}
