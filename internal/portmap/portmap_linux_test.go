@@ -110,7 +110,7 @@ func (h *home) reaches(t *testing.T, host *natlab.Host, endpoint netip.AddrPort)
 			c.Close()
 		}
 	}()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	c, err := h.world.Dial(ctx, "tcp", endpoint.String())
 	if err != nil {
