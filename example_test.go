@@ -60,7 +60,7 @@ func exampleServer(ctx context.Context) bodkin.Invite {
 	if err != nil {
 		log.Fatal(err)
 	}
-	s, err := server.Open(server.Config{Home: home, Main: []string{"127.0.0.1:0"}, Hole: []string{"127.0.0.1:0"}})
+	s, err := server.Open(server.Config{Home: home, Main: []string{"127.0.0.1:0"}, Hole: []string{"127.0.0.1:0"}, NoRelay: true})
 	if err != nil {
 		log.Fatal(err)
 	}

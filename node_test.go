@@ -15,10 +15,10 @@ import (
 	"github.com/bodkin-p2p/bodkin/server"
 )
 
-// startServer runs a server on loopback and returns an invite to a room of it.
+// startServer runs a server on loopback, without a relay, and returns an invite to a room of it.
 func startServer(t testing.TB, home, main, hole string) (invite bodkin.Invite, stop func()) {
 	t.Helper()
-	s, err := server.Open(server.Config{Home: home, Main: []string{main}, Hole: []string{hole}})
+	s, err := server.Open(server.Config{Home: home, Main: []string{main}, Hole: []string{hole}, NoRelay: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ func TestTheArticlesTest(t *testing.T) {
 				return onHost(t, hosts[who], pattern, append([]string{"--home", filepath.Join(homes, who)}, args...)...)
 			}
 
-			server := run("s", "^invite: bodkin1", "server")
+			server := run("s", "^invite: bodkin1", "server", "--relay=false")
 			text, _ := server.output.now()
 			invite := strings.TrimPrefix(regexp.MustCompile("(?m)^invite: .*$").FindString(text), "invite: ")
 			chats := map[string]*process{}
