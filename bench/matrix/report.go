@@ -148,7 +148,11 @@ func (r *report) publish(o options) error {
 	if o.picture != "" {
 		failures = append(failures, writeFile(o.picture, r.draw))
 	}
-	return errors.Join(append(failures, r.writeSummary(os.Stdout))...)
+	failures = append(failures, r.writeSummary(os.Stdout))
+	if o.lossy() {
+		failures = append(failures, r.writeLoss(os.Stdout, o))
+	}
+	return errors.Join(failures...)
 }
 
 func writeFile(path string, write func(io.Writer) error) error {

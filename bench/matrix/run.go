@@ -39,6 +39,7 @@ type run struct {
 
 // play runs one dial between fresh nodes.
 func (s *stage) play(ctx context.Context, p pair, o options, c *clock, log io.Writer) run {
+	s.played++
 	r := run{Near: p.near.name, Far: p.far.name}
 	if err := s.playInto(ctx, &r, o, c, log); err != nil {
 		r.Err = err.Error()
@@ -63,7 +64,7 @@ func (s *stage) playInto(ctx context.Context, r *run, o options, c *clock, log i
 	limited, cancel := context.WithTimeout(ctx, dialLimit)
 	defer cancel()
 	w, began := c.start(), time.Now()
-	ping, err := nodes.dialer.Ping(limited, "ben")
+	ping, err := nodes.dialer.Ping(limited, nodes.callee.Name())
 	r.AnswerMS = ms(time.Since(began))
 	r.StallMS = ms(w.stop())
 
@@ -110,7 +111,8 @@ func (s *stage) join(ctx context.Context, o options, log io.Writer) (nodes, erro
 		node **bodkin.Node
 	}{{"ada", s.near, &n.dialer}, {"ben", s.far, &n.callee}} {
 		work.Go(func() {
-			config := bodkin.Config{Invite: s.invite, Name: who.name, Within: who.at.Do}
+			// A name of its own in each run: the server may not have heard yet that the node before has left.
+			config := bodkin.Config{Invite: s.invite, Name: fmt.Sprintf("%s-%d", who.name, s.played), Within: who.at.Do}
 			if o.DirectOnly {
 				config.Relay = bodkin.RelayNever
 			}

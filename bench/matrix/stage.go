@@ -54,6 +54,7 @@ type stage struct {
 	server    *natlab.Host
 	near, far site
 	invite    bodkin.Invite
+	played    int // runs so far
 	stops     []func()
 }
 
