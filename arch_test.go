@@ -32,7 +32,7 @@ var arrows = map[string][]string{
 	"transfer":                   {},
 	"internal/rendezvous/poll":   {},
 	"internal/rendezvous/record": {},
-	"internal/rendezvous/server": {"internal/identity", "internal/rendezvous/poll", "internal/rendezvous/record", "internal/wire"},
+	"internal/rendezvous/server": {"internal/identity", "internal/rendezvous/poll", "internal/rendezvous/record", "internal/reuseport", "internal/wire"},
 	"internal/gather":            {"internal/candidate"},
 	"internal/punch":             {"internal/candidate", "internal/reuseport", "internal/wire"},
 	"internal/proxy":             {},
@@ -43,10 +43,10 @@ var arrows = map[string][]string{
 	"internal/netwatch":          {},
 	"internal/stopwatch":         {}, // for tests
 	// The library and the server join the parts above.
-	".": {"internal/candidate", "internal/gather", "internal/identity", "internal/netwatch", "internal/portmap", "internal/proxy", "internal/punch",
+	".": {"internal/candidate", "internal/gather", "internal/identity", "internal/natbehavior", "internal/netwatch", "internal/portmap", "internal/proxy", "internal/punch",
 		"internal/relay",
 		"internal/rendezvous", "internal/reuseport", "internal/session", "internal/wire"},
-	"server": {"internal/identity", "internal/relay", "internal/rendezvous/server", "internal/wire"},
+	"server": {"internal/identity", "internal/relay", "internal/rendezvous/server", "internal/reuseport", "internal/wire"},
 	// The program.
 	"internal/control": {".", "forward"},
 	"cmd/bodkin":       {".", "forward", "internal/control", "internal/identity", "natlab", "server"},

@@ -62,6 +62,7 @@ func (n *Node) networkChanged(change netwatch.Change) {
 			n.client.Update()
 		}
 		n.client.Check()
+		n.remeasure()
 	}
 	n.wakeMapping()
 }

@@ -108,6 +108,7 @@ func newNode(config Config, port *reuseport.Port) (*Node, error) {
 		Dial:        n.dialServer,
 		IsProxied:   n.isProxied,
 		DialProxied: n.dialProxied,
+		DialSample:  n.dialSample,
 		TLS:         security,
 		Profile:     n.registration,
 		Introduced:  n.introduced,
@@ -176,6 +177,14 @@ func (n *Node) dialServer(ctx context.Context, remote netip.AddrPort) (net.Conn,
 	}
 	return conn, nil
 }
+
+// dialSample connects from another port than the node's: any, or that of an earlier sample.
+func (n *Node) dialSample(ctx context.Context, local, remote netip.AddrPort, started func()) (net.Conn, error) {
+	return reuseport.Connect{Within: n.config.Within, Local: local, Remote: remote, Started: started}.Dial(ctx)
+}
+
+// remeasure looks at the networks anew, because something in them changed.
+func (n *Node) remeasure() { n.client.Remeasure() }
 
 // ID returns the node's id.
 func (n *Node) ID() NodeID { return n.id }

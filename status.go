@@ -12,11 +12,14 @@ type Status struct {
 	Connected bool           // to the server. Sessions do not need it
 	Server    string         // as the invite names it
 	Reflexive netip.AddrPort // where the server sees this node; the last known one while not connected
-	Mapping   string         // "endpoint-independent", "endpoint-dependent" or "unknown" (RFC 4787, section 4.1), for TCP
+	Mapping   string         // of the address family of Reflexive: IPv4.Mapping or IPv6.Mapping
 	PortReuse bool           // several sockets share the node's port; false means no punch can succeed
 	RTT       time.Duration  // to the server, by the last ping; zero: none yet
 
 	PortMapping PortMapping
+
+	Measured   bool     // all that follows is complete, but for lifetimes
+	IPv4, IPv6 Behavior // how the networks in front of this node treat TCP
 }
 
 // Status returns how the node stands now.
@@ -26,17 +29,14 @@ func (n *Node) Status() Status {
 		Connected: state.Connected,
 		Server:    state.Server,
 		Reflexive: state.Observed,
-		Mapping:   "unknown",
+		Mapping:   state.Behavior.For(state.Observed.Addr()).Mapping.String(),
 		PortReuse: n.portReuse == rendezvous.PortReuseWorks,
 		RTT:       state.RTT,
 
 		PortMapping: n.portMapping(state),
-	}
-	switch state.Mapping {
-	case rendezvous.MappingEndpointIndependent:
-		status.Mapping = "endpoint-independent"
-	case rendezvous.MappingEndpointDependent:
-		status.Mapping = "endpoint-dependent"
+		Measured:    state.Measured,
+		IPv4:        behaviorOf(state.Behavior.IPv4),
+		IPv6:        behaviorOf(state.Behavior.IPv6),
 	}
 	return status
 }

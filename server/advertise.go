@@ -80,6 +80,33 @@ func reachable(main []netip.AddrPort, local []netip.Addr) []string {
 	return servers
 }
 
+// observersMax is how many hole listeners nodes are told of.
+const observersMax = 8
+
+// observers is where the hole listeners are reached: at their own addresses, or behind the wildcard at all that this machine has or
+// that invites name.
+func observers(hole []netip.AddrPort, advertised []string) ([]netip.AddrPort, error) {
+	local, err := localAddrs()
+	if err != nil {
+		return nil, err
+	}
+	for _, server := range advertised {
+		if addr, err := netip.ParseAddrPort(server); err == nil && !slices.Contains(local, addr.Addr()) {
+			local = append(local, addr.Addr())
+		}
+	}
+	var observers []netip.AddrPort
+	seen := map[netip.Addr]bool{}
+	for _, server := range reachable(hole, local) {
+		addr := netip.MustParseAddrPort(server)
+		if !seen[addr.Addr()] && len(observers) < observersMax {
+			seen[addr.Addr()] = true
+			observers = append(observers, addr)
+		}
+	}
+	return observers, nil
+}
+
 // localAddrs is this machine's addresses, public ones first; loopback only if there is nothing else.
 func localAddrs() ([]netip.Addr, error) {
 	addrs, err := net.InterfaceAddrs()

@@ -27,6 +27,7 @@ import (
 	"github.com/bodkin-p2p/bodkin/internal/identity"
 	"github.com/bodkin-p2p/bodkin/internal/relay"
 	rendezvous "github.com/bodkin-p2p/bodkin/internal/rendezvous/server"
+	"github.com/bodkin-p2p/bodkin/internal/reuseport"
 )
 
 // Addresses of the article that Bodkin grew out of: a main port, and a hole port for the second observation of a NAT.
@@ -82,6 +83,7 @@ type Server struct {
 	registry   *prometheus.Registry
 	main, hole []net.Listener
 	http       net.Listener // nil: none
+	closed     *os.File     // keeps a port closed; nil: none
 	servers    []string     // what invites say
 	unlock     func() error // nil: the home is not locked
 	over       atomic.Bool  // Serve or Close was called, and releases what Open took
@@ -130,12 +132,28 @@ func (s *Server) open() (err error) {
 	if s.rooms, err = openRooms(s.config.Home); err != nil {
 		return err
 	}
-	if s.rendezvous, err = rendezvous.New(rendezvous.Config{
-		TLS: s.tls, RoomServed: s.rooms.served, Relay: s.openRelay(), Dial: s.dial, Metrics: s.registry, Log: s.config.Log,
-	}); err != nil {
+	if err := s.listen(); err != nil {
 		return err
 	}
-	return s.listen()
+	holes, err := observers(s.HoleAddrs(), s.servers)
+	if err != nil {
+		return err
+	}
+	closedPort, closed, err := keepClosed()
+	if err != nil {
+		s.config.Log.Warn("no port to tell transparent proxies by", "err", err)
+	}
+	s.closed = closed
+	s.rendezvous, err = rendezvous.New(rendezvous.Config{
+		TLS: s.tls, RoomServed: s.rooms.served, Relay: s.openRelay(), Metrics: s.registry, Log: s.config.Log,
+		Dial: s.dial, DialFrom: s.dialFrom, Holes: holes, ClosedPort: closedPort,
+	})
+	return err
+}
+
+// dialFrom opens a connection to a node from one of this machine's addresses.
+func (s *Server) dialFrom(ctx context.Context, from netip.Addr, remote netip.AddrPort) (net.Conn, error) {
+	return reuseport.Connect{Within: s.config.Within, Local: netip.AddrPortFrom(from, 0), Remote: remote}.Dial(ctx)
 }
 
 // dial opens a connection to a node, with plain TCP, as listenAll.
@@ -299,6 +317,9 @@ func (s *Server) release() error {
 	closeAll(s.hole)
 	if s.http != nil {
 		s.http.Close()
+	}
+	if s.closed != nil {
+		s.closed.Close()
 	}
 	if s.unlock == nil {
 		return nil

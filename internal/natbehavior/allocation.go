@@ -2,7 +2,9 @@ package natbehavior
 
 import (
 	"math"
+	"net/netip"
 	"slices"
+	"time"
 )
 
 const (
@@ -48,45 +50,87 @@ func allocate(r *Report, samples []Sample) {
 
 // count tells whether the mappings are those of a counter, and how it counts. Of several external addresses each has its own counter.
 //
-// Others' mappings lie between ours, so a step of ours is a multiple of the counter's: their greatest common divisor is its.
+// Others' mappings lie between ours, so a step of ours is a multiple of the counter's: their greatest common divisor is its. Of eight
+// or more samples two may be in another order than their times: the threads that send them are not the last to touch the SYNs.
 func count(r *Report, made []Sample) bool {
-	var steps []int
-	for i, m := range made {
-		before := made[:i]
-		if last := lastAt(before, m); last >= 0 {
-			steps = append(steps, circular(int(m.Seen.Port())-int(before[last].Seen.Port())))
+	runs := runs(made)
+	steps, up, down := 0, 0, 0
+	for _, run := range runs {
+		steps += len(run) - 1
+		for i := range run {
+			for j := range i {
+				if circular(run[i]-run[j]) > 0 {
+					up++
+				} else {
+					down++
+				}
+			}
 		}
 	}
-	if len(steps) < stepsMin {
+	disorder := 0
+	switch {
+	case steps < stepsMin:
+		return false
+	case steps >= 7:
+		disorder = 2
+	case steps == 6:
+		disorder = 1
+	}
+	if min(up, down) > disorder {
 		return false
 	}
 	divisor, sum := 0, 0
-	for _, step := range steps {
-		if step == 0 || step > 0 != (steps[0] > 0) || abs(step) > stepMax {
-			return false
+	for _, run := range runs {
+		slices.SortFunc(run, func(a, b int) int { return circular(a - b) })
+		for i, port := range run[1:] {
+			step := circular(port - run[i])
+			if step == 0 || step > stepMax {
+				return false
+			}
+			divisor = gcd(divisor, step)
+			sum += step
 		}
-		divisor = gcd(divisor, abs(step))
-		sum += abs(step)
 	}
 	r.Delta = divisor
-	if steps[0] < 0 {
+	if down > up {
 		r.Delta = -divisor
 	}
-	others := sum/divisor - len(steps)
-	if took := made[len(made)-1].At.Sub(made[0].At).Seconds(); others > 0 && took > 0 {
+	others := sum/divisor - steps
+	if took := duration(made).Seconds(); others > 0 && took > 0 {
 		r.Rate = int(math.Ceil(float64(others) / took))
 	}
 	return true
 }
 
-// lastAt is the index of the last sample on m's external address, -1 if there is none.
-func lastAt(samples []Sample, m Sample) int {
-	for i := len(samples) - 1; i >= 0; i-- {
-		if samples[i].Seen.Addr() == m.Seen.Addr() {
-			return i
+// together is how close in time two mappings have to be for the step between them to tell something, where others count on.
+const together = 250 * time.Millisecond
+
+// runs is the ports of mappings that were made in quick succession, on each external address, in order of time.
+func runs(made []Sample) [][]int {
+	var all [][]int
+	last := map[netip.Addr]int{} // the run that goes on
+	at := map[netip.Addr]time.Time{}
+	for _, m := range made {
+		addr := m.Seen.Addr()
+		i, ok := last[addr]
+		if !ok || m.At.Sub(at[addr]) > together {
+			i = len(all)
+			all, last[addr] = append(all, nil), i
+		}
+		all[i] = append(all[i], int(m.Seen.Port()))
+		at[addr] = m.At
+	}
+	return all
+}
+
+// duration is how long the mappings took that follow each other quickly.
+func duration(made []Sample) (sum time.Duration) {
+	for i, m := range made[1:] {
+		if step := m.At.Sub(made[i].At); step <= together {
+			sum += step
 		}
 	}
-	return -1
+	return sum
 }
 
 // block tells whether all mappings lie in one block of ports, more closely than chance would have them, and in which.
@@ -136,5 +180,3 @@ func gcd(a, b int) int {
 	}
 	return a
 }
-
-func abs(n int) int { return max(n, -n) }

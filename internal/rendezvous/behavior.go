@@ -8,6 +8,32 @@ import (
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
+// registerAgain tells the server of a new profile.
+func (s *session) registerAgain(r Registration) {
+	s.registering.Lock()
+	defer s.registering.Unlock()
+	s.told = r
+	s.send(r.message(s.proxied, s.client.State().Behavior))
+}
+
+// registerBehavior tells the server how the networks behave, with the profile as it was sealed before: nobody in the room is told of that.
+func (s *session) registerBehavior() {
+	s.registering.Lock()
+	defer s.registering.Unlock()
+	s.send(s.told.message(s.proxied, s.client.State().Behavior))
+}
+
+// message is r as it is sent.
+func (r Registration) message(proxied bool, behaves natbehavior.Reports) *wire.ClientMessage {
+	now := time.Now()
+	behaves.IPv4.Search, behaves.IPv6.Search = r.Search, r.Search
+	return &wire.ClientMessage{Body: &wire.ClientMessage_Register{Register: &wire.Register{
+		Version: wire.Version, SealedProfile: r.Sealed, NameTag: r.NameTag[:], Primary: r.Primary,
+		PortReuse: wire.PortReuse(r.PortReuse), Software: r.Software,
+		Relay: wire.RelayPolicy(r.Relay), Proxied: proxied,
+		Behavior: behavior(behaves.IPv4, now), Behavior6: behavior(behaves.IPv6, now)}}}
+}
+
 // behavior is r as it is sent at a time, nil if it says nothing.
 func behavior(r natbehavior.Report, now time.Time) *wire.Behavior {
 	if r == (natbehavior.Report{}) {

@@ -9,10 +9,11 @@ package rendezvous
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
+	mathrand "math/rand/v2"
 	"net"
 	"net/netip"
 	"sync"
@@ -28,6 +29,10 @@ type ClientConfig struct {
 	// IsProxied tells which servers can only be reached through a proxy, and DialProxied connects to one. Nil: none.
 	IsProxied   func(server string) bool
 	DialProxied func(ctx context.Context, server string) (net.Conn, error)
+
+	// DialSample connects from another port than the node's, to see how the network maps it, and calls started once the SYN has left. A
+	// local address that is not zero is that of an earlier sample, which is to be used again. Nil: there are no samples.
+	DialSample func(ctx context.Context, local, remote netip.AddrPort, started func()) (net.Conn, error)
 
 	Resolve func(ctx context.Context, host string) ([]netip.Addr, error) // nil: net.DefaultResolver
 	TLS     *tls.Config                                                  // of identity.NodeConfig
@@ -55,6 +60,9 @@ type Client struct {
 	wanted chan struct{} // somebody called Hurry
 	moved  chan struct{} // somebody called Moved
 
+	remeasure chan struct{}       // somebody called Remeasure
+	proofKey  [wire.ProofLen]byte // by which the server knows this node when it dials it
+
 	telling sync.Mutex // held while one of the config's functions is called
 
 	mu         sync.Mutex
@@ -65,8 +73,10 @@ type Client struct {
 	untold     error    // of the last attempt, if it failed and Registered has not told it yet
 	request    uint64
 	mapped     mapped
-	registered bool           // some time
-	preferred  netip.AddrPort // served last, is tried first
+	expecting  int                      // measurements under way, in which the node is dialled
+	contacted  map[netip.Addr]time.Time // of the server, by hole connections from the node's port, and when last
+	registered bool                     // some time
+	preferred  netip.AddrPort           // served last, is tried first
 }
 
 // An outcome is what a connection attempt came to: a registration or an error.
@@ -88,7 +98,9 @@ func NewClient(config ClientConfig) *Client {
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &Client{config: config, log: config.Log, ended: make(chan struct{}), wanted: make(chan struct{}, 1), moved: make(chan struct{}, 1), outcome: newOutcome()}
+	c := &Client{config: config, log: config.Log, ended: make(chan struct{}), outcome: newOutcome(),
+		wanted: make(chan struct{}, 1), moved: make(chan struct{}, 1), remeasure: make(chan struct{}, 1)}
+	rand.Read(c.proofKey[:]) // never fails
 	c.roster = newRoster(c.watch)
 	return c
 }
@@ -116,7 +128,7 @@ func (c *Client) Run(ctx context.Context) error {
 			}
 			end.retryAfter = refused.RetryAfter
 		}
-		pause := wait.next(end, rand.N)
+		pause := wait.next(end, mathrand.N)
 		c.log.Info("rendezvous server lost", "err", err, "again_in", pause)
 		if !c.rest(ctx, pause, end.retryAfter == 0) {
 			return ctx.Err()
@@ -191,8 +203,13 @@ func (c *Client) runOnce(ctx context.Context) (ending, error) {
 func (c *Client) adopt(s *session) {
 	c.mu.Lock()
 	c.session, c.registered, c.preferred = s, true, s.state.Remote
+	before := c.state
 	c.state = s.state
 	c.state.Mapped = c.mapped.endpoint
+	if before.Local == s.state.Local && before.Observed == s.state.Observed { // the same network, as far as can be seen
+		c.state.Holes, c.state.IPv4, c.state.IPv6, c.state.Behavior = before.Holes, before.IPv4, before.IPv6, before.Behavior
+		c.state.Measured = before.Measured
+	}
 	c.mu.Unlock()
 	c.finishOutcome(s.state, nil)
 	c.tellState()
@@ -262,17 +279,8 @@ func (c *Client) State() State {
 // Update registers again, because the profile changed. Without a connection the next one will.
 func (c *Client) Update() {
 	if s := c.current(); s != nil {
-		s.send(c.register(s.proxied))
+		s.registerAgain(c.config.Profile())
 	}
-}
-
-func (c *Client) register(proxied bool) *wire.ClientMessage {
-	r := c.config.Profile()
-	return &wire.ClientMessage{Body: &wire.ClientMessage_Register{Register: &wire.Register{
-		Version: wire.Version, SealedProfile: r.Sealed, NameTag: r.NameTag[:], Primary: r.Primary,
-		PortReuse: wire.PortReuse(r.PortReuse), Software: r.Software,
-		Relay: wire.RelayPolicy(r.Relay), Proxied: proxied,
-		Behavior: behavior(r.Behavior.IPv4, time.Now()), Behavior6: behavior(r.Behavior.IPv6, time.Now())}}}
 }
 
 // current returns the connection, or nil.

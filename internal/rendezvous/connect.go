@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bodkin-p2p/bodkin/internal/natbehavior"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
@@ -43,15 +44,24 @@ func (c *Client) dial(ctx context.Context, a address) (net.Conn, error) {
 // connect returns a registered session, with the first address of all servers that gives one.
 func (c *Client) connect(ctx context.Context) (*session, error) {
 	addresses, failed := c.resolve(ctx)
+	var named []netip.Addr
+	for _, a := range addresses {
+		named = append(named, a.addr.Addr())
+	}
 	for len(addresses) > 0 {
+		began := time.Now()
 		conn, at, errs := c.dialFirst(ctx, addresses)
 		failed = append(failed, errs...)
 		if conn == nil {
 			break
 		}
 		s, err := c.open(ctx, conn, addresses[at])
-		if refused := (*RefusedError)(nil); err == nil || errors.As(err, &refused) {
-			return s, err
+		if err == nil {
+			s.opened, s.named = began, named
+			return s, nil
+		}
+		if refused := (*RefusedError)(nil); errors.As(err, &refused) {
+			return nil, err
 		}
 		failed = append(failed, AddressError{addresses[at].server, addresses[at].addr, err})
 		addresses = slices.DeleteFunc(addresses, func(a address) bool {
@@ -217,7 +227,9 @@ func (c *Client) open(ctx context.Context, conn net.Conn, at address) (s *sessio
 
 // register says the first message and reads the answer.
 func (s *session) register() (*wire.Welcome, error) {
-	if err := wire.Write(s.conn, s.client.register(s.proxied)); err != nil {
+	s.told = s.client.config.Profile()
+	first := s.told.message(s.proxied, natbehavior.Reports{}) // it may be another network than last time
+	if err := wire.Write(s.conn, first); err != nil {
 		return nil, err
 	}
 	for {

@@ -2,57 +2,68 @@ package rendezvous
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"crypto/rand"
+	"io"
 	"net"
 	"net/netip"
+	"sync"
 	"time"
 
+	"github.com/bodkin-p2p/bodkin/internal/natbehavior"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
-const (
-	// holesMax is how many of the server's hole ports are asked. Two more views than the main connection's show a
-	// mapping that depends on the endpoint, and its step.
-	holesMax    = 2
-	holeTimeout = 5 * time.Second
-)
-
-// openHoles opens hole connections to the server's other ports, one after the other, so that their order is that of the mappings, and
-// notes what they show. It runs once in a session. Behind a proxy there is nothing to see: no other connection keeps a mapping alive.
-func (s *session) openHoles(ctx context.Context) {
-	if s.proxied {
-		return
-	}
-	for _, port := range s.holePorts[:min(len(s.holePorts), holesMax)] {
-		to := netip.AddrPortFrom(s.state.Remote.Addr(), uint16(port))
-		seen, err := s.openHole(ctx, to)
-		if ctx.Err() != nil {
-			return
-		}
-		if err != nil {
-			s.client.log.Info("hole connection failed", "server", to, "err", err)
-			continue
-		}
-		s.client.addHole(Observation{to, seen})
-	}
-}
-
-// openHole makes one hole connection and returns where the server saw it come from.
-func (s *session) openHole(ctx context.Context, to netip.AddrPort) (netip.AddrPort, error) {
+// openHole makes one hole connection from the node's port and tells where the server saw it come from.
+func (s *session) openHole(ctx context.Context, to netip.AddrPort, at time.Time) (natbehavior.Sample, error) {
 	ctx, cancel := context.WithTimeout(ctx, holeTimeout)
 	defer cancel()
 	conn, err := s.client.config.Dial(ctx, to)
 	if err != nil {
-		return netip.AddrPort{}, err
+		return natbehavior.Sample{}, err
 	}
 	defer abort(conn)
+	return s.ask(ctx, conn, to, at, false)
+}
+
+// openSample makes one from a fresh port, which the caller closes.
+func (s *session) openSample(ctx context.Context, to netip.AddrPort, started func()) (natbehavior.Sample, net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, holeTimeout)
+	defer cancel()
+	at := time.Now()
+	conn, err := s.client.config.DialSample(ctx, netip.AddrPort{}, to, func() { at = time.Now(); started() })
+	if err != nil {
+		return natbehavior.Sample{}, nil, err
+	}
+	sample, err := s.ask(ctx, conn, to, at, true)
+	if err != nil {
+		abort(conn)
+		return natbehavior.Sample{}, nil, err
+	}
+	return sample, conn, nil
+}
+
+// ask says hello on a hole connection whose SYN left at a time.
+func (s *session) ask(ctx context.Context, conn net.Conn, to netip.AddrPort, at time.Time, isSample bool) (natbehavior.Sample, error) {
 	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
-	if err := wire.Write(conn, &wire.HoleHello{Token: s.holeToken}); err != nil {
-		return netip.AddrPort{}, err
+	if err := wire.Write(conn, &wire.HoleHello{Token: s.welcomed.GetHoleToken(), Sample: isSample}); err != nil {
+		return natbehavior.Sample{}, err
 	}
 	var observed wire.Observed
-	err = wire.Read(bufio.NewReader(conn), &observed)
-	return observed.GetEndpoint().AddrPort(), err
+	if err := wire.Read(bufio.NewReader(conn), &observed); err != nil {
+		return natbehavior.Sample{}, err
+	}
+	return natbehavior.Sample{Local: localAddr(conn), Server: to, Seen: observed.GetEndpoint().AddrPort(), At: at}, nil
+}
+
+// localAddr is this end of conn, zero if it is no TCP connection.
+func localAddr(conn net.Conn) netip.AddrPort {
+	local, err := netip.ParseAddrPort(conn.LocalAddr().String())
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(local.Addr().Unmap(), local.Port())
 }
 
 // abort closes with RST, so that the addresses of the connection are free for the next.
@@ -63,24 +74,112 @@ func abort(conn net.Conn) {
 	conn.Close()
 }
 
-func (c *Client) addHole(o Observation) {
-	c.mu.Lock()
-	// A new slice, since State hands out the old one.
-	c.state.Holes = append(c.state.Holes[:len(c.state.Holes):len(c.state.Holes)], o)
-	c.state.Mapping = classify(c.state.Observed, c.state.Holes)
-	c.mu.Unlock()
-	c.tellState()
+// closedPort connects to a port of the server on which nobody listens. If that opens, something on the way answers in the server's
+// place, and would do so in a peer's: a transparent proxy.
+func (m *measurement) closedPort(ctx context.Context) {
+	s := m.session
+	port := s.welcomed.GetClosedPort()
+	if port == 0 || s.client.config.DialSample == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, holeTimeout)
+	defer cancel()
+	remote := netip.AddrPortFrom(s.state.Remote.Addr(), uint16(port))
+	conn, err := s.client.config.DialSample(ctx, netip.AddrPort{}, remote, func() {})
+	if err != nil {
+		return
+	}
+	abort(conn)
+	s.client.log.Warn("a transparent proxy answers TCP in place of the server: no direct connection can be made through it", "closed_port", remote)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.of(remote.Addr()).Proxied = true
 }
 
-// classify compares what the server saw on its main port with what it saw on others.
-func classify(observed netip.AddrPort, holes []Observation) Mapping {
-	if len(holes) == 0 {
-		return MappingUnknown
+const (
+	// hairpinTimeout bounds the wait for a connection to oneself.
+	hairpinTimeout = 1500 * time.Millisecond
+	// hairpinTries is how often each end dials: what is refused may have come before the other end's SYN had opened the way.
+	hairpinTries = 3
+)
+
+// hairpin connects from a fresh port to the node's own external endpoint, while the node's port connects to that of the fresh one, as two
+// nodes behind one NAT would. It is only worth trying where both have one.
+func (m *measurement) hairpin(ctx context.Context) {
+	s := m.session
+	m.mu.Lock()
+	mapping := natbehavior.Classify(*m.of(s.state.Remote.Addr())).Mapping
+	m.mu.Unlock()
+	if mapping != natbehavior.EndpointIndependent || s.client.config.DialSample == nil || s.state.Observed.Port() < 1024 {
+		return
 	}
-	for _, hole := range holes {
-		if hole.Seen != observed {
-			return MappingEndpointDependent
+	sample, kept, err := s.openSample(ctx, s.holesHere()[0], func() {})
+	if err != nil {
+		return
+	}
+	defer abort(kept)
+	within, cancel := context.WithTimeout(ctx, hairpinTimeout)
+	defer cancel()
+	var back sync.WaitGroup
+	back.Go(func() {
+		conn, err := retryRefused(within, func() (net.Conn, error) { return s.client.config.Dial(within, sample.Seen) })
+		if err == nil {
+			s.client.answerProofOn(within, conn)
+		}
+	})
+	arrived := natbehavior.No
+	conn, err := retryRefused(within, func() (net.Conn, error) {
+		return s.client.config.DialSample(within, sample.Local, s.state.Observed, func() {})
+	})
+	if err == nil {
+		if s.client.isSelf(within, conn) {
+			arrived = natbehavior.Yes
+		}
+		abort(conn)
+	}
+	cancel()
+	back.Wait()
+	if ctx.Err() != nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.of(s.state.Remote.Addr()).Hairpin = arrived
+}
+
+// retryRefused dials a few times, until ctx ends.
+func retryRefused(ctx context.Context, dial func() (net.Conn, error)) (conn net.Conn, err error) {
+	for range hairpinTries {
+		if conn, err = dial(); err == nil || !pause(ctx, samplePause) {
+			break
 		}
 	}
-	return MappingEndpointIndependent
+	return conn, err
+}
+
+// isSelf reports whether this node is at the other end of conn.
+func (c *Client) isSelf(ctx context.Context, conn net.Conn) bool {
+	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
+	challenge := wire.Preface{Kind: wire.Proof}
+	rand.Read(challenge.Challenge[:]) // never fails
+	if _, err := conn.Write(challenge.Append(nil)); err != nil {
+		return false
+	}
+	answer := make([]byte, wire.ProofLen)
+	_, err := io.ReadFull(conn, answer)
+	return err == nil && bytes.Equal(answer, wire.Answer(c.proofKey[:], challenge.Challenge[:]))
+}
+
+// answerProofOn answers the challenge on a connection that this node opened, and closes it.
+func (c *Client) answerProofOn(ctx context.Context, conn net.Conn) {
+	defer abort(conn)
+	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
+	preface := make([]byte, wire.PrefaceLen)
+	if _, err := io.ReadFull(conn, preface); err != nil {
+		return
+	}
+	if p, err := wire.ParsePreface(preface); err == nil && p.Kind == wire.Proof {
+		conn.Write(c.AnswerProof(p.Challenge))
+		conn.Read(preface) // until the other end closes
+	}
 }

@@ -1,7 +1,6 @@
 package rendezvous
 
 import (
-	"crypto/rand"
 	"net/netip"
 	"time"
 
@@ -29,9 +28,8 @@ const (
 // A mapped is the endpoint that is to be proven, and how that stands. It is part of the Client, guarded by its mu.
 type mapped struct {
 	endpoint netip.AddrPort // zero: none
-	key      [wire.ProofLen]byte
-	told     *session  // who was told of it last
-	retryAt  time.Time // zero: the answer is awaited, or final
+	told     *session       // who was told of it last
+	retryAt  time.Time      // zero: the answer is awaited, or final
 }
 
 // SetMapped tells the server at which endpoint a gateway forwards to this node, now and after each registration; the zero
@@ -43,7 +41,6 @@ func (c *Client) SetMapped(endpoint netip.AddrPort) {
 		return
 	}
 	c.mapped = mapped{endpoint: endpoint}
-	rand.Read(c.mapped.key[:]) // never fails
 	c.state.Mapped, c.state.Proof = endpoint, ProofNone
 	s := c.session
 	c.mu.Unlock()
@@ -56,10 +53,23 @@ func (c *Client) SetMapped(endpoint netip.AddrPort) {
 func (c *Client) AnswerProof(challenge [wire.ProofLen]byte) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.mapped.endpoint.IsValid() || c.state.Proof == Proven {
+	isProving := c.mapped.endpoint.IsValid() && c.state.Proof != Proven
+	if !isProving && c.expecting == 0 {
 		return nil
 	}
-	return wire.Answer(c.mapped.key[:], challenge[:])
+	return wire.Answer(c.proofKey[:], challenge[:])
+}
+
+// expectProofs has the node answer challenges until done is called.
+func (c *Client) expectProofs() (done func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.expecting++
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.expecting--
+	}
 }
 
 // sendMapped tells the server of the endpoint, or that there is none.
@@ -69,7 +79,7 @@ func (s *session) sendMapped() {
 	c.mapped.told, c.mapped.retryAt = s, time.Time{}
 	m := &wire.Mapped{}
 	if c.mapped.endpoint.IsValid() {
-		m.Endpoint, m.Key = wire.NewEndpoint(c.mapped.endpoint), append([]byte(nil), c.mapped.key[:]...)
+		m.Endpoint, m.Key = wire.NewEndpoint(c.mapped.endpoint), append([]byte(nil), c.proofKey[:]...)
 	}
 	c.mu.Unlock()
 	s.send(&wire.ClientMessage{Body: &wire.ClientMessage_Mapped{Mapped: m}})

@@ -49,7 +49,7 @@ func newStage(t *testing.T, change func(*ClientConfig)) *stage {
 			}
 			near, far := net.Pipe()
 			s.dialed <- &playedConn{stage: s, raw: far, remote: remote}
-			return near, nil
+			return pipeConn{near}, nil
 		},
 		TLS: must(identity.NodeConfig(node, s.room, s.key.ServerID(), nil)),
 		Profile: func() Registration {
@@ -66,6 +66,11 @@ func newStage(t *testing.T, change func(*ClientConfig)) *stage {
 	return s
 }
 
+// A pipeConn is a pipe that says it leaves from the node's port.
+type pipeConn struct{ net.Conn }
+
+func (pipeConn) LocalAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(10, 0, 0, 2), Port: 40000} }
+
 // run runs the client until the test ends.
 func (s *stage) run() {
 	var ctx context.Context
@@ -75,12 +80,13 @@ func (s *stage) run() {
 
 // A playedConn is the server's end of one connection.
 type playedConn struct {
-	stage  *stage
-	raw    net.Conn
-	remote netip.AddrPort // where the client dialled
-	conn   *tls.Conn
-	said   chan *wire.ClientMessage // closed at the end of the connection
-	err    error                    // of the reader, once said is closed
+	stage    *stage
+	raw      net.Conn
+	remote   netip.AddrPort // where the client dialled
+	isSample bool           // of a hole connection
+	conn     *tls.Conn
+	said     chan *wire.ClientMessage // closed at the end of the connection
+	err      error                    // of the reader, once said is closed
 }
 
 // accept returns the next connection after its handshake.

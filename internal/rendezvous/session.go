@@ -32,11 +32,16 @@ type session struct {
 	reader  *bufio.Reader
 	state   State // as of the registration
 
+	opened    time.Time    // when its SYN left, about
+	named     []netip.Addr // of the servers that the invite names
+	welcomed  *wire.Welcome
 	interval  time.Duration // between pings
 	spread    time.Duration // of the return, should the connection be lost; used by the reader
 	holePorts []uint32
-	holeToken []byte
 	wake      chan struct{} // holds one; the writer has something to do
+
+	registering sync.Mutex   // held from reading told to sending it, so that an older profile is not sent after a newer one
+	told        Registration // what the server knows
 
 	mu      sync.Mutex
 	leaveBy time.Time              // zero: not leaving
@@ -45,6 +50,9 @@ type session struct {
 	suspect bool                   // the network changed, and nothing has come since
 	pinged  time.Time              // when the ping left that was not answered yet; zero: none
 	rtt     time.Duration
+
+	dialBackNumber uint32
+	dialledBack    chan *wire.DialledBack // holds one; nil: nobody waits
 }
 
 // An answer is what a Dial came to.
@@ -57,12 +65,10 @@ type answer struct {
 func (s *session) welcome(w *wire.Welcome, at address) {
 	s.interval = min(max(time.Duration(w.GetPingIntervalMs())*time.Millisecond, pingIntervalMin), pingIntervalMax)
 	s.spread = time.Duration(w.GetReconnectSpreadMs()) * time.Millisecond
-	s.holePorts, s.holeToken = w.GetHolePorts(), w.GetHoleToken()
+	s.welcomed, s.holePorts = w, w.GetHolePorts()
 	s.wake = make(chan struct{}, 1)
 	s.state = State{Connected: true, Server: at.server, Proxied: s.proxied, Remote: at.addr, Observed: w.GetObserved().AddrPort()}
-	if local, err := netip.ParseAddrPort(s.conn.LocalAddr().String()); err == nil {
-		s.state.Local = netip.AddrPortFrom(local.Addr().Unmap(), local.Port())
-	}
+	s.state.Local = localAddr(s.conn)
 }
 
 // serve reads until the connection or ctx ends. The connection is then closed, and nothing of it runs any more.
@@ -76,7 +82,7 @@ func (s *session) serve(ctx context.Context) error {
 	var running sync.WaitGroup
 	s.registeredMapped()
 	running.Go(func() { s.write(ctx) })
-	running.Go(func() { s.openHoles(ctx) })
+	running.Go(func() { s.measureAll(ctx) })
 	if s.client.roster.isWatched() {
 		s.client.watch(true)
 	}
@@ -131,6 +137,8 @@ func (s *session) read() error {
 			s.attemptOver(body.AttemptOver)
 		case *wire.ServerMessage_RelayOver:
 			s.relayOver(body.RelayOver)
+		case *wire.ServerMessage_DialledBack:
+			s.answerDialBack(body.DialledBack)
 		case *wire.ServerMessage_SnapshotBegin:
 			s.client.roster.begin()
 		case *wire.ServerMessage_Presence:

@@ -17,7 +17,7 @@ type Registration struct {
 	PortReuse PortReuse
 	Software  string // for the server's operator, at most 64 printable bytes
 	Relay     RelayPolicy
-	Behavior  natbehavior.Reports // how this node's networks treat TCP, as far as that is known
+	Search    bool // this node takes part in a search among random ports
 }
 
 // RelayPolicy is what a node wants of the relay, in the attempts of others too.
@@ -139,35 +139,20 @@ type State struct {
 	Observed  netip.AddrPort // this node as the server sees it on the main connection
 	RTT       time.Duration  // to the server; zero: not measured yet
 	Holes     []Observation
-	Mapping   Mapping
-	Mapped    netip.AddrPort // where a gateway forwards to this node, as SetMapped was told; zero: nowhere
-	Proof     Proof          // what the server says of it
+
+	// How the networks between node and server treat TCP, and what that was read off.
+	Behavior   natbehavior.Reports
+	IPv4, IPv6 natbehavior.Evidence
+	Measured   bool // all of it, but for the lifetime
+
+	Mapped netip.AddrPort // where a gateway forwards to this node, as SetMapped was told; zero: nowhere
+	Proof  Proof          // what the server says of it
 }
 
 // An Observation is what a hole connection showed.
 type Observation struct {
 	Server netip.AddrPort // where it went
 	Seen   netip.AddrPort // where it came from, as the server saw it
-}
-
-// Mapping is how the node's NAT maps its port (RFC 4787, section 4.1), as far as the server's own addresses tell.
-type Mapping uint8
-
-// What is known of the mapping.
-const (
-	MappingUnknown             Mapping = iota
-	MappingEndpointIndependent         // the same for every port of the server that was asked
-	MappingEndpointDependent           // another for another port of the server
-)
-
-func (m Mapping) String() string {
-	switch m {
-	case MappingEndpointIndependent:
-		return "endpoint-independent"
-	case MappingEndpointDependent:
-		return "endpoint-dependent"
-	}
-	return "unknown"
 }
 
 // A Target is whom to be introduced to.

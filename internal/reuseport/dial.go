@@ -35,7 +35,7 @@ func (p *Port) Dial(ctx context.Context, remote netip.AddrPort) (net.Conn, error
 	}
 	defer leave()
 
-	conn, err := connect(dialCtx, p.within, local, remote)
+	conn, err := connect(dialCtx, p.within, func() {}, local, remote)
 	switch {
 	case err == nil:
 		return conn, nil

@@ -16,8 +16,10 @@ import (
 // connect dials from local to remote, with the options of every socket here. Only
 // the start of the handshake runs within; the wait for its end holds no thread.
 // (A net.Dialer would wait within: 512 dials in another namespace were 512 threads.)
-func connect(ctx context.Context, within func(func() error) error, local, remote netip.AddrPort) (net.Conn, error) {
+// It calls started when the SYN has left.
+func connect(ctx context.Context, within func(func() error) error, started func(), local, remote netip.AddrPort) (net.Conn, error) {
 	if err := ctx.Err(); err != nil {
+		started()
 		return nil, err
 	}
 	var socket *os.File
@@ -29,6 +31,7 @@ func connect(ctx context.Context, within func(func() error) error, local, remote
 		socket = os.NewFile(uintptr(fd), "tcp")
 		return nil
 	})
+	started()
 	if err != nil {
 		return nil, err
 	}
@@ -143,10 +146,21 @@ func connectResult(fd int) (done bool, err error) {
 	if err != nil {
 		return true, os.NewSyscallError("getsockopt", err)
 	}
-	if errno != 0 {
-		return true, os.NewSyscallError("connect", syscall.Errno(errno))
+	switch failed := os.NewSyscallError("connect", syscall.Errno(errno)); {
+	case errno == 0:
+		return true, nil
+	case errno == int(unix.ECONNREFUSED) && !hasReceived(fd):
+		return true, fmt.Errorf("%w: %w", errICMP, failed)
+	default:
+		return true, failed
 	}
-	return true, nil
+}
+
+// hasReceived reports whether a segment came in. The kernel counts a reset, and says of the socket that an ICMP message ended that none
+// came.
+func hasReceived(fd int) bool {
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	return err != nil || info.Segs_in > 0
 }
 
 func sockaddr(a netip.AddrPort) unix.Sockaddr {

@@ -10,13 +10,14 @@ import (
 	"syscall"
 )
 
-// connect dials from local to remote, with the options of every socket here.
-func connect(ctx context.Context, within func(func() error) error, local, remote netip.AddrPort) (net.Conn, error) {
+// connect dials from local to remote, with the options of every socket here. It calls started before.
+func connect(ctx context.Context, within func(func() error) error, started func(), local, remote netip.AddrPort) (net.Conn, error) {
 	d := net.Dialer{
 		LocalAddr:       net.TCPAddrFromAddrPort(local),
 		KeepAliveConfig: keepAlive(),
 		Control:         controlDial,
 	}
+	started()
 	var conn net.Conn
 	err := within(func() error {
 		var err error

@@ -18,3 +18,15 @@ func behavior(b *Behavior) error {
 		between("behavior.lifetime_s", int(b.LifetimeS), 0, MaxLifetime),
 	)
 }
+
+func validateDialledBack(d *DialledBack) error {
+	if err := between("dialled_back.tries", len(d.GetTries()), 0, MaxDialBacks); err != nil {
+		return err
+	}
+	for _, try := range d.GetTries() {
+		if err := first(endpoint("dialled_back.tries.to", try.GetTo()), endpoint("dialled_back.tries.from", try.GetFrom())); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -682,7 +682,7 @@ func (x MappedProof_Code) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use MappedProof_Code.Descriptor instead.
 func (MappedProof_Code) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{14, 0}
+	return file_bodkin_proto_rawDescGZIP(), []int{17, 0}
 }
 
 type Refused_Code int32
@@ -743,7 +743,7 @@ func (x Refused_Code) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Refused_Code.Descriptor instead.
 func (Refused_Code) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{16, 0}
+	return file_bodkin_proto_rawDescGZIP(), []int{19, 0}
 }
 
 type DialFailed_Code int32
@@ -792,7 +792,7 @@ func (x DialFailed_Code) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DialFailed_Code.Descriptor instead.
 func (DialFailed_Code) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{21, 0}
+	return file_bodkin_proto_rawDescGZIP(), []int{24, 0}
 }
 
 type AttemptOver_Reason int32
@@ -844,7 +844,7 @@ func (x AttemptOver_Reason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use AttemptOver_Reason.Descriptor instead.
 func (AttemptOver_Reason) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{22, 0}
+	return file_bodkin_proto_rawDescGZIP(), []int{25, 0}
 }
 
 type Presence_Kind int32
@@ -896,7 +896,7 @@ func (x Presence_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Presence_Kind.Descriptor instead.
 func (Presence_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{23, 0}
+	return file_bodkin_proto_rawDescGZIP(), []int{26, 0}
 }
 
 type StreamAnswer_Code int32
@@ -951,7 +951,7 @@ func (x StreamAnswer_Code) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use StreamAnswer_Code.Descriptor instead.
 func (StreamAnswer_Code) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{30, 0}
+	return file_bodkin_proto_rawDescGZIP(), []int{33, 0}
 }
 
 // Endpoint is a TCP transport address.
@@ -1132,6 +1132,7 @@ type ClientMessage struct {
 	//	*ClientMessage_Ping
 	//	*ClientMessage_Watch
 	//	*ClientMessage_Mapped
+	//	*ClientMessage_DialBack
 	Body          isClientMessage_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1237,6 +1238,15 @@ func (x *ClientMessage) GetMapped() *Mapped {
 	return nil
 }
 
+func (x *ClientMessage) GetDialBack() *DialBack {
+	if x != nil {
+		if x, ok := x.Body.(*ClientMessage_DialBack); ok {
+			return x.DialBack
+		}
+	}
+	return nil
+}
+
 type isClientMessage_Body interface {
 	isClientMessage_Body()
 }
@@ -1269,6 +1279,10 @@ type ClientMessage_Mapped struct {
 	Mapped *Mapped `protobuf:"bytes,12,opt,name=mapped,proto3,oneof"`
 }
 
+type ClientMessage_DialBack struct {
+	DialBack *DialBack `protobuf:"bytes,20,opt,name=dial_back,json=dialBack,proto3,oneof"`
+}
+
 func (*ClientMessage_Register) isClientMessage_Body() {}
 
 func (*ClientMessage_Dial) isClientMessage_Body() {}
@@ -1282,6 +1296,8 @@ func (*ClientMessage_Ping) isClientMessage_Body() {}
 func (*ClientMessage_Watch) isClientMessage_Body() {}
 
 func (*ClientMessage_Mapped) isClientMessage_Body() {}
+
+func (*ClientMessage_DialBack) isClientMessage_Body() {}
 
 // Register is the first message, and is sent again when the profile changes.
 type Register struct {
@@ -1984,6 +2000,60 @@ func (x *Mapped) GetKey() []byte {
 	return nil
 }
 
+// DialBack asks the server to connect to where it sees the node, from ports and addresses that the node has not sent to: what
+// comes back shows the filtering of the node's NAT.
+type DialBack struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Number        uint32                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"` // chosen by the node; comes back in the answer
+	Key           []byte                 `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`        // 16, random; with it the node answers a connection that arrives
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DialBack) Reset() {
+	*x = DialBack{}
+	mi := &file_bodkin_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DialBack) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DialBack) ProtoMessage() {}
+
+func (x *DialBack) ProtoReflect() protoreflect.Message {
+	mi := &file_bodkin_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DialBack.ProtoReflect.Descriptor instead.
+func (*DialBack) Descriptor() ([]byte, []int) {
+	return file_bodkin_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *DialBack) GetNumber() uint32 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *DialBack) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
 type ServerMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Body:
@@ -2000,6 +2070,7 @@ type ServerMessage struct {
 	//	*ServerMessage_SnapshotBegin
 	//	*ServerMessage_MappedProof
 	//	*ServerMessage_RelayOver
+	//	*ServerMessage_DialledBack
 	Body          isServerMessage_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2007,7 +2078,7 @@ type ServerMessage struct {
 
 func (x *ServerMessage) Reset() {
 	*x = ServerMessage{}
-	mi := &file_bodkin_proto_msgTypes[13]
+	mi := &file_bodkin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2019,7 +2090,7 @@ func (x *ServerMessage) String() string {
 func (*ServerMessage) ProtoMessage() {}
 
 func (x *ServerMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[13]
+	mi := &file_bodkin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2032,7 +2103,7 @@ func (x *ServerMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerMessage.ProtoReflect.Descriptor instead.
 func (*ServerMessage) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{13}
+	return file_bodkin_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ServerMessage) GetBody() isServerMessage_Body {
@@ -2150,6 +2221,15 @@ func (x *ServerMessage) GetRelayOver() *RelayOver {
 	return nil
 }
 
+func (x *ServerMessage) GetDialledBack() *DialledBack {
+	if x != nil {
+		if x, ok := x.Body.(*ServerMessage_DialledBack); ok {
+			return x.DialledBack
+		}
+	}
+	return nil
+}
+
 type isServerMessage_Body interface {
 	isServerMessage_Body()
 }
@@ -2202,6 +2282,10 @@ type ServerMessage_RelayOver struct {
 	RelayOver *RelayOver `protobuf:"bytes,14,opt,name=relay_over,json=relayOver,proto3,oneof"`
 }
 
+type ServerMessage_DialledBack struct {
+	DialledBack *DialledBack `protobuf:"bytes,20,opt,name=dialled_back,json=dialledBack,proto3,oneof"`
+}
+
 func (*ServerMessage_Welcome) isServerMessage_Body() {}
 
 func (*ServerMessage_Refused) isServerMessage_Body() {}
@@ -2226,6 +2310,138 @@ func (*ServerMessage_MappedProof) isServerMessage_Body() {}
 
 func (*ServerMessage_RelayOver) isServerMessage_Body() {}
 
+func (*ServerMessage_DialledBack) isServerMessage_Body() {}
+
+// DialledBack answers a DialBack.
+type DialledBack struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Number        uint32                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	Tries         []*DialBackTry         `protobuf:"bytes,2,rep,name=tries,proto3" json:"tries,omitempty"` // at most 4; none: over a limit, ask again after retry_after_ms
+	RetryAfterMs  uint32                 `protobuf:"varint,3,opt,name=retry_after_ms,json=retryAfterMs,proto3" json:"retry_after_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DialledBack) Reset() {
+	*x = DialledBack{}
+	mi := &file_bodkin_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DialledBack) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DialledBack) ProtoMessage() {}
+
+func (x *DialledBack) ProtoReflect() protoreflect.Message {
+	mi := &file_bodkin_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DialledBack.ProtoReflect.Descriptor instead.
+func (*DialledBack) Descriptor() ([]byte, []int) {
+	return file_bodkin_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *DialledBack) GetNumber() uint32 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *DialledBack) GetTries() []*DialBackTry {
+	if x != nil {
+		return x.Tries
+	}
+	return nil
+}
+
+func (x *DialledBack) GetRetryAfterMs() uint32 {
+	if x != nil {
+		return x.RetryAfterMs
+	}
+	return 0
+}
+
+// DialBackTry is one connection that the server tried to open to the node.
+type DialBackTry struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	To            *Endpoint              `protobuf:"bytes,1,opt,name=to,proto3" json:"to,omitempty"`                                          // where it sees the node
+	From          *Endpoint              `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"`                                      // of the server
+	OtherAddress  bool                   `protobuf:"varint,3,opt,name=other_address,json=otherAddress,proto3" json:"other_address,omitempty"` // from is not the address at which the server saw the node there
+	Answer        UnsolicitedAnswer      `protobuf:"varint,4,opt,name=answer,proto3,enum=bodkin.wire.v1.UnsolicitedAnswer" json:"answer,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DialBackTry) Reset() {
+	*x = DialBackTry{}
+	mi := &file_bodkin_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DialBackTry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DialBackTry) ProtoMessage() {}
+
+func (x *DialBackTry) ProtoReflect() protoreflect.Message {
+	mi := &file_bodkin_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DialBackTry.ProtoReflect.Descriptor instead.
+func (*DialBackTry) Descriptor() ([]byte, []int) {
+	return file_bodkin_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *DialBackTry) GetTo() *Endpoint {
+	if x != nil {
+		return x.To
+	}
+	return nil
+}
+
+func (x *DialBackTry) GetFrom() *Endpoint {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *DialBackTry) GetOtherAddress() bool {
+	if x != nil {
+		return x.OtherAddress
+	}
+	return false
+}
+
+func (x *DialBackTry) GetAnswer() UnsolicitedAnswer {
+	if x != nil {
+		return x.Answer
+	}
+	return UnsolicitedAnswer_UNSOLICITED_ANSWER_UNSPECIFIED
+}
+
 // MappedProof answers a Mapped with an endpoint.
 type MappedProof struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2238,7 +2454,7 @@ type MappedProof struct {
 
 func (x *MappedProof) Reset() {
 	*x = MappedProof{}
-	mi := &file_bodkin_proto_msgTypes[14]
+	mi := &file_bodkin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2250,7 +2466,7 @@ func (x *MappedProof) String() string {
 func (*MappedProof) ProtoMessage() {}
 
 func (x *MappedProof) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[14]
+	mi := &file_bodkin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2263,7 +2479,7 @@ func (x *MappedProof) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MappedProof.ProtoReflect.Descriptor instead.
 func (*MappedProof) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{14}
+	return file_bodkin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *MappedProof) GetEndpoint() *Endpoint {
@@ -2295,13 +2511,15 @@ type Welcome struct {
 	HoleToken         []byte                 `protobuf:"bytes,3,opt,name=hole_token,json=holeToken,proto3" json:"hole_token,omitempty"`                            // 16..64, opaque; to be said on hole connections
 	PingIntervalMs    uint32                 `protobuf:"varint,4,opt,name=ping_interval_ms,json=pingIntervalMs,proto3" json:"ping_interval_ms,omitempty"`          // how often the node should ping
 	ReconnectSpreadMs uint32                 `protobuf:"varint,5,opt,name=reconnect_spread_ms,json=reconnectSpreadMs,proto3" json:"reconnect_spread_ms,omitempty"` // after losing this server, wait a random part of this first
+	Holes             []*Endpoint            `protobuf:"bytes,20,rep,name=holes,proto3" json:"holes,omitempty"`                                                    // at most 8; hole listeners on other addresses. A node connects to those that its invite names too
+	ClosedPort        uint32                 `protobuf:"varint,21,opt,name=closed_port,json=closedPort,proto3" json:"closed_port,omitempty"`                       // nobody listens there, on the address this connection was made to; 0: not known
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_bodkin_proto_msgTypes[15]
+	mi := &file_bodkin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2313,7 +2531,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[15]
+	mi := &file_bodkin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2326,7 +2544,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{15}
+	return file_bodkin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Welcome) GetObserved() *Endpoint {
@@ -2364,6 +2582,20 @@ func (x *Welcome) GetReconnectSpreadMs() uint32 {
 	return 0
 }
 
+func (x *Welcome) GetHoles() []*Endpoint {
+	if x != nil {
+		return x.Holes
+	}
+	return nil
+}
+
+func (x *Welcome) GetClosedPort() uint32 {
+	if x != nil {
+		return x.ClosedPort
+	}
+	return 0
+}
+
 // Refused ends a main connection: the server does not serve this node.
 type Refused struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2376,7 +2608,7 @@ type Refused struct {
 
 func (x *Refused) Reset() {
 	*x = Refused{}
-	mi := &file_bodkin_proto_msgTypes[16]
+	mi := &file_bodkin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2388,7 +2620,7 @@ func (x *Refused) String() string {
 func (*Refused) ProtoMessage() {}
 
 func (x *Refused) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[16]
+	mi := &file_bodkin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2401,7 +2633,7 @@ func (x *Refused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refused.ProtoReflect.Descriptor instead.
 func (*Refused) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{16}
+	return file_bodkin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Refused) GetCode() Refused_Code {
@@ -2437,7 +2669,7 @@ type Observed struct {
 
 func (x *Observed) Reset() {
 	*x = Observed{}
-	mi := &file_bodkin_proto_msgTypes[17]
+	mi := &file_bodkin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2449,7 +2681,7 @@ func (x *Observed) String() string {
 func (*Observed) ProtoMessage() {}
 
 func (x *Observed) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[17]
+	mi := &file_bodkin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2462,7 +2694,7 @@ func (x *Observed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Observed.ProtoReflect.Descriptor instead.
 func (*Observed) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{17}
+	return file_bodkin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Observed) GetEndpoint() *Endpoint {
@@ -2501,7 +2733,7 @@ type Introduction struct {
 
 func (x *Introduction) Reset() {
 	*x = Introduction{}
-	mi := &file_bodkin_proto_msgTypes[18]
+	mi := &file_bodkin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2513,7 +2745,7 @@ func (x *Introduction) String() string {
 func (*Introduction) ProtoMessage() {}
 
 func (x *Introduction) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[18]
+	mi := &file_bodkin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2526,7 +2758,7 @@ func (x *Introduction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Introduction.ProtoReflect.Descriptor instead.
 func (*Introduction) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{18}
+	return file_bodkin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Introduction) GetAttempt() []byte {
@@ -2631,7 +2863,7 @@ type RelayOffer struct {
 
 func (x *RelayOffer) Reset() {
 	*x = RelayOffer{}
-	mi := &file_bodkin_proto_msgTypes[19]
+	mi := &file_bodkin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2643,7 +2875,7 @@ func (x *RelayOffer) String() string {
 func (*RelayOffer) ProtoMessage() {}
 
 func (x *RelayOffer) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[19]
+	mi := &file_bodkin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2656,7 +2888,7 @@ func (x *RelayOffer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayOffer.ProtoReflect.Descriptor instead.
 func (*RelayOffer) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{19}
+	return file_bodkin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *RelayOffer) GetToken() []byte {
@@ -2684,7 +2916,7 @@ type RelayOver struct {
 
 func (x *RelayOver) Reset() {
 	*x = RelayOver{}
-	mi := &file_bodkin_proto_msgTypes[20]
+	mi := &file_bodkin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2696,7 +2928,7 @@ func (x *RelayOver) String() string {
 func (*RelayOver) ProtoMessage() {}
 
 func (x *RelayOver) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[20]
+	mi := &file_bodkin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2709,7 +2941,7 @@ func (x *RelayOver) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayOver.ProtoReflect.Descriptor instead.
 func (*RelayOver) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{20}
+	return file_bodkin_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *RelayOver) GetAttempt() []byte {
@@ -2739,7 +2971,7 @@ type DialFailed struct {
 
 func (x *DialFailed) Reset() {
 	*x = DialFailed{}
-	mi := &file_bodkin_proto_msgTypes[21]
+	mi := &file_bodkin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2751,7 +2983,7 @@ func (x *DialFailed) String() string {
 func (*DialFailed) ProtoMessage() {}
 
 func (x *DialFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[21]
+	mi := &file_bodkin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2764,7 +2996,7 @@ func (x *DialFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DialFailed.ProtoReflect.Descriptor instead.
 func (*DialFailed) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{21}
+	return file_bodkin_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *DialFailed) GetRequest() uint64 {
@@ -2799,7 +3031,7 @@ type AttemptOver struct {
 
 func (x *AttemptOver) Reset() {
 	*x = AttemptOver{}
-	mi := &file_bodkin_proto_msgTypes[22]
+	mi := &file_bodkin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2811,7 +3043,7 @@ func (x *AttemptOver) String() string {
 func (*AttemptOver) ProtoMessage() {}
 
 func (x *AttemptOver) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[22]
+	mi := &file_bodkin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2824,7 +3056,7 @@ func (x *AttemptOver) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptOver.ProtoReflect.Descriptor instead.
 func (*AttemptOver) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{22}
+	return file_bodkin_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *AttemptOver) GetAttempt() []byte {
@@ -2853,7 +3085,7 @@ type Presence struct {
 
 func (x *Presence) Reset() {
 	*x = Presence{}
-	mi := &file_bodkin_proto_msgTypes[23]
+	mi := &file_bodkin_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2865,7 +3097,7 @@ func (x *Presence) String() string {
 func (*Presence) ProtoMessage() {}
 
 func (x *Presence) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[23]
+	mi := &file_bodkin_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2878,7 +3110,7 @@ func (x *Presence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Presence.ProtoReflect.Descriptor instead.
 func (*Presence) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{23}
+	return file_bodkin_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Presence) GetKind() Presence_Kind {
@@ -2912,7 +3144,7 @@ type SnapshotBegin struct {
 
 func (x *SnapshotBegin) Reset() {
 	*x = SnapshotBegin{}
-	mi := &file_bodkin_proto_msgTypes[24]
+	mi := &file_bodkin_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2924,7 +3156,7 @@ func (x *SnapshotBegin) String() string {
 func (*SnapshotBegin) ProtoMessage() {}
 
 func (x *SnapshotBegin) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[24]
+	mi := &file_bodkin_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2937,7 +3169,7 @@ func (x *SnapshotBegin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotBegin.ProtoReflect.Descriptor instead.
 func (*SnapshotBegin) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{24}
+	return file_bodkin_proto_rawDescGZIP(), []int{27}
 }
 
 type SnapshotEnd struct {
@@ -2948,7 +3180,7 @@ type SnapshotEnd struct {
 
 func (x *SnapshotEnd) Reset() {
 	*x = SnapshotEnd{}
-	mi := &file_bodkin_proto_msgTypes[25]
+	mi := &file_bodkin_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2960,7 +3192,7 @@ func (x *SnapshotEnd) String() string {
 func (*SnapshotEnd) ProtoMessage() {}
 
 func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[25]
+	mi := &file_bodkin_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2973,7 +3205,7 @@ func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotEnd.ProtoReflect.Descriptor instead.
 func (*SnapshotEnd) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{25}
+	return file_bodkin_proto_rawDescGZIP(), []int{28}
 }
 
 type Pong struct {
@@ -2985,7 +3217,7 @@ type Pong struct {
 
 func (x *Pong) Reset() {
 	*x = Pong{}
-	mi := &file_bodkin_proto_msgTypes[26]
+	mi := &file_bodkin_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2997,7 +3229,7 @@ func (x *Pong) String() string {
 func (*Pong) ProtoMessage() {}
 
 func (x *Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[26]
+	mi := &file_bodkin_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3010,7 +3242,7 @@ func (x *Pong) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pong.ProtoReflect.Descriptor instead.
 func (*Pong) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{26}
+	return file_bodkin_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Pong) GetReconnectSpreadMs() uint32 {
@@ -3022,14 +3254,15 @@ func (x *Pong) GetReconnectSpreadMs() uint32 {
 
 type HoleHello struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Token         []byte                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"` // from Welcome
+	Token         []byte                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`     // from Welcome
+	Sample        bool                   `protobuf:"varint,20,opt,name=sample,proto3" json:"sample,omitempty"` // it leaves from another port than peers are to dial, to see how that is mapped: nobody is told
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *HoleHello) Reset() {
 	*x = HoleHello{}
-	mi := &file_bodkin_proto_msgTypes[27]
+	mi := &file_bodkin_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3041,7 +3274,7 @@ func (x *HoleHello) String() string {
 func (*HoleHello) ProtoMessage() {}
 
 func (x *HoleHello) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[27]
+	mi := &file_bodkin_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3054,7 +3287,7 @@ func (x *HoleHello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoleHello.ProtoReflect.Descriptor instead.
 func (*HoleHello) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{27}
+	return file_bodkin_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *HoleHello) GetToken() []byte {
@@ -3062,6 +3295,13 @@ func (x *HoleHello) GetToken() []byte {
 		return x.Token
 	}
 	return nil
+}
+
+func (x *HoleHello) GetSample() bool {
+	if x != nil {
+		return x.Sample
+	}
+	return false
 }
 
 // Nominate is the dialer's first message on the connection that both keep.
@@ -3074,7 +3314,7 @@ type Nominate struct {
 
 func (x *Nominate) Reset() {
 	*x = Nominate{}
-	mi := &file_bodkin_proto_msgTypes[28]
+	mi := &file_bodkin_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3086,7 +3326,7 @@ func (x *Nominate) String() string {
 func (*Nominate) ProtoMessage() {}
 
 func (x *Nominate) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[28]
+	mi := &file_bodkin_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3099,7 +3339,7 @@ func (x *Nominate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Nominate.ProtoReflect.Descriptor instead.
 func (*Nominate) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{28}
+	return file_bodkin_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Nominate) GetAttempt() []byte {
@@ -3119,7 +3359,7 @@ type StreamOpen struct {
 
 func (x *StreamOpen) Reset() {
 	*x = StreamOpen{}
-	mi := &file_bodkin_proto_msgTypes[29]
+	mi := &file_bodkin_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3131,7 +3371,7 @@ func (x *StreamOpen) String() string {
 func (*StreamOpen) ProtoMessage() {}
 
 func (x *StreamOpen) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[29]
+	mi := &file_bodkin_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3144,7 +3384,7 @@ func (x *StreamOpen) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamOpen.ProtoReflect.Descriptor instead.
 func (*StreamOpen) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{29}
+	return file_bodkin_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *StreamOpen) GetService() string {
@@ -3165,7 +3405,7 @@ type StreamAnswer struct {
 
 func (x *StreamAnswer) Reset() {
 	*x = StreamAnswer{}
-	mi := &file_bodkin_proto_msgTypes[30]
+	mi := &file_bodkin_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3177,7 +3417,7 @@ func (x *StreamAnswer) String() string {
 func (*StreamAnswer) ProtoMessage() {}
 
 func (x *StreamAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[30]
+	mi := &file_bodkin_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3190,7 +3430,7 @@ func (x *StreamAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamAnswer.ProtoReflect.Descriptor instead.
 func (*StreamAnswer) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{30}
+	return file_bodkin_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *StreamAnswer) GetCode() StreamAnswer_Code {
@@ -3223,7 +3463,7 @@ const file_bodkin_proto_rawDesc = "" +
 	"\n" +
 	"candidates\x18\x02 \x03(\v2\x19.bodkin.wire.v1.CandidateR\n" +
 	"candidates\x12\x1b\n" +
-	"\tdial_only\x18\x03 \x01(\bR\bdialOnly\"\xf2\x02\n" +
+	"\tdial_only\x18\x03 \x01(\bR\bdialOnly\"\xab\x03\n" +
 	"\rClientMessage\x126\n" +
 	"\bregister\x18\x01 \x01(\v2\x18.bodkin.wire.v1.RegisterH\x00R\bregister\x12*\n" +
 	"\x04dial\x18\x02 \x01(\v2\x14.bodkin.wire.v1.DialH\x00R\x04dial\x120\n" +
@@ -3231,7 +3471,8 @@ const file_bodkin_proto_rawDesc = "" +
 	"\bfinished\x18\x04 \x01(\v2\x18.bodkin.wire.v1.FinishedH\x00R\bfinished\x12*\n" +
 	"\x04ping\x18\x05 \x01(\v2\x14.bodkin.wire.v1.PingH\x00R\x04ping\x12-\n" +
 	"\x05watch\x18\x06 \x01(\v2\x15.bodkin.wire.v1.WatchH\x00R\x05watch\x120\n" +
-	"\x06mapped\x18\f \x01(\v2\x16.bodkin.wire.v1.MappedH\x00R\x06mappedB\x06\n" +
+	"\x06mapped\x18\f \x01(\v2\x16.bodkin.wire.v1.MappedH\x00R\x06mapped\x127\n" +
+	"\tdial_back\x18\x14 \x01(\v2\x18.bodkin.wire.v1.DialBackH\x00R\bdialBackB\x06\n" +
 	"\x04body\"\x91\x03\n" +
 	"\bRegister\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12%\n" +
@@ -3292,7 +3533,10 @@ const file_bodkin_proto_rawDesc = "" +
 	"\x02on\x18\x01 \x01(\bR\x02on\"P\n" +
 	"\x06Mapped\x124\n" +
 	"\bendpoint\x18\x01 \x01(\v2\x18.bodkin.wire.v1.EndpointR\bendpoint\x12\x10\n" +
-	"\x03key\x18\x02 \x01(\fR\x03key\"\xea\x05\n" +
+	"\x03key\x18\x02 \x01(\fR\x03key\"4\n" +
+	"\bDialBack\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\rR\x06number\x12\x10\n" +
+	"\x03key\x18\x02 \x01(\fR\x03key\"\xac\x06\n" +
 	"\rServerMessage\x123\n" +
 	"\awelcome\x18\x01 \x01(\v2\x17.bodkin.wire.v1.WelcomeH\x00R\awelcome\x123\n" +
 	"\arefused\x18\x02 \x01(\v2\x17.bodkin.wire.v1.RefusedH\x00R\arefused\x126\n" +
@@ -3308,8 +3552,18 @@ const file_bodkin_proto_rawDesc = "" +
 	" \x01(\v2\x1d.bodkin.wire.v1.SnapshotBeginH\x00R\rsnapshotBegin\x12@\n" +
 	"\fmapped_proof\x18\f \x01(\v2\x1b.bodkin.wire.v1.MappedProofH\x00R\vmappedProof\x12:\n" +
 	"\n" +
-	"relay_over\x18\x0e \x01(\v2\x19.bodkin.wire.v1.RelayOverH\x00R\trelayOverB\x06\n" +
-	"\x04body\"\x87\x02\n" +
+	"relay_over\x18\x0e \x01(\v2\x19.bodkin.wire.v1.RelayOverH\x00R\trelayOver\x12@\n" +
+	"\fdialled_back\x18\x14 \x01(\v2\x1b.bodkin.wire.v1.DialledBackH\x00R\vdialledBackB\x06\n" +
+	"\x04body\"~\n" +
+	"\vDialledBack\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\rR\x06number\x121\n" +
+	"\x05tries\x18\x02 \x03(\v2\x1b.bodkin.wire.v1.DialBackTryR\x05tries\x12$\n" +
+	"\x0eretry_after_ms\x18\x03 \x01(\rR\fretryAfterMs\"\xc5\x01\n" +
+	"\vDialBackTry\x12(\n" +
+	"\x02to\x18\x01 \x01(\v2\x18.bodkin.wire.v1.EndpointR\x02to\x12,\n" +
+	"\x04from\x18\x02 \x01(\v2\x18.bodkin.wire.v1.EndpointR\x04from\x12#\n" +
+	"\rother_address\x18\x03 \x01(\bR\fotherAddress\x129\n" +
+	"\x06answer\x18\x04 \x01(\x0e2!.bodkin.wire.v1.UnsolicitedAnswerR\x06answer\"\x87\x02\n" +
 	"\vMappedProof\x124\n" +
 	"\bendpoint\x18\x01 \x01(\v2\x18.bodkin.wire.v1.EndpointR\bendpoint\x124\n" +
 	"\x04code\x18\x02 \x01(\x0e2 .bodkin.wire.v1.MappedProof.CodeR\x04code\x12$\n" +
@@ -3319,7 +3573,7 @@ const file_bodkin_proto_rawDesc = "" +
 	"\vCODE_PROVEN\x10\x01\x12\x12\n" +
 	"\x0eCODE_ELSEWHERE\x10\x02\x12\x11\n" +
 	"\rCODE_UNPROVEN\x10\x03\x12\x10\n" +
-	"\fCODE_LIMITED\x10\x04\"\xd7\x01\n" +
+	"\fCODE_LIMITED\x10\x04\"\xa8\x02\n" +
 	"\aWelcome\x124\n" +
 	"\bobserved\x18\x01 \x01(\v2\x18.bodkin.wire.v1.EndpointR\bobserved\x12\x1d\n" +
 	"\n" +
@@ -3327,7 +3581,10 @@ const file_bodkin_proto_rawDesc = "" +
 	"\n" +
 	"hole_token\x18\x03 \x01(\fR\tholeToken\x12(\n" +
 	"\x10ping_interval_ms\x18\x04 \x01(\rR\x0epingIntervalMs\x12.\n" +
-	"\x13reconnect_spread_ms\x18\x05 \x01(\rR\x11reconnectSpreadMs\"\x82\x02\n" +
+	"\x13reconnect_spread_ms\x18\x05 \x01(\rR\x11reconnectSpreadMs\x12.\n" +
+	"\x05holes\x18\x14 \x03(\v2\x18.bodkin.wire.v1.EndpointR\x05holes\x12\x1f\n" +
+	"\vclosed_port\x18\x15 \x01(\rR\n" +
+	"closedPort\"\x82\x02\n" +
 	"\aRefused\x120\n" +
 	"\x04code\x18\x01 \x01(\x0e2\x1c.bodkin.wire.v1.Refused.CodeR\x04code\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12$\n" +
@@ -3395,9 +3652,10 @@ const file_bodkin_proto_rawDesc = "" +
 	"\rSnapshotBegin\"\r\n" +
 	"\vSnapshotEnd\"6\n" +
 	"\x04Pong\x12.\n" +
-	"\x13reconnect_spread_ms\x18\x01 \x01(\rR\x11reconnectSpreadMs\"!\n" +
+	"\x13reconnect_spread_ms\x18\x01 \x01(\rR\x11reconnectSpreadMs\"9\n" +
 	"\tHoleHello\x12\x14\n" +
-	"\x05token\x18\x01 \x01(\fR\x05token\"$\n" +
+	"\x05token\x18\x01 \x01(\fR\x05token\x12\x16\n" +
+	"\x06sample\x18\x14 \x01(\bR\x06sample\"$\n" +
 	"\bNominate\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\fR\aattempt\"&\n" +
 	"\n" +
@@ -3492,7 +3750,7 @@ func file_bodkin_proto_rawDescGZIP() []byte {
 }
 
 var file_bodkin_proto_enumTypes = make([]protoimpl.EnumInfo, 17)
-var file_bodkin_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_bodkin_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_bodkin_proto_goTypes = []any{
 	(CandidateType)(0),      // 0: bodkin.wire.v1.CandidateType
 	(Dependence)(0),         // 1: bodkin.wire.v1.Dependence
@@ -3524,24 +3782,27 @@ var file_bodkin_proto_goTypes = []any{
 	(*Ping)(nil),            // 27: bodkin.wire.v1.Ping
 	(*Watch)(nil),           // 28: bodkin.wire.v1.Watch
 	(*Mapped)(nil),          // 29: bodkin.wire.v1.Mapped
-	(*ServerMessage)(nil),   // 30: bodkin.wire.v1.ServerMessage
-	(*MappedProof)(nil),     // 31: bodkin.wire.v1.MappedProof
-	(*Welcome)(nil),         // 32: bodkin.wire.v1.Welcome
-	(*Refused)(nil),         // 33: bodkin.wire.v1.Refused
-	(*Observed)(nil),        // 34: bodkin.wire.v1.Observed
-	(*Introduction)(nil),    // 35: bodkin.wire.v1.Introduction
-	(*RelayOffer)(nil),      // 36: bodkin.wire.v1.RelayOffer
-	(*RelayOver)(nil),       // 37: bodkin.wire.v1.RelayOver
-	(*DialFailed)(nil),      // 38: bodkin.wire.v1.DialFailed
-	(*AttemptOver)(nil),     // 39: bodkin.wire.v1.AttemptOver
-	(*Presence)(nil),        // 40: bodkin.wire.v1.Presence
-	(*SnapshotBegin)(nil),   // 41: bodkin.wire.v1.SnapshotBegin
-	(*SnapshotEnd)(nil),     // 42: bodkin.wire.v1.SnapshotEnd
-	(*Pong)(nil),            // 43: bodkin.wire.v1.Pong
-	(*HoleHello)(nil),       // 44: bodkin.wire.v1.HoleHello
-	(*Nominate)(nil),        // 45: bodkin.wire.v1.Nominate
-	(*StreamOpen)(nil),      // 46: bodkin.wire.v1.StreamOpen
-	(*StreamAnswer)(nil),    // 47: bodkin.wire.v1.StreamAnswer
+	(*DialBack)(nil),        // 30: bodkin.wire.v1.DialBack
+	(*ServerMessage)(nil),   // 31: bodkin.wire.v1.ServerMessage
+	(*DialledBack)(nil),     // 32: bodkin.wire.v1.DialledBack
+	(*DialBackTry)(nil),     // 33: bodkin.wire.v1.DialBackTry
+	(*MappedProof)(nil),     // 34: bodkin.wire.v1.MappedProof
+	(*Welcome)(nil),         // 35: bodkin.wire.v1.Welcome
+	(*Refused)(nil),         // 36: bodkin.wire.v1.Refused
+	(*Observed)(nil),        // 37: bodkin.wire.v1.Observed
+	(*Introduction)(nil),    // 38: bodkin.wire.v1.Introduction
+	(*RelayOffer)(nil),      // 39: bodkin.wire.v1.RelayOffer
+	(*RelayOver)(nil),       // 40: bodkin.wire.v1.RelayOver
+	(*DialFailed)(nil),      // 41: bodkin.wire.v1.DialFailed
+	(*AttemptOver)(nil),     // 42: bodkin.wire.v1.AttemptOver
+	(*Presence)(nil),        // 43: bodkin.wire.v1.Presence
+	(*SnapshotBegin)(nil),   // 44: bodkin.wire.v1.SnapshotBegin
+	(*SnapshotEnd)(nil),     // 45: bodkin.wire.v1.SnapshotEnd
+	(*Pong)(nil),            // 46: bodkin.wire.v1.Pong
+	(*HoleHello)(nil),       // 47: bodkin.wire.v1.HoleHello
+	(*Nominate)(nil),        // 48: bodkin.wire.v1.Nominate
+	(*StreamOpen)(nil),      // 49: bodkin.wire.v1.StreamOpen
+	(*StreamAnswer)(nil),    // 50: bodkin.wire.v1.StreamAnswer
 }
 var file_bodkin_proto_depIdxs = []int32{
 	0,  // 0: bodkin.wire.v1.Candidate.type:type_name -> bodkin.wire.v1.CandidateType
@@ -3554,54 +3815,61 @@ var file_bodkin_proto_depIdxs = []int32{
 	27, // 7: bodkin.wire.v1.ClientMessage.ping:type_name -> bodkin.wire.v1.Ping
 	28, // 8: bodkin.wire.v1.ClientMessage.watch:type_name -> bodkin.wire.v1.Watch
 	29, // 9: bodkin.wire.v1.ClientMessage.mapped:type_name -> bodkin.wire.v1.Mapped
-	7,  // 10: bodkin.wire.v1.Register.port_reuse:type_name -> bodkin.wire.v1.PortReuse
-	6,  // 11: bodkin.wire.v1.Register.relay:type_name -> bodkin.wire.v1.RelayPolicy
-	22, // 12: bodkin.wire.v1.Register.behavior:type_name -> bodkin.wire.v1.Behavior
-	22, // 13: bodkin.wire.v1.Register.behavior6:type_name -> bodkin.wire.v1.Behavior
-	1,  // 14: bodkin.wire.v1.Behavior.mapping:type_name -> bodkin.wire.v1.Dependence
-	1,  // 15: bodkin.wire.v1.Behavior.filtering:type_name -> bodkin.wire.v1.Dependence
-	2,  // 16: bodkin.wire.v1.Behavior.unsolicited:type_name -> bodkin.wire.v1.UnsolicitedAnswer
-	3,  // 17: bodkin.wire.v1.Behavior.allocation:type_name -> bodkin.wire.v1.PortAllocation
-	17, // 18: bodkin.wire.v1.Behavior.last:type_name -> bodkin.wire.v1.Endpoint
-	4,  // 19: bodkin.wire.v1.Behavior.pooling:type_name -> bodkin.wire.v1.PortPooling
-	5,  // 20: bodkin.wire.v1.Behavior.hairpin:type_name -> bodkin.wire.v1.Ternary
-	25, // 21: bodkin.wire.v1.Report.failures:type_name -> bodkin.wire.v1.PairFailure
-	17, // 22: bodkin.wire.v1.PairFailure.remote:type_name -> bodkin.wire.v1.Endpoint
-	8,  // 23: bodkin.wire.v1.PairFailure.kind:type_name -> bodkin.wire.v1.FailureKind
-	17, // 24: bodkin.wire.v1.Mapped.endpoint:type_name -> bodkin.wire.v1.Endpoint
-	32, // 25: bodkin.wire.v1.ServerMessage.welcome:type_name -> bodkin.wire.v1.Welcome
-	33, // 26: bodkin.wire.v1.ServerMessage.refused:type_name -> bodkin.wire.v1.Refused
-	34, // 27: bodkin.wire.v1.ServerMessage.observed:type_name -> bodkin.wire.v1.Observed
-	35, // 28: bodkin.wire.v1.ServerMessage.introduction:type_name -> bodkin.wire.v1.Introduction
-	38, // 29: bodkin.wire.v1.ServerMessage.dial_failed:type_name -> bodkin.wire.v1.DialFailed
-	39, // 30: bodkin.wire.v1.ServerMessage.attempt_over:type_name -> bodkin.wire.v1.AttemptOver
-	40, // 31: bodkin.wire.v1.ServerMessage.presence:type_name -> bodkin.wire.v1.Presence
-	42, // 32: bodkin.wire.v1.ServerMessage.snapshot_end:type_name -> bodkin.wire.v1.SnapshotEnd
-	43, // 33: bodkin.wire.v1.ServerMessage.pong:type_name -> bodkin.wire.v1.Pong
-	41, // 34: bodkin.wire.v1.ServerMessage.snapshot_begin:type_name -> bodkin.wire.v1.SnapshotBegin
-	31, // 35: bodkin.wire.v1.ServerMessage.mapped_proof:type_name -> bodkin.wire.v1.MappedProof
-	37, // 36: bodkin.wire.v1.ServerMessage.relay_over:type_name -> bodkin.wire.v1.RelayOver
-	17, // 37: bodkin.wire.v1.MappedProof.endpoint:type_name -> bodkin.wire.v1.Endpoint
-	11, // 38: bodkin.wire.v1.MappedProof.code:type_name -> bodkin.wire.v1.MappedProof.Code
-	17, // 39: bodkin.wire.v1.Welcome.observed:type_name -> bodkin.wire.v1.Endpoint
-	12, // 40: bodkin.wire.v1.Refused.code:type_name -> bodkin.wire.v1.Refused.Code
-	17, // 41: bodkin.wire.v1.Observed.endpoint:type_name -> bodkin.wire.v1.Endpoint
-	9,  // 42: bodkin.wire.v1.Introduction.role:type_name -> bodkin.wire.v1.Role
-	17, // 43: bodkin.wire.v1.Introduction.observed:type_name -> bodkin.wire.v1.Endpoint
-	17, // 44: bodkin.wire.v1.Introduction.mapped:type_name -> bodkin.wire.v1.Endpoint
-	36, // 45: bodkin.wire.v1.Introduction.relay:type_name -> bodkin.wire.v1.RelayOffer
-	22, // 46: bodkin.wire.v1.Introduction.behavior:type_name -> bodkin.wire.v1.Behavior
-	22, // 47: bodkin.wire.v1.Introduction.behavior6:type_name -> bodkin.wire.v1.Behavior
-	10, // 48: bodkin.wire.v1.RelayOver.status:type_name -> bodkin.wire.v1.RelayStatus
-	13, // 49: bodkin.wire.v1.DialFailed.code:type_name -> bodkin.wire.v1.DialFailed.Code
-	14, // 50: bodkin.wire.v1.AttemptOver.reason:type_name -> bodkin.wire.v1.AttemptOver.Reason
-	15, // 51: bodkin.wire.v1.Presence.kind:type_name -> bodkin.wire.v1.Presence.Kind
-	16, // 52: bodkin.wire.v1.StreamAnswer.code:type_name -> bodkin.wire.v1.StreamAnswer.Code
-	53, // [53:53] is the sub-list for method output_type
-	53, // [53:53] is the sub-list for method input_type
-	53, // [53:53] is the sub-list for extension type_name
-	53, // [53:53] is the sub-list for extension extendee
-	0,  // [0:53] is the sub-list for field type_name
+	30, // 10: bodkin.wire.v1.ClientMessage.dial_back:type_name -> bodkin.wire.v1.DialBack
+	7,  // 11: bodkin.wire.v1.Register.port_reuse:type_name -> bodkin.wire.v1.PortReuse
+	6,  // 12: bodkin.wire.v1.Register.relay:type_name -> bodkin.wire.v1.RelayPolicy
+	22, // 13: bodkin.wire.v1.Register.behavior:type_name -> bodkin.wire.v1.Behavior
+	22, // 14: bodkin.wire.v1.Register.behavior6:type_name -> bodkin.wire.v1.Behavior
+	1,  // 15: bodkin.wire.v1.Behavior.mapping:type_name -> bodkin.wire.v1.Dependence
+	1,  // 16: bodkin.wire.v1.Behavior.filtering:type_name -> bodkin.wire.v1.Dependence
+	2,  // 17: bodkin.wire.v1.Behavior.unsolicited:type_name -> bodkin.wire.v1.UnsolicitedAnswer
+	3,  // 18: bodkin.wire.v1.Behavior.allocation:type_name -> bodkin.wire.v1.PortAllocation
+	17, // 19: bodkin.wire.v1.Behavior.last:type_name -> bodkin.wire.v1.Endpoint
+	4,  // 20: bodkin.wire.v1.Behavior.pooling:type_name -> bodkin.wire.v1.PortPooling
+	5,  // 21: bodkin.wire.v1.Behavior.hairpin:type_name -> bodkin.wire.v1.Ternary
+	25, // 22: bodkin.wire.v1.Report.failures:type_name -> bodkin.wire.v1.PairFailure
+	17, // 23: bodkin.wire.v1.PairFailure.remote:type_name -> bodkin.wire.v1.Endpoint
+	8,  // 24: bodkin.wire.v1.PairFailure.kind:type_name -> bodkin.wire.v1.FailureKind
+	17, // 25: bodkin.wire.v1.Mapped.endpoint:type_name -> bodkin.wire.v1.Endpoint
+	35, // 26: bodkin.wire.v1.ServerMessage.welcome:type_name -> bodkin.wire.v1.Welcome
+	36, // 27: bodkin.wire.v1.ServerMessage.refused:type_name -> bodkin.wire.v1.Refused
+	37, // 28: bodkin.wire.v1.ServerMessage.observed:type_name -> bodkin.wire.v1.Observed
+	38, // 29: bodkin.wire.v1.ServerMessage.introduction:type_name -> bodkin.wire.v1.Introduction
+	41, // 30: bodkin.wire.v1.ServerMessage.dial_failed:type_name -> bodkin.wire.v1.DialFailed
+	42, // 31: bodkin.wire.v1.ServerMessage.attempt_over:type_name -> bodkin.wire.v1.AttemptOver
+	43, // 32: bodkin.wire.v1.ServerMessage.presence:type_name -> bodkin.wire.v1.Presence
+	45, // 33: bodkin.wire.v1.ServerMessage.snapshot_end:type_name -> bodkin.wire.v1.SnapshotEnd
+	46, // 34: bodkin.wire.v1.ServerMessage.pong:type_name -> bodkin.wire.v1.Pong
+	44, // 35: bodkin.wire.v1.ServerMessage.snapshot_begin:type_name -> bodkin.wire.v1.SnapshotBegin
+	34, // 36: bodkin.wire.v1.ServerMessage.mapped_proof:type_name -> bodkin.wire.v1.MappedProof
+	40, // 37: bodkin.wire.v1.ServerMessage.relay_over:type_name -> bodkin.wire.v1.RelayOver
+	32, // 38: bodkin.wire.v1.ServerMessage.dialled_back:type_name -> bodkin.wire.v1.DialledBack
+	33, // 39: bodkin.wire.v1.DialledBack.tries:type_name -> bodkin.wire.v1.DialBackTry
+	17, // 40: bodkin.wire.v1.DialBackTry.to:type_name -> bodkin.wire.v1.Endpoint
+	17, // 41: bodkin.wire.v1.DialBackTry.from:type_name -> bodkin.wire.v1.Endpoint
+	2,  // 42: bodkin.wire.v1.DialBackTry.answer:type_name -> bodkin.wire.v1.UnsolicitedAnswer
+	17, // 43: bodkin.wire.v1.MappedProof.endpoint:type_name -> bodkin.wire.v1.Endpoint
+	11, // 44: bodkin.wire.v1.MappedProof.code:type_name -> bodkin.wire.v1.MappedProof.Code
+	17, // 45: bodkin.wire.v1.Welcome.observed:type_name -> bodkin.wire.v1.Endpoint
+	17, // 46: bodkin.wire.v1.Welcome.holes:type_name -> bodkin.wire.v1.Endpoint
+	12, // 47: bodkin.wire.v1.Refused.code:type_name -> bodkin.wire.v1.Refused.Code
+	17, // 48: bodkin.wire.v1.Observed.endpoint:type_name -> bodkin.wire.v1.Endpoint
+	9,  // 49: bodkin.wire.v1.Introduction.role:type_name -> bodkin.wire.v1.Role
+	17, // 50: bodkin.wire.v1.Introduction.observed:type_name -> bodkin.wire.v1.Endpoint
+	17, // 51: bodkin.wire.v1.Introduction.mapped:type_name -> bodkin.wire.v1.Endpoint
+	39, // 52: bodkin.wire.v1.Introduction.relay:type_name -> bodkin.wire.v1.RelayOffer
+	22, // 53: bodkin.wire.v1.Introduction.behavior:type_name -> bodkin.wire.v1.Behavior
+	22, // 54: bodkin.wire.v1.Introduction.behavior6:type_name -> bodkin.wire.v1.Behavior
+	10, // 55: bodkin.wire.v1.RelayOver.status:type_name -> bodkin.wire.v1.RelayStatus
+	13, // 56: bodkin.wire.v1.DialFailed.code:type_name -> bodkin.wire.v1.DialFailed.Code
+	14, // 57: bodkin.wire.v1.AttemptOver.reason:type_name -> bodkin.wire.v1.AttemptOver.Reason
+	15, // 58: bodkin.wire.v1.Presence.kind:type_name -> bodkin.wire.v1.Presence.Kind
+	16, // 59: bodkin.wire.v1.StreamAnswer.code:type_name -> bodkin.wire.v1.StreamAnswer.Code
+	60, // [60:60] is the sub-list for method output_type
+	60, // [60:60] is the sub-list for method input_type
+	60, // [60:60] is the sub-list for extension type_name
+	60, // [60:60] is the sub-list for extension extendee
+	0,  // [0:60] is the sub-list for field type_name
 }
 
 func init() { file_bodkin_proto_init() }
@@ -3617,12 +3885,13 @@ func file_bodkin_proto_init() {
 		(*ClientMessage_Ping)(nil),
 		(*ClientMessage_Watch)(nil),
 		(*ClientMessage_Mapped)(nil),
+		(*ClientMessage_DialBack)(nil),
 	}
 	file_bodkin_proto_msgTypes[6].OneofWrappers = []any{
 		(*Dial_Node)(nil),
 		(*Dial_NameTag)(nil),
 	}
-	file_bodkin_proto_msgTypes[13].OneofWrappers = []any{
+	file_bodkin_proto_msgTypes[14].OneofWrappers = []any{
 		(*ServerMessage_Welcome)(nil),
 		(*ServerMessage_Refused)(nil),
 		(*ServerMessage_Observed)(nil),
@@ -3635,6 +3904,7 @@ func file_bodkin_proto_init() {
 		(*ServerMessage_SnapshotBegin)(nil),
 		(*ServerMessage_MappedProof)(nil),
 		(*ServerMessage_RelayOver)(nil),
+		(*ServerMessage_DialledBack)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -3642,7 +3912,7 @@ func file_bodkin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bodkin_proto_rawDesc), len(file_bodkin_proto_rawDesc)),
 			NumEnums:      17,
-			NumMessages:   31,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

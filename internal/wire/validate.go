@@ -59,6 +59,8 @@ func validateClient(m *ClientMessage) error {
 		)
 	case *ClientMessage_Mapped:
 		return validateMapped(body.Mapped)
+	case *ClientMessage_DialBack:
+		return exactly("dial_back.key", body.DialBack.GetKey(), ProofLen)
 	}
 	return nil
 }
@@ -101,6 +103,8 @@ func validateServer(m *ServerMessage) error {
 		return validateIntroduction(body.Introduction)
 	case *ServerMessage_MappedProof:
 		return endpoint("mapped_proof.endpoint", body.MappedProof.GetEndpoint())
+	case *ServerMessage_DialledBack:
+		return validateDialledBack(body.DialledBack)
 	case *ServerMessage_AttemptOver:
 		return exactly("attempt_over.attempt", body.AttemptOver.GetAttempt(), AttemptIDLen)
 	case *ServerMessage_RelayOver:
@@ -119,8 +123,15 @@ func validateWelcome(w *Welcome) error {
 		endpoint("welcome.observed", w.GetObserved()),
 		between("welcome.hole_ports", len(w.GetHolePorts()), 0, MaxHolePorts),
 		between("welcome.hole_token", len(w.GetHoleToken()), MinTokenLen, MaxTokenLen),
+		between("welcome.holes", len(w.GetHoles()), 0, MaxHolePorts),
+		between("welcome.closed_port", int(w.GetClosedPort()), 0, 65535),
 	); err != nil {
 		return err
+	}
+	for _, hole := range w.Holes {
+		if err := endpoint("welcome.holes", hole); err != nil {
+			return err
+		}
 	}
 	for _, port := range w.HolePorts {
 		if err := between("welcome.hole_ports", int(port), 1, 65535); err != nil {

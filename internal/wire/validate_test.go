@@ -24,6 +24,15 @@ func TestEachLimitIsEnforced(t *testing.T) {
 		}
 		panic("no introduction among the samples")
 	}
+	welcome := func(change func(*Welcome)) proto.Message {
+		for _, m := range samples() {
+			if s, ok := m.(*ServerMessage); ok && s.GetWelcome() != nil {
+				change(s.GetWelcome())
+				return s
+			}
+		}
+		panic("no welcome among the samples")
+	}
 	bad := &Endpoint{Ip: []byte{1, 2, 3}, Port: 1}
 	mapped := &Endpoint{Ip: netip.MustParseAddr("::ffff:10.0.0.1").AsSlice(), Port: 1}
 	cases := map[string]proto.Message{
@@ -58,24 +67,33 @@ func TestEachLimitIsEnforced(t *testing.T) {
 		"a block that ends first":      introduction(func(i *Introduction) { i.Behavior.BlockLast-- }),
 		"a block beyond the last port": introduction(func(i *Introduction) { i.Behavior.BlockLast++ }),
 		"a block that wraps":           introduction(func(i *Introduction) { i.Behavior.BlockLast = 1<<32 - 1 }),
-		"a lifetime of days":           introduction(func(i *Introduction) { i.Behavior6.LifetimeS++ }),
-		"a mapping nowhere":            introduction(func(i *Introduction) { i.Behavior6.Last = bad }),
-		"three-byte address":           introduction(func(i *Introduction) { i.Observed[0] = bad }),
-		"IPv4-mapped address":          introduction(func(i *Introduction) { i.Observed[0] = mapped }),
-		"port 0":                       &Observed{Endpoint: &Endpoint{Ip: []byte{1, 2, 3, 4}}, ServerPort: 1},
-		"port 65536":                   &Observed{Endpoint: &Endpoint{Ip: []byte{1, 2, 3, 4}, Port: 65536}, ServerPort: 1},
-		"an hour's delay":              introduction(func(i *Introduction) { i.DelayUs = 3_600_000_000 }),
-		"a delay that wraps":           introduction(func(i *Introduction) { i.DelayUs = 1<<32 - 1 }),
-		"no deadline":                  introduction(func(i *Introduction) { i.DeadlineMs = 0 }),
-		"short token":                  &HoleHello{Token: make([]byte, MinTokenLen-1)},
-		"long token":                   &HoleHello{Token: make([]byte, MaxTokenLen+1)},
-		"nameless profile":             &Profile{},
-		"profile of many candidates":   &Profile{Name: "a", Candidates: make([]*Candidate, MaxCandidates+1)},
-		"service with a newline":       &StreamOpen{Service: "a\nb"},
-		"service with no name":         &StreamOpen{},
-		"reason not UTF-8":             &StreamAnswer{Reason: "\xff"},
-		"long reason":                  &StreamAnswer{Reason: strings.Repeat("a", MaxText+1)},
-		"not a frame of its own":       &Endpoint{},
+		"dialled back without a key":   &ClientMessage{Body: &ClientMessage_DialBack{DialBack: &DialBack{Key: make([]byte, ProofLen-1)}}},
+		"dialled back to nowhere": &ServerMessage{Body: &ServerMessage_DialledBack{DialledBack: &DialledBack{Tries: []*DialBackTry{
+			{To: bad, From: &Endpoint{Ip: []byte{1, 2, 3, 4}, Port: 1}}}}}},
+		"dialled back from nowhere": &ServerMessage{Body: &ServerMessage_DialledBack{DialledBack: &DialledBack{Tries: []*DialBackTry{
+			{From: bad, To: &Endpoint{Ip: []byte{1, 2, 3, 4}, Port: 1}}}}}},
+		"dialled back five times":    &ServerMessage{Body: &ServerMessage_DialledBack{DialledBack: &DialledBack{Tries: make([]*DialBackTry, MaxDialBacks+1)}}},
+		"a hole on no address":       welcome(func(w *Welcome) { w.Holes = []*Endpoint{bad} }),
+		"nine holes elsewhere":       welcome(func(w *Welcome) { w.Holes = make([]*Endpoint, MaxHolePorts+1) }),
+		"a closed port beyond":       welcome(func(w *Welcome) { w.ClosedPort = 65536 }),
+		"a lifetime of days":         introduction(func(i *Introduction) { i.Behavior6.LifetimeS++ }),
+		"a mapping nowhere":          introduction(func(i *Introduction) { i.Behavior6.Last = bad }),
+		"three-byte address":         introduction(func(i *Introduction) { i.Observed[0] = bad }),
+		"IPv4-mapped address":        introduction(func(i *Introduction) { i.Observed[0] = mapped }),
+		"port 0":                     &Observed{Endpoint: &Endpoint{Ip: []byte{1, 2, 3, 4}}, ServerPort: 1},
+		"port 65536":                 &Observed{Endpoint: &Endpoint{Ip: []byte{1, 2, 3, 4}, Port: 65536}, ServerPort: 1},
+		"an hour's delay":            introduction(func(i *Introduction) { i.DelayUs = 3_600_000_000 }),
+		"a delay that wraps":         introduction(func(i *Introduction) { i.DelayUs = 1<<32 - 1 }),
+		"no deadline":                introduction(func(i *Introduction) { i.DeadlineMs = 0 }),
+		"short token":                &HoleHello{Token: make([]byte, MinTokenLen-1)},
+		"long token":                 &HoleHello{Token: make([]byte, MaxTokenLen+1)},
+		"nameless profile":           &Profile{},
+		"profile of many candidates": &Profile{Name: "a", Candidates: make([]*Candidate, MaxCandidates+1)},
+		"service with a newline":     &StreamOpen{Service: "a\nb"},
+		"service with no name":       &StreamOpen{},
+		"reason not UTF-8":           &StreamAnswer{Reason: "\xff"},
+		"long reason":                &StreamAnswer{Reason: strings.Repeat("a", MaxText+1)},
+		"not a frame of its own":     &Endpoint{},
 	}
 	for name, m := range cases {
 		if err := Validate(m); !errors.Is(err, ErrMalformed) {

@@ -20,6 +20,7 @@ const (
 	MaxObserved      = 4  // endpoints in an introduction
 	MaxMapped        = 2  // as well
 	MaxHolePorts     = 8
+	MaxDialBacks     = 4  // tries in an answer
 	MaxFailures      = 16 // in a report
 	MaxName          = 63 // of a node, as a DNS label
 	MaxService       = 128

@@ -28,6 +28,7 @@ type conn struct {
 	room   *room
 	node   identity.NodeID
 	remote netip.AddrPort // the node's reflexive address
+	local  netip.Addr     // the server's address that the node connected to
 	number uint64         // in the table of connections, and in the token for hole connections
 
 	registration // guarded by room.mu

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/bodkin-p2p/bodkin/internal/wire"
@@ -28,6 +29,8 @@ func (s *Server) handle(c *conn, m *wire.ClientMessage) error {
 		s.attempts.finished(c, body.Finished)
 	case *wire.ClientMessage_Mapped:
 		s.mapped(c, body.Mapped)
+	case *wire.ClientMessage_DialBack:
+		s.dialBack(c, body.DialBack)
 	case *wire.ClientMessage_Watch:
 		c.watching.Store(body.Watch.GetOn())
 		c.room.watch(c, body.Watch.GetOn())
@@ -79,10 +82,23 @@ func (s *Server) welcome(c *conn) {
 	c.sendMessage(&wire.ServerMessage{Body: &wire.ServerMessage_Welcome{Welcome: &wire.Welcome{
 		Observed:          wire.NewEndpoint(c.remote),
 		HolePorts:         s.holePorts,
+		Holes:             s.holesElsewhere(c.local),
+		ClosedPort:        uint32(s.closedPort),
 		HoleToken:         s.tokens.issue(c.number),
 		PingIntervalMs:    milliseconds(s.limits.PingInterval),
 		ReconnectSpreadMs: milliseconds(s.reconnectSpread()),
 	}}})
+}
+
+// holesElsewhere is the hole listeners on other addresses than local.
+func (s *Server) holesElsewhere(local netip.Addr) []*wire.Endpoint {
+	var holes []*wire.Endpoint
+	for _, hole := range s.holeAddrs {
+		if hole.Addr() != local {
+			holes = append(holes, wire.NewEndpoint(hole))
+		}
+	}
+	return holes
 }
 
 // reconnectSpread is over how long the nodes that are here would have to spread their return.

@@ -75,9 +75,11 @@ func (s *Server) answerHole(nc net.Conn) (outcome string) {
 	if c == nil || !addr.IsValid() {
 		return "failed"
 	}
-	c.room.observe(c, addr)
 	seen := &wire.Observed{Endpoint: wire.NewEndpoint(addr), ServerPort: uint32(local.Port())}
-	c.sendMessage(&wire.ServerMessage{Body: &wire.ServerMessage_Observed{Observed: seen}})
+	if !hello.Sample {
+		c.room.observe(c, addr, local.Addr())
+		c.sendMessage(&wire.ServerMessage{Body: &wire.ServerMessage_Observed{Observed: seen}})
+	}
 	if err := wire.Write(nc, seen); err != nil {
 		return "failed"
 	}

@@ -33,6 +33,9 @@ type Limits struct {
 	ProofsPerMinute int           // to one address, in the long run and at once. 30: many homes share an address behind a carrier's NAT
 	ProofTimeout    time.Duration // of a proof in all. 5 s, as for a hole connection
 
+	DialBacks          int // under way at once, of up to four connections and 8 KiB each. 256: 100 nodes a second ask, for 2 s each
+	DialBacksPerMinute int // to one address, in the long run and at once. 120: nodes ask when they start and when their network changes
+
 	ReconnectsPerSecond int // how fast all nodes may come back after a restart. 500: half of what two cores do in full handshakes
 }
 
@@ -68,6 +71,8 @@ func (l Limits) withDefaults() Limits {
 	number(&l.Proofs, 64)
 	number(&l.ProofsPerMinute, 30)
 	duration(&l.ProofTimeout, 5*time.Second)
+	number(&l.DialBacks, 256)
+	number(&l.DialBacksPerMinute, 120)
 	number(&l.ReconnectsPerSecond, 500)
 	return l
 }

@@ -54,6 +54,10 @@ func TestWatchersSeeTheirRoomOnly(t *testing.T) {
 		c := join(s, 1, 3)
 		expect("a node joins", "+3")
 		c.say(registering(3, true))
+		expect("it registers again as it was", "")
+		changed := registering(3, true)
+		changed.GetRegister().SealedProfile = []byte("another")
+		c.say(changed)
 		expect("it changes", "~3")
 		join(s, 2, 8)
 		expect("a node joins another room", "")
@@ -83,8 +87,10 @@ func TestSlowWatcherIsToldTheSumOfWhatHappened(t *testing.T) {
 		synctest.Wait()
 		a.news()
 		a.far.change(func(f *fakeSocket) { f.waiting = 1 })
-		for range 1000 {
-			b.say(registering(2, true))
+		for i := range 1000 {
+			changed := registering(2, true)
+			changed.GetRegister().SealedProfile = fmt.Appendf(nil, "profile %d", i)
+			b.say(changed)
 		}
 		s.drop(c.conn, "test")
 		join(s, 1, 4)

@@ -2,14 +2,12 @@ package server
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/rand"
-	"io"
 	"net"
 	"net/netip"
 	"sync"
 	"time"
 
+	"github.com/bodkin-p2p/bodkin/internal/reuseport"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
@@ -22,13 +20,19 @@ const mappedPortMin = 1024
 type prover struct {
 	server *Server
 	dial   func(ctx context.Context, remote netip.AddrPort) (net.Conn, error)
-	slots  chan struct{}
+	// dialFrom dials from one of the server's own addresses.
+	dialFrom func(ctx context.Context, from netip.Addr, remote netip.AddrPort) (net.Conn, error)
+	slots    chan struct{}
 
 	mu        sync.Mutex
 	ctx       context.Context // of Serve; nil: not serving
 	running   sync.WaitGroup
 	byConn    map[*conn]*proof
 	byAddress map[network]*bucket
+
+	backSlots     chan struct{}  // of dial-backs
+	asking        map[*conn]bool // one is under way
+	backByAddress map[network]*bucket
 }
 
 // A proof is one that is under way.
@@ -38,14 +42,22 @@ type proof struct {
 	cancel   context.CancelFunc
 }
 
-func newProver(s *Server, dial func(context.Context, netip.AddrPort) (net.Conn, error)) *prover {
+func newProver(s *Server, config Config) *prover {
+	dial, dialFrom := config.Dial, config.DialFrom
 	if dial == nil {
 		dial = func(ctx context.Context, remote netip.AddrPort) (net.Conn, error) {
 			var d net.Dialer
 			return d.DialContext(ctx, "tcp", remote.String())
 		}
 	}
-	return &prover{server: s, dial: dial, slots: make(chan struct{}, s.limits.Proofs), byConn: map[*conn]*proof{}, byAddress: map[network]*bucket{}}
+	if dialFrom == nil {
+		dialFrom = func(ctx context.Context, from netip.Addr, remote netip.AddrPort) (net.Conn, error) {
+			return reuseport.Connect{Local: netip.AddrPortFrom(from, 0), Remote: remote}.Dial(ctx)
+		}
+	}
+	return &prover{server: s, dial: dial, dialFrom: dialFrom, slots: make(chan struct{}, s.limits.Proofs),
+		byConn: map[*conn]*proof{}, byAddress: map[network]*bucket{},
+		backSlots: make(chan struct{}, s.limits.DialBacks), asking: map[*conn]bool{}, backByAddress: map[network]*bucket{}}
 }
 
 // open has the prover work until ctx ends; close waits for what it does then.
@@ -93,14 +105,7 @@ func (p *prover) begin(c *conn, endpoint netip.AddrPort, key []byte) (wait time.
 	if p.ctx == nil || c.dropped.Load() {
 		return time.Second, false
 	}
-	n := networkOf(endpoint.Addr())
-	budget := p.byAddress[n]
-	if budget == nil {
-		budget = &bucket{}
-		p.byAddress[n] = budget
-	}
-	perMinute := float64(p.server.limits.ProofsPerMinute)
-	if wait, ok := budget.take(p.server.now(), perMinute/60, perMinute); !ok {
+	if wait, ok := p.spendLocked(p.byAddress, endpoint.Addr(), p.server.limits.ProofsPerMinute); !ok {
 		return wait, false
 	}
 	select {
@@ -117,6 +122,23 @@ func (p *prover) begin(c *conn, endpoint netip.AddrPort, key []byte) (wait time.
 		p.finish(c, work, p.isThere(ctx, work))
 	})
 	return 0, true
+}
+
+// spendLocked takes one connection to addr from what all nodes there may have dialled in a minute, or tells when there is one again.
+func (p *prover) spendLocked(budgets map[network]*bucket, addr netip.Addr, perMinute int) (wait time.Duration, ok bool) {
+	n := networkOf(addr)
+	budget := budgets[n]
+	if budget == nil {
+		budget = &bucket{}
+		budgets[n] = budget
+	}
+	return budget.take(p.server.now(), float64(perMinute)/60, float64(perMinute))
+}
+
+func (p *prover) isServing() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ctx != nil && p.ctx.Err() == nil
 }
 
 // leave ends the proof of a connection that has another one to be made, or is no more.
@@ -161,17 +183,7 @@ func (p *prover) isThere(ctx context.Context, work *proof) bool {
 		return false
 	}
 	defer turnAway(nc)
-	defer context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })()
-	challenge := wire.Preface{Kind: wire.Proof}
-	rand.Read(challenge.Challenge[:]) // never fails
-	if _, err := nc.Write(challenge.Append(nil)); err != nil {
-		return false
-	}
-	var answer [wire.ProofLen]byte
-	if _, err := io.ReadFull(nc, answer[:]); err != nil {
-		return false
-	}
-	return hmac.Equal(answer[:], wire.Answer(work.key, challenge.Challenge[:]))
+	return isNode(ctx, nc, work.key)
 }
 
 // forget drops the budgets that are whole again.
@@ -181,6 +193,11 @@ func (p *prover) forget(now time.Duration) {
 	for n, budget := range p.byAddress {
 		if budget.full(now, float64(p.server.limits.ProofsPerMinute)/60) {
 			delete(p.byAddress, n)
+		}
+	}
+	for n, budget := range p.backByAddress {
+		if budget.full(now, float64(p.server.limits.DialBacksPerMinute)/60) {
+			delete(p.backByAddress, n)
 		}
 	}
 }

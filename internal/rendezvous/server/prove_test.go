@@ -122,7 +122,7 @@ func TestNoNodeHasTheServerDialAStranger(t *testing.T) {
 			t.Errorf("the server dialled %v", s.dialled)
 		}
 		// Where a hole connection came from is as good as where the main connection does.
-		a.room.observe(a.conn, netip.MustParseAddrPort("192.0.2.77:40001"))
+		a.room.observe(a.conn, netip.MustParseAddrPort("192.0.2.77:40001"), netip.Addr{})
 		a.say(mappedMessage("192.0.2.77:50000", key(1)))
 		synctest.Wait()
 		if len(s.dialled) != 1 {

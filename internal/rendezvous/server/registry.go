@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"net/netip"
 	"slices"
 	"sync"
@@ -82,6 +83,7 @@ func (g *registry) count() (rooms, nodes int) {
 type registration struct {
 	profile  []byte           // sealed; nil: not registered yet
 	holes    []netip.AddrPort // seen on hole connections, newest first, other than the main connection's
+	other    *sighting        // the newest of them in the other address family than the main connection; nil: none
 	mapped   *netip.AddrPort  // where it was proven that a gateway forwards to the node; nil: nowhere
 	behavior *behavior        // how its networks treat TCP; nil: it did not say
 	primary  bool
@@ -106,7 +108,8 @@ func (r *room) register(c *conn, m *wire.Register, maxPerNode int, isAlive func(
 		return nil, wire.Refused_CODE_BUSY
 	}
 	if m.Primary {
-		displaced, refusal = r.registerPrimaryLocked(c, nameTag(m.NameTag), isAlive)
+		isSame := c.primary && bytes.Equal(c.profile, m.SealedProfile) // as when a node has measured its network
+		displaced, refusal = r.registerPrimaryLocked(c, nameTag(m.NameTag), isSame, isAlive)
 	} else {
 		refusal = r.registerTransientLocked(c, maxPerNode)
 	}
@@ -120,7 +123,7 @@ func (r *room) register(c *conn, m *wire.Register, maxPerNode int, isAlive func(
 	return displaced, refusal
 }
 
-func (r *room) registerPrimaryLocked(c *conn, name nameTag, isAlive func(*conn) bool) (displaced []displacement, refusal wire.Refused_Code) {
+func (r *room) registerPrimaryLocked(c *conn, name nameTag, isSame bool, isAlive func(*conn) bool) (displaced []displacement, refusal wire.Refused_Code) {
 	if holder := r.names[name]; holder != nil && holder.node != c.node {
 		if isAlive(holder.primary) {
 			return nil, wire.Refused_CODE_NAME_TAKEN
@@ -138,12 +141,15 @@ func (r *room) registerPrimaryLocked(c *conn, name nameTag, isAlive func(*conn) 
 	} else if m.primary != c {
 		displaced = append(displaced, displacement{m.primary, wire.Refused_CODE_REPLACED})
 	}
+	isSame = isSame && m.primary == c && m.name == name
 	if m.name != name {
 		delete(r.names, m.name)
 	}
 	r.names[name] = m
 	m.primary, m.name = c, name
-	r.noteLocked(m)
+	if !isSame {
+		r.noteLocked(m)
+	}
 	return displaced, wire.Refused_CODE_UNSPECIFIED
 }
 
@@ -254,13 +260,24 @@ func (r *room) setMapped(c *conn, endpoint *netip.AddrPort) (isNew bool) {
 	return endpoint != nil && *endpoint != c.remote && !slices.Contains(c.holes, *endpoint)
 }
 
-// observe notes that c was seen at addr on a hole connection.
-func (r *room) observe(c *conn, addr netip.AddrPort) {
+// observe notes that c was seen at addr on a hole connection to local. Of each address family the newest is kept.
+func (r *room) observe(c *conn, addr netip.AddrPort, local netip.Addr) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if addr == c.remote {
 		return
 	}
+	isOther := func(a netip.AddrPort) bool { return a.Addr().Is4() != c.remote.Addr().Is4() }
+	if isOther(addr) {
+		c.other = &sighting{addr, local}
+	}
 	holes := append([]netip.AddrPort{addr}, slices.DeleteFunc(c.holes, func(a netip.AddrPort) bool { return a == addr })...)
-	c.holes = holes[:min(len(holes), wire.MaxObserved-1)]
+	for len(holes) > wire.MaxObserved-1 {
+		last := len(holes) - 1
+		if isOther(holes[last]) && !slices.ContainsFunc(holes[:last], isOther) {
+			last--
+		}
+		holes = slices.Delete(holes, last, last+1)
+	}
+	c.holes = holes
 }

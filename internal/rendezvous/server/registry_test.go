@@ -190,10 +190,10 @@ func TestObservedEndpointsAreNewestFirstAndBounded(t *testing.T) {
 	s := newTestServer(t, Limits{})
 	a := join(s, 1, 1)
 	for i := range 6 {
-		a.room.observe(a.conn, netip.AddrPortFrom(a.remote.Addr(), uint16(1000+i)))
+		a.room.observe(a.conn, netip.AddrPortFrom(a.remote.Addr(), uint16(1000+i)), netip.Addr{})
 	}
-	a.room.observe(a.conn, netip.AddrPortFrom(a.remote.Addr(), 1004))
-	a.room.observe(a.conn, a.remote)
+	a.room.observe(a.conn, netip.AddrPortFrom(a.remote.Addr(), 1004), netip.Addr{})
+	a.room.observe(a.conn, a.remote, netip.Addr{})
 	_, observed, _ := a.room.whereabouts(a.conn)
 	got := fmt.Sprint(wire.AddrPorts(observed))
 	want := fmt.Sprintf("[%[1]v:1004 %[1]v:1005 %[1]v:1003 %[2]v]", a.remote.Addr(), a.remote)

@@ -124,7 +124,7 @@ func TestAddressOfAProxyIsToldToNobody(t *testing.T) {
 		t.Errorf("told %v", i.Observed)
 	}
 	hole := netip.AddrPortFrom(a.remote.Addr().Next(), 50001)
-	a.room.observe(a.conn, hole)
+	a.room.observe(a.conn, hole, netip.Addr{})
 	if i := dial(); len(i.Observed) != 1 || i.Observed[0].AddrPort() != hole {
 		t.Errorf("told %v, want what a hole connection showed", i.Observed)
 	}

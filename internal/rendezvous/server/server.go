@@ -39,8 +39,17 @@ type Config struct {
 	HolePorts  []uint16                   // told to nodes, where it is not the ports of the hole listeners; at most 8
 	Limits     Limits
 
+	// Holes is where the hole listeners are reached, on all of the server's addresses, at most 8. Nodes connect there that are
+	// connected to another address, and those addresses are what nodes are dialled back from.
+	Holes []netip.AddrPort
+	// ClosedPort is a port that nobody listens on. Zero: not known.
+	ClosedPort uint16
+
 	// Dial opens a connection to a mapped port of a node, to prove it. Nil: net.Dialer's.
-	Dial    func(ctx context.Context, remote netip.AddrPort) (net.Conn, error)
+	Dial func(ctx context.Context, remote netip.AddrPort) (net.Conn, error)
+	// DialFrom opens one to a node from one of the server's addresses, with an error of package reuseport. Nil: its Connect.
+	DialFrom func(ctx context.Context, from netip.Addr, remote netip.AddrPort) (net.Conn, error)
+
 	Metrics prometheus.Registerer // bodkin_server_*; nil: none
 	Log     *slog.Logger          // nil: silence
 }
@@ -51,6 +60,8 @@ type Server struct {
 	roomServed func(identity.RoomID) bool
 	relay      *Relay
 	holePorts  []uint32
+	holeAddrs  []netip.AddrPort
+	closedPort uint16
 	limits     Limits
 	log        *slog.Logger
 	metrics    *metrics
@@ -87,7 +98,7 @@ func New(config Config) (*Server, error) {
 	if config.TLS == nil {
 		return nil, errors.New("rendezvous server: no TLS configuration")
 	}
-	if len(config.HolePorts) > wire.MaxHolePorts {
+	if len(config.HolePorts) > wire.MaxHolePorts || len(config.Holes) > wire.MaxHolePorts {
 		return nil, errors.New("rendezvous server: more than 8 hole ports")
 	}
 	limits := config.Limits.withDefaults()
@@ -99,6 +110,8 @@ func New(config Config) (*Server, error) {
 		tls:         config.TLS,
 		roomServed:  config.RoomServed,
 		relay:       config.Relay,
+		holeAddrs:   config.Holes,
+		closedPort:  config.ClosedPort,
 		limits:      limits,
 		log:         config.Log,
 		started:     time.Now(),
@@ -120,7 +133,7 @@ func New(config Config) (*Server, error) {
 	}
 	s.renewPong()
 	s.attempts = newAttempts(s)
-	s.prover = newProver(s, config.Dial)
+	s.prover = newProver(s, config)
 	s.sweeper = newSweeper(s)
 	s.metrics, err = newMetrics(config.Metrics, s)
 	return s, err
@@ -232,7 +245,7 @@ func (s *Server) handshake(ctx context.Context, o *opening) (*conn, error) {
 	if tcp, ok := nc.(*net.TCPConn); ok {
 		tcp.SetKeepAlive(false) // nodes ping
 	}
-	c := &conn{server: s, node: node, remote: addrPort(nc.RemoteAddr()), in: channel.In, out: channel.Out}
+	c := &conn{server: s, node: node, remote: addrPort(nc.RemoteAddr()), local: addrPort(nc.LocalAddr()).Addr(), in: channel.In, out: channel.Out}
 	c.heard.Store(int64(s.now()))
 	c.rtt.Store(uint32(min(o.roundTrip(), time.Minute).Microseconds()))
 	if c.socket, err = s.loop.Add(nc, c); err != nil {

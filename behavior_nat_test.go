@@ -1,0 +1,139 @@
+package bodkin_test
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin"
+	"github.com/bodkin-p2p/bodkin/natlab"
+	"github.com/bodkin-p2p/bodkin/server"
+)
+
+// newWideWorld is a world whose server has two IPv4 addresses and one of IPv6.
+func newWideWorld(t testing.TB) *world {
+	t.Helper()
+	lab := natlab.Test(t, natlab.Config{})
+	w := &world{lab: lab, server: lab.Host("s", natlab.At("203.0.113.10", "203.0.113.20", "2001:db8::10"))}
+	var s *server.Server
+	err := w.server.Do(func() (err error) {
+		s, err = server.Open(server.Config{Home: t.TempDir(), Within: w.server.Do})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.invite, err = s.Invite(server.DefaultRoom); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx) }()
+	w.stop = sync.OnceFunc(func() {
+		stop()
+		if err := <-served; err != nil {
+			t.Errorf("server: %v", err)
+		}
+	})
+	t.Cleanup(w.stop)
+	return w
+}
+
+// measured waits until a node has measured its networks.
+func measured(t testing.TB, node *bodkin.Node) bodkin.Status {
+	t.Helper()
+	deadline := time.After(30 * time.Second)
+	for {
+		if status := node.Status(); status.Measured {
+			return status
+		}
+		select {
+		case <-deadline:
+			t.Fatalf("not measured: %+v", node.Status())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// TestBehaviorsAreMeasured puts a node behind every kind of network that natlab knows, and compares what it finds out.
+func TestBehaviorsAreMeasured(t *testing.T) {
+	type want struct {
+		classic, mapping, filtering, unsolicited, allocation string
+		delta                                                int
+		hairpin                                              string
+	}
+	vary := func(b natlab.Behavior, change func(*natlab.Behavior)) func(*natlab.Lab, string) *natlab.NAT {
+		change(&b)
+		return goBox(b)
+	}
+	for name, c := range map[string]struct {
+		nat  func(*natlab.Lab, string) *natlab.NAT // nil: none
+		want want
+	}{
+		"public":               {nil, want{"Open", "none", "none", "accepted", "preserving", 0, "unknown"}},
+		"full cone":            {goBox(natlab.FullCone()), want{"Full cone", "endpoint-independent", "endpoint-independent", "accepted", "preserving", 0, "yes"}},
+		"restricted cone":      {goBox(natlab.RestrictedCone()), want{"Restricted cone", "endpoint-independent", "address-dependent", "dropped", "preserving", 0, "yes"}},
+		"port restricted cone": {goBox(natlab.PortRestrictedCone()), want{"Port restricted cone", "endpoint-independent", "address-and-port-dependent", "dropped", "preserving", 0, "yes"}},
+		"linux":                {goBox(natlab.Linux()), want{"Port restricted cone", "endpoint-independent", "address-and-port-dependent", "dropped", "preserving", 0, "no"}},
+		"linux, rejecting":     {goBox(natlab.LinuxReject()), want{"Port restricted cone", "endpoint-independent", "address-and-port-dependent", "reset", "preserving", 0, "no"}},
+		"answering by icmp": {vary(natlab.PortRestrictedCone(), func(b *natlab.Behavior) { b.Unsolicited = natlab.UnsolicitedUnreachable }),
+			want{"Port restricted cone", "endpoint-independent", "address-and-port-dependent", "icmp", "preserving", 0, "yes"}},
+		"carrier-grade": {goBox(natlab.CarrierGrade()), want{"Port restricted cone", "endpoint-independent", "address-and-port-dependent", "dropped", "block", 0, "yes"}},
+		"address-dependent mapping": {vary(natlab.Symmetric(), func(b *natlab.Behavior) { b.Mapping = natlab.AddressDependent }),
+			want{"Symmetric", "address-dependent", "address-and-port-dependent", "dropped", "random", 0, "unknown"}},
+		"symmetric":            {goBox(natlab.Symmetric()), want{"Symmetric", "address-and-port-dependent", "address-and-port-dependent", "dropped", "random", 0, "unknown"}},
+		"symmetric sequential": {goBox(natlab.SequentialSymmetric()), want{"Symmetric", "address-and-port-dependent", "address-and-port-dependent", "dropped", "delta", 1, "unknown"}},
+		"symmetric by minus two": {vary(natlab.SequentialSymmetric(), func(b *natlab.Behavior) { b.PortDelta = -2 }),
+			want{"Symmetric", "address-and-port-dependent", "address-and-port-dependent", "dropped", "delta", -2, "unknown"}},
+		"symmetric in a block": {vary(natlab.Symmetric(), func(b *natlab.Behavior) { b.Allocation, b.RandomInBlock = natlab.PortBlock, true }),
+			want{"Symmetric", "address-and-port-dependent", "address-and-port-dependent", "dropped", "block", 0, "unknown"}},
+		"kernel":            {kernelBox, want{"Port restricted cone", "endpoint-independent", "address-and-port-dependent", "dropped", "preserving", 0, "no"}},
+		"kernel, rejecting": {kernelNAT(natlab.Kernel{Firewall: natlab.FirewallReject}), want{"Port restricted cone", "endpoint-independent", "address-and-port-dependent", "reset", "preserving", 0, "no"}},
+		"kernel, random":    {kernelNAT(natlab.Kernel{Masquerade: natlab.MasqueradeRandom}), want{"Symmetric", "address-and-port-dependent", "address-and-port-dependent", "dropped", "random", 0, "unknown"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWideWorld(t)
+			host := home{}
+			if c.nat == nil {
+				host.Host = w.lab.Host("a")
+			} else {
+				host = behind(c.nat(w.lab, "nat"), "a")
+			}
+			w.lab.SetDelay(host, w.server, 5*time.Millisecond)
+			node := w.join(t, host, bodkin.Config{Name: "ada", NoPortMapping: true})
+			b := measured(t, node).IPv4
+			got := want{b.Classic, b.Mapping, b.Filtering, b.Unsolicited, b.Allocation, b.Delta, b.Hairpin}
+			if got != c.want {
+				t.Errorf("got  %+v\nwant %+v\nwhole: %+v", got, c.want, b)
+			}
+		})
+	}
+}
+
+func kernelNAT(k natlab.Kernel) func(*natlab.Lab, string) *natlab.NAT {
+	return func(lab *natlab.Lab, name string) *natlab.NAT { return lab.KernelNAT(name, k) }
+}
+
+// TestBothAddressFamiliesAreMeasured has a node whose main connection is IPv4 find out about IPv6, and have it told to a peer.
+func TestBothAddressFamiliesAreMeasured(t *testing.T) {
+	w := newWideWorld(t)
+	nat := w.lab.NAT("nat", natlab.PortRestrictedCone(), natlab.At("198.51.100.1", "2001:db8:1::1"), natlab.Inside("10.7.0.0/24", "2001:db8:7::/64"))
+	host := home{nat.Host("a", natlab.At("10.7.0.2", "2001:db8:7::2")), nat, nat.Addr()}
+	node := w.join(t, host, bodkin.Config{Name: "ada", NoPortMapping: true})
+	status := measured(t, node)
+	if !status.Reflexive.Addr().Is4() {
+		t.Fatalf("the main connection is from %v, want IPv4", status.Reflexive)
+	}
+	if status.IPv4.Classic != "Port restricted cone" {
+		t.Errorf("IPv4 is %+v, want a port restricted cone", status.IPv4)
+	}
+	if v6 := status.IPv6; v6.Classic != "Firewall" || v6.Mapping != "none" || v6.Filtering != "address-and-port-dependent" || v6.Unsolicited != "dropped" {
+		t.Errorf("IPv6 is %+v, want no NAT and a firewall that drops", v6)
+	}
+	if want := netip.AddrPortFrom(host.Addrs()[1], node.Port()); status.IPv6.Last != want {
+		t.Errorf("the server saw %v over IPv6, want %v", status.IPv6.Last, want)
+	}
+}

@@ -1,0 +1,363 @@
+package rendezvous
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/natbehavior"
+	"github.com/bodkin-p2p/bodkin/internal/wire"
+)
+
+const (
+	// holesMax is how many of the server's hole ports are asked. Two more views than the main connection's show a
+	// mapping that depends on the endpoint, and its step.
+	holesMax = 2
+	// holesElsewhereMax is how many of the server's other addresses are asked, in all.
+	holesElsewhereMax = 3
+	// samples is how many mappings of fresh ports are looked at. With the node's own these are enough to take no random ports for a
+	// counter or a block, and few enough for networks that allow a subscriber 64.
+	samples = 6
+	// samplePause is the least time from one sample to the next, so that the network sees them in their order, and others' traffic
+	// between them shows.
+	samplePause = 8 * time.Millisecond
+	// holeTimeout bounds a hole connection: a SYN that was lost is sent again after 1 s.
+	holeTimeout = 2 * time.Second
+	// dialBackTimeout bounds the wait for what the server tells of its dials to the node; it waits for 5 s itself at most.
+	dialBackTimeout = 7 * time.Second
+)
+
+// A measurement is one look at how the networks between node and server treat TCP.
+type measurement struct {
+	session *session
+
+	mu     sync.Mutex
+	v4, v6 natbehavior.Evidence
+	holes  []Observation
+	asked  []netip.Addr // of the server, in this measurement
+}
+
+// measureAll measures when the session begins, and again when somebody asks for it.
+func (s *session) measureAll(ctx context.Context) {
+	if s.proxied || len(s.holePorts) == 0 {
+		return // there is nothing to see: no other connection keeps a mapping alive; or nobody to look
+	}
+	for {
+		retryAfter := s.measure(ctx)
+		var again <-chan time.Time
+		if retryAfter > 0 {
+			timer := time.NewTimer(retryAfter)
+			defer timer.Stop()
+			again = timer.C
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.client.remeasure:
+		case <-again:
+		}
+	}
+}
+
+// measure looks at mapping and allocation first, which takes a round trip and some 60 ms, and tells the server. It then has the server
+// dial back, which takes seconds where nothing comes in, and only then connects to the server's other addresses: they are those
+// that the node's filter knows nothing of. It returns when to measure again because the server was busy; zero: never.
+func (s *session) measure(ctx context.Context) (retryAfter time.Duration) {
+	defer s.client.expectProofs()()
+	m := s.newMeasurement()
+	m.note(natbehavior.Sample{Local: s.state.Local, Server: s.state.Remote, Seen: s.state.Observed, At: s.opened})
+	elsewhere := s.holesElsewhere()
+
+	var first sync.WaitGroup
+	first.Go(func() { m.own(ctx, s.holesHere()...) })
+	if i := slices.IndexFunc(elsewhere, func(a netip.AddrPort) bool { return a.Addr().Is4() != s.state.Remote.Addr().Is4() }); i >= 0 {
+		first.Go(func() { m.own(ctx, elsewhere[i]) })
+	}
+	first.Go(func() { m.sample(ctx) })
+	first.Wait()
+	m.publish(true, false)
+	if ctx.Err() != nil {
+		return 0
+	}
+
+	var second sync.WaitGroup
+	second.Go(func() { m.closedPort(ctx) })
+	second.Go(func() { retryAfter = m.dialBack(ctx) })
+	second.Wait()
+	m.own(ctx, elsewhere...)
+	m.hairpin(ctx)
+	m.publish(true, retryAfter == 0)
+	return retryAfter
+}
+
+// newMeasurement begins with what takes longest to learn, from the last one in this network.
+func (s *session) newMeasurement() *measurement {
+	m := &measurement{session: s}
+	state := s.client.State()
+	keep := func(e natbehavior.Evidence) natbehavior.Evidence {
+		e.Samples = nil
+		return clone(e)
+	}
+	m.v4, m.v6 = keep(state.IPv4), keep(state.IPv6)
+	return m
+}
+
+// holesHere is the hole ports on the address of the main connection.
+func (s *session) holesHere() []netip.AddrPort {
+	var holes []netip.AddrPort
+	for _, port := range s.holePorts[:min(len(s.holePorts), holesMax)] {
+		holes = append(holes, netip.AddrPortFrom(s.state.Remote.Addr(), uint16(port)))
+	}
+	return holes
+}
+
+// holesElsewhere is the hole listeners on other addresses that the invite names too: the server's word alone is not enough to dial.
+func (s *session) holesElsewhere() []netip.AddrPort {
+	var holes []netip.AddrPort
+	for _, hole := range s.welcomed.GetHoles() {
+		addr := hole.AddrPort()
+		isNew := !slices.ContainsFunc(holes, func(h netip.AddrPort) bool { return h.Addr() == addr.Addr() })
+		if isNew && addr.Addr() != s.state.Remote.Addr() && slices.Contains(s.named, addr.Addr()) && len(holes) < holesElsewhereMax {
+			holes = append(holes, addr)
+		}
+	}
+	return holes
+}
+
+// own opens hole connections from the node's port, one after the other, to addresses that it has not been to yet.
+func (m *measurement) own(ctx context.Context, to ...netip.AddrPort) {
+	var holes sync.WaitGroup
+	defer holes.Wait()
+	for _, hole := range to {
+		if hole.Addr() != m.session.state.Remote.Addr() && !m.contact(hole.Addr()) {
+			continue
+		}
+		at := time.Now()
+		holes.Go(func() {
+			seen, err := m.session.openHole(ctx, hole, at)
+			if err != nil {
+				if ctx.Err() == nil {
+					m.session.client.log.Info("hole connection failed", "server", hole, "err", err)
+				}
+				return
+			}
+			m.note(seen)
+			m.addHole(Observation{hole, seen.Seen})
+		})
+		if !pause(ctx, samplePause) {
+			return
+		}
+	}
+}
+
+// contact notes that the node's port is used to an address of the server, and reports whether that is for the first time now.
+func (m *measurement) contact(addr netip.Addr) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if slices.Contains(m.asked, addr) {
+		return false
+	}
+	m.asked = append(m.asked, addr)
+	m.session.client.contact(addr)
+	return true
+}
+
+// filterForgets is how long after the last connection to an address a filter lets that in, at most: RFC 5382 has it 4 minutes.
+const filterForgets = 5 * time.Minute
+
+// contact notes that the node's port is used to an address of the server.
+func (c *Client) contact(addr netip.Addr) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.contacted == nil {
+		c.contacted = map[netip.Addr]time.Time{}
+	}
+	for addr, at := range c.contacted {
+		if time.Since(at) > filterForgets {
+			delete(c.contacted, addr)
+		}
+	}
+	c.contacted[addr] = time.Now()
+}
+
+// isFresh reports whether no filter knows of addr from the node's own connections.
+func (c *Client) isFresh(addr netip.Addr) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at, ok := c.contacted[addr]
+	return !ok || time.Since(at) > filterForgets
+}
+
+// sample looks at the mappings of fresh ports, in the family of the main connection: each begins when the SYN before has left.
+func (m *measurement) sample(ctx context.Context) {
+	s := m.session
+	if s.client.config.DialSample == nil || len(s.holePorts) == 0 || s.state.Local.Addr() == s.state.Observed.Addr() {
+		return
+	}
+	to := s.holesHere()[0]
+	if !pause(ctx, time.Duration(len(s.holesHere()))*samplePause) { // the node's own hole connections go first
+		return
+	}
+	var all sync.WaitGroup
+	defer all.Wait()
+	for range samples {
+		left := make(chan struct{})
+		all.Go(func() {
+			seen, conn, err := s.openSample(ctx, to, func() { close(left) })
+			if err == nil {
+				abort(conn)
+				m.note(seen)
+			}
+		})
+		select {
+		case <-left:
+		case <-ctx.Done():
+			return
+		}
+		if !pause(ctx, samplePause) {
+			return
+		}
+	}
+}
+
+// note takes a sample.
+func (m *measurement) note(s natbehavior.Sample) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.of(s.Server.Addr())
+	e.Samples = append(e.Samples, s)
+}
+
+// of is the evidence of the family of addr. The caller holds mu.
+func (m *measurement) of(addr netip.Addr) *natbehavior.Evidence {
+	if addr.Is4() {
+		return &m.v4
+	}
+	return &m.v6
+}
+
+// addHole tells of a hole connection at once: the node's other addresses are candidates.
+func (m *measurement) addHole(o Observation) {
+	m.mu.Lock()
+	m.holes = append(m.holes, o)
+	m.mu.Unlock()
+	m.publish(false, false)
+}
+
+// publish makes what was measured the client's, and registers it if it is worth a message.
+func (m *measurement) publish(register, isComplete bool) {
+	m.mu.Lock()
+	v4, v6 := clone(m.v4), clone(m.v6)
+	holes := slices.Clone(m.holes)
+	m.mu.Unlock()
+	c := m.session.client
+	c.mu.Lock()
+	if c.session != m.session {
+		c.mu.Unlock()
+		return
+	}
+	c.state.Holes, c.state.IPv4, c.state.IPv6 = holes, v4, v6
+	c.state.Measured = c.state.Measured || isComplete
+	c.state.Behavior = natbehavior.Reports{IPv4: natbehavior.Classify(v4), IPv6: natbehavior.Classify(v6)}
+	c.mu.Unlock()
+	if register {
+		m.session.registerBehavior()
+	}
+	c.tellState()
+}
+
+func clone(e natbehavior.Evidence) natbehavior.Evidence {
+	e.Samples, e.DialBacks = slices.Clone(e.Samples), slices.Clone(e.DialBacks)
+	return e
+}
+
+// dialBack has the server dial the node, and takes what came back. It returns when to ask again if the server was busy.
+func (m *measurement) dialBack(ctx context.Context) (retryAfter time.Duration) {
+	s := m.session
+	number, answers := s.askDialBack()
+	err := s.send(&wire.ClientMessage{Body: &wire.ClientMessage_DialBack{DialBack: &wire.DialBack{
+		Number: number, Key: append([]byte(nil), s.client.proofKey[:]...)}}})
+	if err != nil {
+		return 0
+	}
+	timer := time.NewTimer(dialBackTimeout)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return 0
+	case <-timer.C: // a server that knows nothing of this
+		return 0
+	case answer := <-answers:
+		if len(answer.Tries) == 0 && answer.RetryAfterMs > 0 {
+			return min(max(time.Duration(answer.RetryAfterMs)*time.Millisecond, dialBackRetryMin), retryMax)
+		}
+		m.take(answer)
+		return 0
+	}
+}
+
+// dialBackRetryMin keeps a busy server from being asked again at once.
+const dialBackRetryMin = 20 * time.Second
+
+// take keeps the answers of the server's dials. From an address that the node has just connected to a dial says nothing of the filter: the
+// answer of the last measurement stands.
+func (m *measurement) take(answer *wire.DialledBack) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	before := slices.Concat(m.v4.DialBacks, m.v6.DialBacks)
+	m.v4.DialBacks, m.v6.DialBacks = nil, nil
+	for _, try := range answer.Tries {
+		d := natbehavior.DialBack{From: try.From.AddrPort(), To: try.To.AddrPort(), Answer: known(try.Answer, natbehavior.ICMP), Fresh: try.OtherAddress}
+		if d.Fresh && !m.session.client.isFresh(d.From.Addr()) {
+			i := slices.IndexFunc(before, func(b natbehavior.DialBack) bool { return b.Fresh && b.From.Addr() == d.From.Addr() })
+			if i < 0 {
+				continue
+			}
+			d = before[i]
+		}
+		e := m.of(d.From.Addr())
+		e.DialBacks = append(e.DialBacks, d)
+	}
+}
+
+// askDialBack makes a channel for the answer to the question of that number.
+func (s *session) askDialBack() (number uint32, answers <-chan *wire.DialledBack) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dialBackNumber++
+	s.dialledBack = make(chan *wire.DialledBack, 1)
+	return s.dialBackNumber, s.dialledBack
+}
+
+// answerDialBack gives the answer to who waits for it.
+func (s *session) answerDialBack(m *wire.DialledBack) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dialledBack != nil && m.Number == s.dialBackNumber {
+		s.dialledBack <- m // has room for one
+		s.dialledBack = nil
+	}
+}
+
+// Remeasure looks at the networks anew, because something changed that the connection to the server may not have noticed: an interface,
+// an address, a route. It does not block. Each new connection to the server measures in any case.
+func (c *Client) Remeasure() {
+	select {
+	case c.remeasure <- struct{}{}:
+	default: // it is noted already
+	}
+}
+
+// pause tells whether it lasted for d, and not only until ctx ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
