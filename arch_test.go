@@ -30,6 +30,7 @@ var arrows = map[string][]string{
 	"internal/rounds":            {"internal/natbehavior"},
 	"internal/rendezvous":        {"internal/identity", "internal/natbehavior", "internal/wire"},
 	"transfer":                   {},
+	"internal/pairing":           {},
 	"internal/rendezvous/poll":   {},
 	"internal/rendezvous/record": {},
 	"internal/rendezvous/server": {"internal/identity", "internal/rendezvous/poll", "internal/rendezvous/record", "internal/reuseport", "internal/wire"},
@@ -49,7 +50,7 @@ var arrows = map[string][]string{
 	"server": {"internal/identity", "internal/relay", "internal/rendezvous/server", "internal/reuseport", "internal/wire"},
 	// The program.
 	"internal/control": {".", "forward"},
-	"cmd/bodkin":       {".", "forward", "internal/control", "internal/identity", "natlab", "server"},
+	"cmd/bodkin":       {".", "forward", "internal/control", "internal/identity", "internal/pairing", "natlab", "server", "transfer"},
 	// Measurements.
 	"bench/matrix": {".", "natlab", "server"},
 }

@@ -33,6 +33,7 @@ NATs. A small server introduces the two; the bytes do not pass through it.`,
   Then, from any of them to any other:
     bodkin peers                      who is here
     bodkin ping ben                   is there a direct path, and how long is it
+    bodkin send photos --to ben       where ben runs: bodkin receive
     bodkin chat ben                   talk
     tar c photos | bodkin connect ben backup
 
@@ -65,7 +66,7 @@ NATs. A small server introduces the two; the bytes do not pass through it.`,
 	}
 	add("server", newServer(g), newInvite(g))
 	add("node", newJoin(g), newUp(g), newPeers(g))
-	add("use", newPing(g), newConnect(g), newListen(g), newChat(g))
+	add("use", newPing(g), newSend(g), newReceive(g), newConnect(g), newListen(g), newChat(g))
 	add("learn", newDemo(g))
 	root.SetHelpCommandGroupID("also")
 	root.SetCompletionCommandGroupID("also")

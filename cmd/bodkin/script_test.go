@@ -78,6 +78,7 @@ func TestScripts(t *testing.T) {
 //	hangup NAME                   ends its stdin
 //	halt NAME SIGNAL CODE         sends a signal (INT, TERM, KILL; none: -), waits for the end, and checks the exit code
 //	signal NAME SIGNAL            sends STOP or CONT
+//	codes NAME ARGS...            starts bodkin ARGS, which prints a code; sets $CODE and $NUMBER, and writes code.txt
 //	serve ARGS...                 starts a server named "server" on free ports, and sets $INVITE, $MAIN, $MAINPORT and $HOLE
 //	damage FILE OFFSET            changes a byte
 func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
@@ -91,6 +92,7 @@ func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"hangup": func(ts *testscript.TestScript, _ bool, args []string) { ts.Check(processOf(ts, args[0]).stdin.Close()) },
 		"halt":   scriptHalt,
 		"signal": scriptSignal,
+		"codes":  scriptCodes,
 		"serve":  scriptServe,
 		"damage": scriptDamage,
 	}
@@ -182,6 +184,16 @@ func scriptServe(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("MAIN", up.Main[0])
 	ts.Setenv("MAINPORT", up.Main[0][strings.LastIndex(up.Main[0], ":")+1:])
 	ts.Setenv("HOLE", up.Hole[0])
+}
+
+func scriptCodes(ts *testscript.TestScript, _ bool, args []string) {
+	p := startProcess(ts, args[0], `^code: `, args[1:])
+	text, _ := p.output.now()
+	code := regexp.MustCompile(`(?m)^code: (\S+)`).FindStringSubmatch(text)[1]
+	number, _, _ := strings.Cut(code, "-")
+	ts.Setenv("CODE", code)
+	ts.Setenv("NUMBER", number)
+	ts.Check(os.WriteFile(ts.MkAbs("code.txt"), []byte(code+"\n"), 0o600))
 }
 
 func scriptDamage(ts *testscript.TestScript, _ bool, args []string) {
