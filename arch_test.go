@@ -42,9 +42,10 @@ var arrows = map[string][]string{
 	"internal/session/line":      {},
 	"internal/portmap":           {},
 	"internal/netwatch":          {},
+	"internal/lan":               {},
 	"internal/stopwatch":         {}, // for tests
 	// The library and the server join the parts above.
-	".": {"internal/candidate", "internal/gather", "internal/identity", "internal/natbehavior", "internal/netwatch", "internal/portmap", "internal/proxy", "internal/punch",
+	".": {"internal/candidate", "internal/gather", "internal/identity", "internal/lan", "internal/natbehavior", "internal/netwatch", "internal/portmap", "internal/proxy", "internal/punch",
 		"internal/relay",
 		"internal/rendezvous", "internal/reuseport", "internal/session", "internal/wire"},
 	"server": {"internal/identity", "internal/relay", "internal/rendezvous/server", "internal/reuseport", "internal/wire"},

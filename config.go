@@ -59,6 +59,9 @@ type Config struct {
 	// NAT-PMP and UPnP), so that peers behind any NAT can connect. See Status.PortMapping.
 	NoPortMapping bool
 
+	// NoLAN leaves out local discovery by multicast DNS, by which nodes on one link find each other without the server.
+	NoLAN bool
+
 	// Mesh links this node to every other of the room as it comes, so that all of them can talk on when the server goes.
 	Mesh bool
 

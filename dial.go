@@ -163,9 +163,58 @@ func (n *Node) dial(d *dial) {
 	n.dials.end(d, l, err)
 }
 
-// introduce asks the server for an introduction and waits for what the attempt makes of it.
+// introduce makes a link to a peer: on this node's own link if the peer was heard there, or else by the server's introduction.
 func (n *Node) introduce(ctx context.Context, who target) (*link, error) {
 	n.client.Hurry()
+	if n.client.State().Connected {
+		if l, err := n.near(ctx, who); err == nil {
+			return l, nil
+		}
+		return n.introduceByServer(ctx, who)
+	}
+	return n.introduceEitherWay(ctx, who)
+}
+
+// introduceEitherWay is for when the server is away: the peer may be on the link, and the server may come back.
+func (n *Node) introduceEitherWay(ctx context.Context, who target) (*link, error) {
+	var both sync.WaitGroup
+	defer both.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	found := make(chan *link, 1)
+	both.Go(func() {
+		l, _ := n.near(ctx, who) // the server's answer says more
+		found <- l
+	})
+	type answer struct {
+		link *link
+		err  error
+	}
+	answered := make(chan answer, 1)
+	both.Go(func() {
+		l, err := n.introduceByServer(ctx, who)
+		answered <- answer{l, err}
+	})
+	select {
+	case l := <-found:
+		if l != nil {
+			return l, nil
+		}
+		a := <-answered
+		return a.link, a.err
+	case a := <-answered:
+		if a.err == nil {
+			return a.link, nil
+		}
+		if l := <-found; l != nil {
+			return l, nil
+		}
+		return nil, a.err
+	}
+}
+
+// introduceByServer asks the server for an introduction, once there is one, and waits for what the attempt makes of it.
+func (n *Node) introduceByServer(ctx context.Context, who target) (*link, error) {
 	if _, err := n.client.Registered(ctx); errors.Is(err, context.DeadlineExceeded) {
 		return nil, fmt.Errorf("%w: no answer in %v", ErrServerUnreachable, dialTimeout)
 	} else if err != nil {

@@ -65,6 +65,7 @@ func (n *Node) networkChanged(change netwatch.Change) {
 		n.remeasure()
 	}
 	n.wakeMapping()
+	nudge(n.locals.wake)
 }
 
 // A move is what a change of the network means for the connection to the server.

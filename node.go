@@ -49,6 +49,9 @@ type Node struct {
 	roster   roster
 	mapping  mapping
 	network  network
+	locals   locals
+
+	localCalls *rate.Limiter // taken from the link
 
 	ctx    context.Context // ends with the node
 	cancel context.CancelFunc
@@ -100,9 +103,12 @@ func newNode(config Config, port *reuseport.Port) (*Node, error) {
 		calls:  rate.NewLimiter(callsPerSecond, callsAtOnce),
 		done:   make(chan struct{}),
 	}
+	n.locals = newLocals()
+	n.localCalls = rate.NewLimiter(localCallsPerSecond, localCallsAtOnce)
 	n.mapping.wake = make(chan struct{}, 1)
 	n.ctx, n.cancel = context.WithCancel(context.Background()) // outlives Join's: Close ends it
 	n.acceptor.Answer = func(challenge [wire.ProofLen]byte) []byte { return n.client.AnswerProof(challenge) }
+	n.acceptor.Unexpected = n.calledNear
 	n.client = rendezvous.NewClient(rendezvous.ClientConfig{
 		Servers:     config.Invite.Servers,
 		Dial:        n.dialServer,
@@ -150,6 +156,9 @@ func (n *Node) run() {
 		n.tasks.Go(n.mapPort)
 	}
 	n.tasks.Go(n.watchNetwork)
+	if n.listensLocally() {
+		n.tasks.Go(n.discover)
+	}
 	if n.config.Mesh {
 		n.tasks.Go(n.mesh)
 	}

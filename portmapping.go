@@ -68,10 +68,7 @@ func (n *Node) mappingSeen(state rendezvous.State) {
 
 // wakeMapping has the gateway asked anew.
 func (n *Node) wakeMapping() {
-	select {
-	case n.mapping.wake <- struct{}{}:
-	default:
-	}
+	nudge(n.mapping.wake)
 }
 
 // offerMapping has the server prove the mapping, if it can be of use.

@@ -190,7 +190,7 @@ func TestAMappingBehindAnotherNATIsNotOffered(t *testing.T) {
 func TestPortMappingCanBeSwitchedOff(t *testing.T) {
 	w := newWorld(t)
 	near, daemon := mappingHome(t, w, allProtocols)
-	a := w.join(t, near, bodkin.Config{Name: "ada", NoPortMapping: true})
+	a := w.join(t, near, bodkin.Config{Name: "ada", NoPortMapping: true, NoLAN: true})
 	if m := a.Status().PortMapping; m.Problem != "switched off" {
 		t.Errorf("got %+v", m)
 	}

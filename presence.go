@@ -13,7 +13,7 @@ import (
 type Peer struct {
 	ID       NodeID
 	Name     string
-	Online   bool          // the server says it is there; the last word while there is no server
+	Online   bool          // the server says it is there (the last word while there is no server), or it was heard on the link
 	Path     *Path         // of the session with it; nil: none
 	RTT      time.Duration // of the session, last measured; zero: not yet
 	BytesIn  uint64        // of the session, since it began
@@ -26,7 +26,7 @@ type EventKind uint8
 // What can happen to a peer.
 const (
 	Joined     EventKind = iota + 1 // it is there
-	Left                            // it is gone, says the server; a session with it may live on
+	Left                            // it is gone, says the server, and not heard on the link; a session with it may live on
 	Changed                         // its addresses or name changed
 	Linked                          // a session with it began
 	Unlinked                        // the last session with it ended

@@ -20,10 +20,7 @@ type profile struct {
 
 // registration is what this node tells the server, made anew for each time it connects: addresses change.
 func (n *Node) registration() rendezvous.Registration {
-	p := profile{name: n.config.Name, dialOnly: n.config.DialOnly}
-	if n.config.Relay != RelayAlways {
-		p.candidates = gather.Hosts(n.interfaces(), n.port.Number())
-	}
+	p := n.profile()
 	n.network.mu.Lock()
 	n.network.hosts = p.candidates
 	n.network.mu.Unlock()
@@ -38,6 +35,15 @@ func (n *Node) registration() rendezvous.Registration {
 	}
 }
 
+// profile is what this node tells of itself now.
+func (n *Node) profile() profile {
+	p := profile{name: n.config.Name, dialOnly: n.config.DialOnly}
+	if n.config.Relay != RelayAlways {
+		p.candidates = gather.Hosts(n.interfaces(), n.port.Number())
+	}
+	return p
+}
+
 // open reads the profile of a node of this room.
 func (n *Node) open(id NodeID, sealed []byte) (profile, error) {
 	plain, err := n.config.Invite.Room.Open(id, sealed)
@@ -47,12 +53,16 @@ func (n *Node) open(id NodeID, sealed []byte) (profile, error) {
 	return parseProfile(plain)
 }
 
-func (p profile) marshal() []byte {
+func (p profile) message() *wire.Profile {
 	m := &wire.Profile{Name: p.name, DialOnly: p.dialOnly}
 	for _, c := range p.candidates[:min(len(p.candidates), wire.MaxCandidates)] {
 		m.Candidates = append(m.Candidates, &wire.Candidate{Type: wireTypes[c.Type], Endpoint: wire.NewEndpoint(c.Addr)})
 	}
-	b, err := proto.Marshal(m)
+	return m
+}
+
+func (p profile) marshal() []byte {
+	b, err := proto.Marshal(p.message())
 	if err != nil {
 		panic(err) // only invalid UTF-8 can do that, and validName has seen the name
 	}
@@ -67,6 +77,11 @@ func parseProfile(b []byte) (profile, error) {
 	if err := wire.Validate(&m); err != nil {
 		return profile{}, err
 	}
+	return profileOf(&m)
+}
+
+// profileOf reads a message that keeps the limits.
+func profileOf(m *wire.Profile) (profile, error) {
 	if !validName(m.Name) {
 		return profile{}, fmt.Errorf("%w: name %q", wire.ErrMalformed, m.Name)
 	}

@@ -14,6 +14,7 @@ type roster struct {
 	mu       sync.Mutex
 	started  bool
 	online   map[NodeID]string // name of each node that the server says is there
+	local    map[NodeID]string // name of each node that was heard on the link
 	linkedTo map[NodeID]*link  // newest link of each
 	synced   chan struct{}     // closed once the server's first snapshot is complete
 
@@ -37,6 +38,7 @@ func (n *Node) useRoster() *roster {
 func (r *roster) init() {
 	if r.online == nil {
 		r.online = map[NodeID]string{}
+		r.local = map[NodeID]string{}
 		r.linkedTo = map[NodeID]*link{}
 		r.synced, r.lost = make(chan struct{}), make(chan struct{})
 		r.watchers = map[*watcher]struct{}{}
@@ -64,23 +66,72 @@ func (r *roster) apply(event rendezvous.Event, name string) {
 	defer r.mu.Unlock()
 	switch event.Kind {
 	case rendezvous.Joined, rendezvous.Changed:
-		kind := Joined
-		if _, known := r.online[event.Node]; known {
-			kind = Changed
-		}
-		r.online[event.Node] = name
-		r.publish(Event{Kind: kind, Peer: r.peer(event.Node)})
+		r.come(r.online, event.Node, name)
 	case rendezvous.Left:
-		left := r.peer(event.Node)
-		delete(r.online, event.Node)
-		left.Online = false
-		r.publish(Event{Kind: Left, Peer: left})
+		r.leave(r.online, event.Node)
 	case rendezvous.Synced:
 		if !isClosed(r.synced) {
 			close(r.synced)
 			r.publish(Event{Kind: Current})
 		}
 	}
+}
+
+// come notes that a node is there, as the server says or as was heard on the link. The caller holds mu.
+func (r *roster) come(by map[NodeID]string, id NodeID, name string) {
+	kind := Joined
+	if r.peer(id).Online {
+		kind = Changed
+	}
+	by[id] = name
+	r.publish(Event{Kind: kind, Peer: r.peer(id)})
+}
+
+// leave notes that a node is not there any more. It has left when it is neither there by the other's word. The caller holds mu.
+func (r *roster) leave(by map[NodeID]string, id NodeID) {
+	was := r.peer(id)
+	delete(by, id)
+	if now := r.peer(id); now.Online || !was.Online {
+		return
+	}
+	was.Online = false
+	r.publish(Event{Kind: Left, Peer: was})
+}
+
+// near notes who was heard on the link.
+func (r *roster) near(id NodeID, name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.init()
+	if _, online := r.online[id]; online { // nothing new
+		r.local[id] = name
+		return
+	}
+	r.come(r.local, id, name)
+}
+
+// notNear notes who is not heard any more.
+func (r *roster) notNear(id NodeID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.init()
+	r.leave(r.local, id)
+}
+
+// agrees tells whether a node that claims a name on the link may be taken for it. The server says whose a name is, and what it said last
+// counts while it is away.
+func (r *roster) agrees(id NodeID, name string, connected bool) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.online[id] == name {
+		return true
+	}
+	for other, its := range r.online {
+		if its == name && other != id {
+			return false
+		}
+	}
+	return !connected
 }
 
 func (r *roster) linked(l *link) {
@@ -111,6 +162,9 @@ func (r *roster) unlinked(l, left *link) {
 // peer is what is known of one node. The caller holds mu.
 func (r *roster) peer(id NodeID) Peer {
 	name, online := r.online[id]
+	if !online {
+		name, online = r.local[id]
+	}
 	p := Peer{ID: id, Name: name, Online: online}
 	if l := r.linkedTo[id]; l != nil {
 		path := l.path
@@ -127,8 +181,13 @@ func (r *roster) peers() []Peer {
 	for id := range r.online {
 		all = append(all, r.peer(id))
 	}
-	for id := range r.linkedTo {
+	for id := range r.local {
 		if _, listed := r.online[id]; !listed {
+			all = append(all, r.peer(id))
+		}
+	}
+	for id := range r.linkedTo {
+		if !r.peer(id).Online {
 			all = append(all, r.peer(id))
 		}
 	}

@@ -133,6 +133,8 @@ func remember(h home, port uint16) error {
 func nodeFlags(g *globals, c *cobra.Command) {
 	c.Flags().BoolVar(&g.noPortMapping, "no-port-mapping", false,
 		"leave the router alone, which is otherwise asked to forward the node's port; the same with BODKIN_NO_PORT_MAPPING=1")
+	c.Flags().BoolVar(&g.noLAN, "no-lan", false,
+		"do not look for peers on this network by multicast DNS, nor be found so; the same with BODKIN_NO_LAN=1")
 	c.Flags().Var(&g.relay, "relay", "when the server may relay to peers that cannot be reached directly: auto, never, or always")
 }
 
@@ -146,7 +148,8 @@ func nodeConfig(g *globals, h home, errs io.Writer) (bodkin.Config, error) {
 	if err != nil {
 		return bodkin.Config{}, err
 	}
-	return bodkin.Config{Invite: m.Invite, Key: key, Name: m.Name, Port: m.Port, Relay: g.relay.policy, NoPortMapping: g.noPortMapping || os.Getenv("BODKIN_NO_PORT_MAPPING") != "", Log: logger(g, errs)}, nil
+	return bodkin.Config{Invite: m.Invite, Key: key, Name: m.Name, Port: m.Port, Relay: g.relay.policy, NoPortMapping: g.noPortMapping || os.Getenv("BODKIN_NO_PORT_MAPPING") != "",
+		NoLAN: g.noLAN || os.Getenv("BODKIN_NO_LAN") != "", Log: logger(g, errs)}, nil
 }
 
 // logger logs everything with --verbose, else nothing: commands tell what matters in words of their own.

@@ -14,6 +14,7 @@ type globals struct {
 	started bool // the command line was understood, and its command has begun
 
 	noPortMapping bool // --no-port-mapping; see nodeFlags
+	noLAN         bool // --no-lan
 }
 
 func newRoot(g *globals) *cobra.Command {

@@ -43,6 +43,10 @@ type Acceptor struct {
 	// return at once. Nil: none is answered. It is to be set before Serve.
 	Answer func(challenge [wire.ProofLen]byte) []byte
 
+	// Unexpected is asked once about an inbound connection whose attempt is not expected. It returns true if it has begun to expect
+	// it. It must return at once. Nil: none is. It is to be set before Serve.
+	Unexpected func(attempt wire.AttemptID, from netip.AddrPort) bool
+
 	mu      sync.Mutex
 	waiting map[netip.Prefix]int // by source; their sum is total
 	total   int
@@ -140,8 +144,14 @@ func (a *Acceptor) identify(ctx context.Context, c net.Conn) error {
 	if preface.Kind == wire.Proof {
 		return a.prove(c, preface)
 	}
-	for {
+	for asked := false; ; {
 		box, changed := a.find(preface.Attempt)
+		if box == nil && !asked && a.Unexpected != nil {
+			asked = true
+			if a.Unexpected(preface.Attempt, remoteAddr(c)) {
+				continue
+			}
+		}
 		if box == nil {
 			select {
 			case <-changed:

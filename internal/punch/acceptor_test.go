@@ -85,6 +85,36 @@ func TestAConnectionGoesToTheAttemptItNames(t *testing.T) {
 	})
 }
 
+func TestAnUnexpectedAttemptMayBeTakenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &Acceptor{}
+		var asked []wire.AttemptID
+		var ones <-chan net.Conn
+		a.Unexpected = func(attempt wire.AttemptID, from netip.AddrPort) bool {
+			asked = append(asked, attempt)
+			if attempt != (wire.AttemptID{1}) || from.Addr() != netip.MustParseAddr("192.0.2.1") {
+				return false
+			}
+			ones, _ = a.Expect(attempt)
+			return true
+		}
+		d := openDoor(t, a)
+		d.knock("192.0.2.1", preface(1))
+		if c := <-ones; remoteAddr(c).Addr() != netip.MustParseAddr("192.0.2.1") {
+			t.Errorf("the attempt got the connection from %v", remoteAddr(c))
+		}
+		stranger := d.knock("192.0.2.2", preface(2))
+		time.Sleep(identifyTimeout + time.Second)
+		if !d.isClosed(stranger) {
+			t.Error("a stranger is kept")
+		}
+		if len(asked) != 2 {
+			t.Errorf("asked about %v, want each once", asked)
+		}
+		d.shut()
+	})
+}
+
 func TestStrangersAtTheDoorAreClosedWithoutAWord(t *testing.T) {
 	for name, test := range map[string]struct {
 		says  string

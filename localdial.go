@@ -1,0 +1,223 @@
+package bodkin
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/candidate"
+	"github.com/bodkin-p2p/bodkin/internal/gather"
+	"github.com/bodkin-p2p/bodkin/internal/identity"
+	"github.com/bodkin-p2p/bodkin/internal/punch"
+	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
+	"github.com/bodkin-p2p/bodkin/internal/wire"
+)
+
+const (
+	// localHeadStart is what a dial on the link has before the server is asked. A link answers within milliseconds.
+	localHeadStart = 300 * time.Millisecond
+	// localTimeout is what it has where the server is away, with room for a lost packet (1 s).
+	localTimeout = 3 * time.Second
+	// localProfileTimeout is how long after its nomination the dialer may take to say who it is.
+	localProfileTimeout = 3 * time.Second
+	// localCallsPerSecond and localCallsAtOnce bound the calls that this node takes from the link.
+	localCallsPerSecond, localCallsAtOnce = 5, 20
+)
+
+var errNotNear = errors.New("bodkin: not heard on the link")
+
+// near connects to a node that was heard on the link, or is within a moment, without the server.
+func (n *Node) near(ctx context.Context, who target) (*link, error) {
+	if !n.listensLocally() {
+		return nil, errNotNear
+	}
+	connected, timeout := n.client.State().Connected, localHeadStart
+	id, peer, ok := n.locals.find(who)
+	if !connected && !ok {
+		id, peer, ok = n.listenFor(ctx, who)
+	}
+	if !connected {
+		timeout = localTimeout
+	}
+	if !ok || who.id.IsZero() && !n.roster.agrees(id, peer.name, connected) {
+		return nil, errNotNear
+	}
+	return n.dialNear(ctx, id, peer, timeout)
+}
+
+// listenFor asks the link for a node, until a scan has ended that began after this.
+func (n *Node) listenFor(ctx context.Context, who target) (id NodeID, peer profile, ok bool) {
+	for scans := 0; scans < 2; { // the first to end may have begun before
+		heard, scanned := n.locals.events()
+		if id, peer, ok = n.locals.find(who); ok {
+			return id, peer, true
+		}
+		nudge(n.locals.ask)
+		select {
+		case <-heard:
+		case <-scanned:
+			scans++
+		case <-ctx.Done():
+			return NodeID{}, profile{}, false
+		}
+	}
+	return n.locals.find(who)
+}
+
+// dialNear makes an attempt that nobody introduces. The peer knows by the attempt's id that a member of the room wants it.
+func (n *Node) dialNear(ctx context.Context, id NodeID, peer profile, timeout time.Duration) (*link, error) {
+	rules := candidate.Rules{Port: n.port.Number(), Links: gather.Links(n.interfaces())} // so private addresses on a link, and no others
+	remotes, _ := rules.Select(peer.candidates)
+	if len(remotes) == 0 {
+		return nil, errNotNear
+	}
+	a, isNew := n.attempts.begin(rendezvous.Introduction{
+		Attempt: n.config.Invite.Room.LocalAttempt(id), Peer: id, Role: rendezvous.Dialer, Round: 1, Received: time.Now(),
+	})
+	if !isNew {
+		return nil, errTooManyAttempts
+	}
+	n.attempts.noMore(a.id, 0)
+	if !n.spawn(func() { n.attemptNear(a, peer, remotes, timeout) }) {
+		n.attempts.end(a, nil, n.Err())
+	}
+	select {
+	case <-a.done:
+		return a.link, a.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+func (n *Node) attemptNear(a *attempt, peer profile, remotes []candidate.Candidate, timeout time.Duration) {
+	result, err := punch.Run(n.ctx, punch.Round{Number: 1, Remotes: remotes}, punch.Plan{
+		Attempt:    a.id,
+		Role:       punch.Dialer,
+		Dial:       n.port.Dial,
+		Verify:     n.verify(a),
+		Rounds:     a.rounds,
+		Background: n.tasks.Go,
+		Timeout:    timeout,
+	})
+	if err != nil {
+		n.log.Debug("not reached on the link", "peer", peer.name, "err", err)
+		n.attempts.end(a, nil, pathError(a.peer, err))
+		return
+	}
+	if err := wire.Write(result.Conn, n.profile().message()); err != nil { // which does not wait: the few bytes fit the send buffer
+		result.Conn.Close()
+		n.attempts.end(a, nil, err)
+		return
+	}
+	l, err := n.establish(a, peer, result)
+	n.attempts.end(a, l, err)
+}
+
+// calledNear is asked about inbound connections of attempts that nobody introduced. It begins the attempt, as the callee, if a
+// member of the room on the same link wants this node.
+func (n *Node) calledNear(attempt wire.AttemptID, from netip.AddrPort) bool {
+	if !n.listensLocally() || n.config.DialOnly || !n.config.Invite.Room.IsLocalAttempt(attempt, n.id) {
+		return false
+	}
+	onLink := slices.ContainsFunc(gather.Links(n.interfaces()), func(l netip.Prefix) bool { return l.Contains(from.Addr()) })
+	if !onLink || !candidate.Private(from.Addr()) || !n.localCalls.Allow() {
+		n.log.Debug("call from the link not taken", "from", from)
+		return false
+	}
+	a, isNew := n.attempts.begin(rendezvous.Introduction{Attempt: attempt, Role: rendezvous.Callee, Round: 1, Received: time.Now()})
+	if !isNew {
+		return false
+	}
+	accepted, forget := n.acceptor.Expect(attempt)
+	if !n.spawn(func() { n.answerNear(a, accepted, forget) }) {
+		forget()
+		n.attempts.end(a, nil, n.Err())
+		return false
+	}
+	return true
+}
+
+func (n *Node) answerNear(a *attempt, accepted <-chan net.Conn, forget func()) {
+	defer forget()
+	var who caller
+	result, err := punch.Run(n.ctx, punch.Round{Number: 1}, punch.Plan{
+		Attempt:    a.id,
+		Role:       punch.Callee,
+		Dial:       n.port.Dial,
+		Verify:     n.verifyMember(&who),
+		Accepted:   accepted,
+		Background: n.tasks.Go,
+		Timeout:    localTimeout,
+	})
+	if err != nil {
+		n.attempts.end(a, nil, err)
+		return
+	}
+	a.peer = who.id
+	peer, err := readProfile(result.Conn)
+	if err != nil {
+		result.Conn.Close()
+		n.log.Debug("call from the link failed", "peer", a.peer.Short(), "err", err)
+		n.attempts.end(a, nil, err)
+		return
+	}
+	l, err := n.establish(a, peer, result)
+	n.attempts.end(a, l, err)
+}
+
+// A caller is who has proven itself in an attempt that nobody introduced: the first who does.
+type caller struct {
+	mu sync.Mutex
+	id NodeID // zero: nobody yet
+}
+
+// verifyMember proves that a connection ends at a member of the room, the same on all connections of an attempt.
+func (n *Node) verifyMember(who *caller) func(context.Context, net.Conn) (net.Conn, error) {
+	return func(ctx context.Context, conn net.Conn) (net.Conn, error) {
+		config, err := identity.MemberConfig(n.config.Key, n.config.Invite.Room)
+		if err != nil {
+			return nil, err
+		}
+		secured := tls.Server(conn, config)
+		if err := secured.HandshakeContext(ctx); err != nil {
+			return nil, err
+		}
+		id, _, err := identity.Authenticated(secured.ConnectionState())
+		if err != nil {
+			return nil, err
+		}
+		who.mu.Lock()
+		defer who.mu.Unlock()
+		if !who.id.IsZero() && who.id != id {
+			return nil, identity.ErrWrongPeer
+		}
+		who.id = id
+		return secured, nil
+	}
+}
+
+// readProfile reads what the caller says of itself, since nobody has introduced it, and no byte more.
+func readProfile(conn net.Conn) (profile, error) {
+	conn.SetReadDeadline(time.Now().Add(localProfileTimeout))
+	defer conn.SetReadDeadline(time.Time{})
+	var m wire.Profile
+	if err := wire.Read(exactReader{conn}, &m); err != nil {
+		return profile{}, err
+	}
+	return profileOf(&m)
+}
+
+// exactReader reads single bytes without reading ahead. Over TLS that costs no system call: the record is there.
+type exactReader struct{ net.Conn }
+
+func (r exactReader) ReadByte() (byte, error) {
+	var b [1]byte
+	_, err := io.ReadFull(r.Conn, b[:])
+	return b[0], err
+}
