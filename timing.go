@@ -63,7 +63,7 @@ func pathOf(result *punch.Result) Path {
 		Kind:      kind,
 		Local:     addrPort(result.Socket.LocalAddr().String()),
 		Remote:    addrPort(result.Socket.RemoteAddr().String()),
-		Candidate: result.Remote.Type.String(),
+		Candidate: kindOf(punch.Try{Remote: result.Remote, Accepted: result.Accepted}),
 	}
 	if !path.Remote.IsValid() {
 		path.Remote = result.Remote.Addr
