@@ -70,7 +70,7 @@ func main() {
 	flag.BoolVar(&o.Search, "search", false, "both nodes allow the birthday search")
 	flag.BoolVar(&o.DirectOnly, "direct-only", false, "both nodes refuse the relay")
 	flag.BoolVar(&o.Mapped, "mapped", false, "instead of the matrix: the dialer's gateway is a Linux router whose miniupnpd maps ports")
-	flag.IntVar(&o.parallel, "parallel", 8, "pairs that run side by side")
+	flag.IntVar(&o.parallel, "parallel", 16, "pairs that run side by side")
 	flag.DurationVar(&o.stall, "stall", 8*time.Millisecond, "how long the machine may stand still in a run that counts")
 	flag.StringVar(&o.json, "json", "", "write every run to this file")
 	flag.StringVar(&o.resume, "resume", "", "begin with the runs in this file, written by -json with the same conditions")

@@ -16,7 +16,7 @@ import (
 // Bounds of one run.
 const (
 	joinLimit   = 30 * time.Second
-	settleLimit = 5 * time.Second  // until a node knows how its NAT maps
+	settleLimit = 10 * time.Second // until a node knows the networks in front of it
 	dialLimit   = 20 * time.Second // an attempt is over after 10 s
 )
 
@@ -133,14 +133,14 @@ func (s *stage) join(ctx context.Context, o options, log io.Writer) (nodes, erro
 	return n, errors.Join(failures[:]...)
 }
 
-// settle waits until a node knows how its NAT maps, or for so long that it would be dialled without.
+// settle waits until a node has measured the networks in front of it, or for so long that it would be dialled without.
 func settle(ctx context.Context, node *bodkin.Node, mapped bool) error {
 	deadline := time.Now().Add(settleLimit)
-	tick := time.NewTicker(2 * time.Millisecond)
+	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		status := node.Status()
-		if status.Mapping != "unknown" && (!mapped || status.PortMapping.Proven) {
+		if status.Measured && (!mapped || status.PortMapping.Proven) {
 			return nil
 		}
 		if time.Now().After(deadline) {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,40 +14,59 @@ import (
 // For the same reason those that can be direct are kept from the relay, which is faster where a machine stands still for long.
 func TestPairsOfEachKindEndAsTheorySays(t *testing.T) {
 	natlab.Test(t, natlab.Config{}) // skips where there is no lab
-	for name, o := range map[string]options{
+	conditions := map[string]options{
 		"direct": {DirectOnly: true, Only: "linux:port-restricted,linux-reject:two-layers,no-simultaneous-open:icmp-unreachable," +
-			"address-restricted:symmetric-random,symmetric-random:public,same-nat,same-carrier-hairpinning"},
+			"address-restricted:symmetric-random,symmetric-random:public,ipv6-firewall:ipv6-firewall,same-nat,same-carrier-hairpinning"},
 		"relayed":   {Only: "symmetric-random:symmetric-sequential-busy,same-carrier"},
 		"neighbors": {DirectOnly: true, Traffic: 50, Only: "port-restricted:two-layers"},
 		"no UDP":    {DirectOnly: true, NoUDP: true, Only: "same-nat,port-restricted:linux"},
 		"jitter":    {DirectOnly: true, Jitter: 5 * time.Millisecond, Only: "port-restricted:linux"},
 		"loss":      {DirectOnly: true, Loss: 0.01, Only: "port-restricted:linux"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			o.Runs, o.parallel, o.stall = 2, 4, time.Hour
-			checkPairs(t, o)
+	}
+	var all sync.WaitGroup // all at once: they wait most of the time, and subtests would wait for each other
+	reports := map[string]*report{}
+	failures := make(chan error, len(conditions))
+	var mu sync.Mutex
+	for name, o := range conditions {
+		all.Go(func() {
+			o.Runs, o.parallel, o.stall = 1, 8, time.Hour
+			r, err := measure(t.Context(), o)
+			if err != nil {
+				failures <- err
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			reports[name] = r
 		})
+	}
+	all.Wait()
+	select {
+	case err := <-failures:
+		t.Fatal(err)
+	default:
+	}
+	for name, r := range reports {
+		t.Run(name, func(t *testing.T) { checkRuns(t, r) })
 	}
 }
 
-// checkPairs plays pairs, and compares where each run ended with what theory says.
-func checkPairs(t *testing.T, o options) {
-	r, err := measure(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
+// checkRuns compares where each run ended with what theory says.
+func checkRuns(t *testing.T, r *report) {
 	for _, err := range r.failures {
 		t.Error(err)
 	}
+	kinds := []string{"host", "server-reflexive", "peer-reflexive", "relayed"}
 	for _, p := range r.pairs {
 		runs := r.byPair[p.String()]
-		if len(runs) != o.Runs {
-			t.Errorf("%v: %d runs, want %d", p, len(runs), o.Runs)
+		if len(runs) != r.Options.Runs {
+			t.Errorf("%v: %d runs, want %d", p, len(runs), r.Options.Runs)
 		}
 		for _, one := range runs {
-			if want := p.theory().expects(o); one.Path != want || one.Strangers > 0 || one.Err != "" {
+			if want := p.theory().expects(r.Options); one.Path != want || one.Strangers > 0 || one.Err != "" {
 				t.Errorf("%v: got %+v, want %s and no SYN to a stranger", p, one, want)
+			} else if !slices.Contains(kinds, one.Candidate) {
+				t.Errorf("%v: the peer was found at %q", p, one.Candidate)
 			}
 		}
 	}
