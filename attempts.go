@@ -148,7 +148,7 @@ func (n *Node) introduced(intro rendezvous.Introduction) {
 		n.log.Warn("introduction passed over", "peer", intro.Peer.Short(), "err", errTooManyAttempts)
 		return
 	}
-	peer, err := n.open(intro.Peer, intro.Sealed)
+	peer, err := n.open(intro.Peer, intro.Sealed, intro.NameTag)
 	if err != nil && isNew {
 		n.attempts.end(a, nil, err)
 		n.log.Warn("introduction to a stranger passed over", "peer", intro.Peer.Short(), "err", err)

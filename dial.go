@@ -252,7 +252,7 @@ func (n *Node) introduceTo(ctx context.Context, who target, wanted rendezvous.Ta
 
 // expected holds the server to what was asked for: it must introduce the node, or a bearer of the name, that was meant.
 func (n *Node) expected(who target, intro rendezvous.Introduction) error {
-	peer, err := n.open(intro.Peer, intro.Sealed)
+	peer, err := n.open(intro.Peer, intro.Sealed, intro.NameTag)
 	if err != nil {
 		return err
 	}

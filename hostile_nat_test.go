@@ -107,10 +107,11 @@ func (a *attacker) tell(l lie) {
 	for _, e := range endpoints(l.profile) {
 		profile.Candidates = append(profile.Candidates, &wire.Candidate{Type: wire.CandidateType_CANDIDATE_TYPE_HOST, Endpoint: e})
 	}
+	tag := a.room.NameTag(profile.Name)
 	err := wire.Write(a.conn, &wire.ServerMessage{Body: &wire.ServerMessage_Introduction{Introduction: &wire.Introduction{
 		Attempt: id[:], Round: max(l.round, 1), Role: wire.Role_ROLE_CALLEE, Peer: peer[:], DeadlineMs: 300,
 		SealedProfile: a.room.Seal(peer, must(proto.Marshal(profile))), Observed: endpoints(l.observed), Mapped: endpoints(l.mapped),
-		Behavior: l.claims,
+		Behavior: l.claims, NameTag: tag[:],
 	}}})
 	if err != nil {
 		a.t.Fatal(err)

@@ -1,6 +1,7 @@
 package bodkin
 
 import (
+	"errors"
 	"fmt"
 
 	"google.golang.org/protobuf/proto"
@@ -44,13 +45,25 @@ func (n *Node) profile() profile {
 	return p
 }
 
-// open reads the profile of a node of this room.
-func (n *Node) open(id NodeID, sealed []byte) (profile, error) {
-	plain, err := n.config.Invite.Room.Open(id, sealed)
+// errWrongName is a profile with another name than the one that the server holds its node to.
+var errWrongName = errors.New("its name is not the one that it registered")
+
+// open reads the profile of a node of this room. The name in it must be that of the tag, which the server holds to one node at a
+// time: else any member could go by another's name.
+func (n *Node) open(id NodeID, sealed []byte, tag [wire.NameTagLen]byte) (profile, error) {
+	room := n.config.Invite.Room
+	plain, err := room.Open(id, sealed)
+	var p profile
+	if err == nil {
+		p, err = parseProfile(plain)
+	}
+	if err == nil && room.NameTag(p.name) != tag {
+		err = errWrongName
+	}
 	if err != nil {
 		return profile{}, fmt.Errorf("profile of %s: %w", id.Short(), err)
 	}
-	return parseProfile(plain)
+	return p, nil
 }
 
 func (p profile) message() *wire.Profile {

@@ -50,10 +50,10 @@ func (n *Node) follow() {
 	for event := range n.client.Watch(n.ctx) {
 		name := ""
 		if event.Kind == rendezvous.Joined || event.Kind == rendezvous.Changed {
-			peer, err := n.open(event.Node, event.Sealed)
+			peer, err := n.open(event.Node, event.Sealed, event.NameTag)
 			if err != nil {
 				n.log.Warn("presence of a stranger passed over", "err", err)
-				continue
+				event.Kind = rendezvous.Left
 			}
 			name = peer.name
 		}

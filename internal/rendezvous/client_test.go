@@ -311,7 +311,7 @@ func TestNothingIsLeftWhenEndedAtAnyTime(t *testing.T) {
 // TestHostileServerIsLeftOrIgnored has a server that proved its identity say what no server says.
 func TestHostileServerIsLeftOrIgnored(t *testing.T) {
 	introduction := func(change func(*wire.Introduction)) []byte {
-		i := &wire.Introduction{Attempt: make([]byte, 16), Round: 1, Role: wire.Role_ROLE_CALLEE, Peer: make([]byte, 32), SealedProfile: []byte("x"),
+		i := &wire.Introduction{Attempt: make([]byte, 16), Round: 1, Role: wire.Role_ROLE_CALLEE, Peer: make([]byte, 32), SealedProfile: []byte("x"), NameTag: make([]byte, wire.NameTagLen),
 			Observed: []*wire.Endpoint{{Ip: []byte{192, 0, 2, 1}, Port: 5}}, DeadlineMs: 6000}
 		change(i)
 		return unchecked(&wire.ServerMessage{Body: &wire.ServerMessage_Introduction{Introduction: i}})
@@ -344,7 +344,7 @@ func TestHostileServerIsLeftOrIgnored(t *testing.T) {
 			Observed: &wire.Endpoint{Ip: []byte{1, 2, 3, 4}, Port: 1}, HoleToken: make([]byte, 16)}}}), true},
 		{"pongs for no ping", unchecked(&wire.ServerMessage{Body: &wire.ServerMessage_Pong{Pong: &wire.Pong{ReconnectSpreadMs: 1 << 31}}}), true},
 		{"presence that nobody asked for", unchecked(&wire.ServerMessage{Body: &wire.ServerMessage_Presence{Presence: &wire.Presence{
-			Kind: wire.Presence_KIND_JOINED, Node: make([]byte, 32), SealedProfile: []byte("x")}}}), true},
+			Kind: wire.Presence_KIND_JOINED, Node: make([]byte, 32), SealedProfile: []byte("x"), NameTag: make([]byte, wire.NameTagLen)}}}), true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

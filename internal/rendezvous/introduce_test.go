@@ -38,14 +38,14 @@ func TestIntroduceReturnsTheAnswer(t *testing.T) {
 			t.Errorf("dialled %x", dial.GetNode())
 		}
 		introduction := &wire.Introduction{Attempt: append(make([]byte, 15), 9), Request: dial.Request, Round: 1, Role: wire.Role_ROLE_DIALER, Peer: peer[:],
-			SealedProfile: []byte("sealed"), Observed: []*wire.Endpoint{{Ip: []byte{192, 0, 2, 1}, Port: 5}}, DelayUs: 1500, DeadlineMs: 6000}
+			SealedProfile: []byte("sealed"), NameTag: append(make([]byte, 15), 8), Observed: []*wire.Endpoint{{Ip: []byte{192, 0, 2, 1}, Port: 5}}, DelayUs: 1500, DeadlineMs: 6000}
 		p.say(&wire.ServerMessage{Body: &wire.ServerMessage_Introduction{Introduction: introduction}})
 		got := <-done
 		if got.err != nil {
 			t.Fatal(got.err)
 		}
 		i := got.introduction
-		if i.Attempt[15] != 9 || i.Round != 1 || i.Role != Dialer || i.Peer != peer || string(i.Sealed) != "sealed" || i.Delay != 1500*time.Microsecond ||
+		if i.Attempt[15] != 9 || i.Round != 1 || i.Role != Dialer || i.Peer != peer || string(i.Sealed) != "sealed" || i.NameTag[15] != 8 || i.Delay != 1500*time.Microsecond ||
 			i.Deadline != 6*time.Second || len(i.Observed) != 1 || i.Observed[0].String() != "192.0.2.1:5" || !i.Received.Equal(time.Now()) {
 			t.Errorf("introduction is %+v", i)
 		}

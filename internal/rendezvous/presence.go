@@ -12,9 +12,20 @@ import (
 
 // An Event is a change in the room.
 type Event struct {
-	Kind   EventKind
-	Node   identity.NodeID // zero for Synced
-	Sealed []byte          // the node's profile; nil for Left and Synced
+	Kind    EventKind
+	Node    identity.NodeID       // zero for Synced
+	Sealed  []byte                // the node's profile; nil for Left and Synced
+	NameTag [wire.NameTagLen]byte // of the name that it registered; zero for Left and Synced
+}
+
+// A member is what the server tells of a node that is here.
+type member struct {
+	sealed []byte // its profile
+	tag    [wire.NameTagLen]byte
+}
+
+func (m member) equal(other member) bool {
+	return m.tag == other.tag && bytes.Equal(m.sealed, other.sealed)
 }
 
 // EventKind is what changed.
@@ -70,7 +81,7 @@ type roster struct {
 	ask func(on bool) // tells the server; does not block
 
 	mu       sync.Mutex
-	nodes    map[identity.NodeID][]byte   // profiles
+	nodes    map[identity.NodeID]member
 	snapshot map[identity.NodeID]struct{} // told of in the snapshot that is under way; nil: none is
 	synced   bool                         // complete, on this connection
 	views    map[*view]struct{}
@@ -81,19 +92,19 @@ type roster struct {
 type view struct {
 	queue  []identity.NodeID // changed since they were told; the zero id stands for Synced
 	queued map[identity.NodeID]struct{}
-	told   map[identity.NodeID][]byte
+	told   map[identity.NodeID]member
 	wake   chan struct{} // holds one
 }
 
 func newRoster(ask func(on bool)) *roster {
-	return &roster{ask: ask, nodes: map[identity.NodeID][]byte{}, views: map[*view]struct{}{}}
+	return &roster{ask: ask, nodes: map[identity.NodeID]member{}, views: map[*view]struct{}{}}
 }
 
 // open begins a view with what is known. The first one has the server asked.
 func (r *roster) open() *view {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	v := &view{queued: map[identity.NodeID]struct{}{}, told: map[identity.NodeID][]byte{}, wake: make(chan struct{}, 1)}
+	v := &view{queued: map[identity.NodeID]struct{}{}, told: map[identity.NodeID]member{}, wake: make(chan struct{}, 1)}
 	r.views[v] = struct{}{}
 	if len(r.views) == 1 {
 		r.ask(true)
@@ -149,15 +160,15 @@ func (r *roster) takeLocked(v *view) (Event, bool) {
 		if id.IsZero() {
 			return Event{Kind: Synced}, true
 		}
-		profile, isHere := r.nodes[id]
+		now, isHere := r.nodes[id]
 		told, wasTold := v.told[id]
 		switch {
 		case isHere && !wasTold:
-			v.told[id] = profile
-			return Event{Joined, id, profile}, true
-		case isHere && !bytes.Equal(profile, told):
-			v.told[id] = profile
-			return Event{Changed, id, profile}, true
+			v.told[id] = now
+			return Event{Joined, id, now.sealed, now.tag}, true
+		case isHere && !now.equal(told):
+			v.told[id] = now
+			return Event{Changed, id, now.sealed, now.tag}, true
 		case !isHere && wasTold:
 			delete(v.told, id)
 			return Event{Kind: Left, Node: id}, true
@@ -215,7 +226,7 @@ func (r *roster) apply(p *wire.Presence) {
 		if _, known := r.nodes[id]; !known && len(r.nodes) >= rosterMax {
 			return
 		}
-		r.nodes[id] = p.SealedProfile
+		r.nodes[id] = member{p.SealedProfile, [wire.NameTagLen]byte(p.NameTag)}
 		if r.snapshot != nil {
 			r.snapshot[id] = struct{}{}
 		}

@@ -23,7 +23,11 @@ func (p *playedConn) news(words string) {
 		default:
 			id := identity.NodeID{word[1]}
 			kind := map[byte]wire.Presence_Kind{'+': wire.Presence_KIND_JOINED, '~': wire.Presence_KIND_CHANGED, '-': wire.Presence_KIND_LEFT}[word[0]]
-			m.Body = &wire.ServerMessage_Presence{Presence: &wire.Presence{Kind: kind, Node: id[:], SealedProfile: []byte(word[2:])}}
+			presence := &wire.Presence{Kind: kind, Node: id[:], SealedProfile: []byte(word[2:])}
+			if kind != wire.Presence_KIND_LEFT {
+				presence.NameTag = make([]byte, wire.NameTagLen)
+			}
+			m.Body = &wire.ServerMessage_Presence{Presence: presence}
 		}
 		p.say(m)
 	}
@@ -113,7 +117,7 @@ func TestSlowWatchGetsTheSum(t *testing.T) {
 		v := r.open()
 		apply := func(sign wire.Presence_Kind, node byte, profile string) {
 			id := identity.NodeID{node}
-			r.apply(&wire.Presence{Kind: sign, Node: id[:], SealedProfile: []byte(profile)})
+			r.apply(&wire.Presence{Kind: sign, Node: id[:], SealedProfile: []byte(profile), NameTag: make([]byte, wire.NameTagLen)})
 		}
 		for i := range 1000 {
 			apply(wire.Presence_KIND_JOINED, 1, fmt.Sprint("profile ", i))

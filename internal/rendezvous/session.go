@@ -249,6 +249,7 @@ func (s *session) introduced(m *wire.Introduction) {
 		Role:     Role(m.Role),
 		Peer:     identity.NodeID(m.Peer),
 		Sealed:   m.SealedProfile,
+		NameTag:  [wire.NameTagLen]byte(m.NameTag),
 		Observed: wire.AddrPorts(m.Observed),
 		Mapped:   wire.AddrPorts(m.Mapped),
 		Received: time.Now(),

@@ -63,7 +63,8 @@ type Introduction struct {
 	Round    int    // 1..3
 	Role     Role
 	Peer     identity.NodeID
-	Sealed   []byte              // the peer's profile
+	Sealed   []byte // the peer's profile
+	NameTag  [wire.NameTagLen]byte
 	Observed []netip.AddrPort    // where the server sees the peer, newest first, at most 4; none: it is not to be dialled
 	Mapped   []netip.AddrPort    // where the server has proven that a gateway forwards to the peer, at most 2
 	Received time.Time           // when it came; Delay counts from here, and Deadline from round 1's

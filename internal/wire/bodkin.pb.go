@@ -2727,6 +2727,7 @@ type Introduction struct {
 	Relay         *RelayOffer            `protobuf:"bytes,14,opt,name=relay,proto3" json:"relay,omitempty"`                                     // absent: this attempt has no relay
 	Behavior      *Behavior              `protobuf:"bytes,20,opt,name=behavior,proto3" json:"behavior,omitempty"`                               // of the peer's network over IPv4, as it registered it; absent: unknown
 	Behavior6     *Behavior              `protobuf:"bytes,21,opt,name=behavior6,proto3" json:"behavior6,omitempty"`                             // and over IPv6
+	NameTag       []byte                 `protobuf:"bytes,60,opt,name=name_tag,json=nameTag,proto3" json:"name_tag,omitempty"`                  // 16; the one that the peer registered
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2848,6 +2849,13 @@ func (x *Introduction) GetBehavior() *Behavior {
 func (x *Introduction) GetBehavior6() *Behavior {
 	if x != nil {
 		return x.Behavior6
+	}
+	return nil
+}
+
+func (x *Introduction) GetNameTag() []byte {
+	if x != nil {
+		return x.NameTag
 	}
 	return nil
 }
@@ -3079,6 +3087,7 @@ type Presence struct {
 	Kind          Presence_Kind          `protobuf:"varint,1,opt,name=kind,proto3,enum=bodkin.wire.v1.Presence_Kind" json:"kind,omitempty"`
 	Node          []byte                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`                                        // 32
 	SealedProfile []byte                 `protobuf:"bytes,3,opt,name=sealed_profile,json=sealedProfile,proto3" json:"sealed_profile,omitempty"` // at most 2048; empty on KIND_LEFT
+	NameTag       []byte                 `protobuf:"bytes,60,opt,name=name_tag,json=nameTag,proto3" json:"name_tag,omitempty"`                  // 16, the one that the node registered; empty on KIND_LEFT
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3130,6 +3139,13 @@ func (x *Presence) GetNode() []byte {
 func (x *Presence) GetSealedProfile() []byte {
 	if x != nil {
 		return x.SealedProfile
+	}
+	return nil
+}
+
+func (x *Presence) GetNameTag() []byte {
+	if x != nil {
+		return x.NameTag
 	}
 	return nil
 }
@@ -3600,7 +3616,7 @@ const file_bodkin_proto_rawDesc = "" +
 	"\bObserved\x124\n" +
 	"\bendpoint\x18\x01 \x01(\v2\x18.bodkin.wire.v1.EndpointR\bendpoint\x12\x1f\n" +
 	"\vserver_port\x18\x02 \x01(\rR\n" +
-	"serverPort\"\x81\x04\n" +
+	"serverPort\"\x9c\x04\n" +
 	"\fIntroduction\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\fR\aattempt\x12\x18\n" +
 	"\arequest\x18\x02 \x01(\x04R\arequest\x12\x14\n" +
@@ -3615,7 +3631,8 @@ const file_bodkin_proto_rawDesc = "" +
 	"\x06mapped\x18\f \x03(\v2\x18.bodkin.wire.v1.EndpointR\x06mapped\x120\n" +
 	"\x05relay\x18\x0e \x01(\v2\x1a.bodkin.wire.v1.RelayOfferR\x05relay\x124\n" +
 	"\bbehavior\x18\x14 \x01(\v2\x18.bodkin.wire.v1.BehaviorR\bbehavior\x126\n" +
-	"\tbehavior6\x18\x15 \x01(\v2\x18.bodkin.wire.v1.BehaviorR\tbehavior6\"F\n" +
+	"\tbehavior6\x18\x15 \x01(\v2\x18.bodkin.wire.v1.BehaviorR\tbehavior6\x12\x19\n" +
+	"\bname_tag\x18< \x01(\fR\anameTag\"F\n" +
 	"\n" +
 	"RelayOffer\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\fR\x05token\x12\"\n" +
@@ -3639,11 +3656,12 @@ const file_bodkin_proto_rawDesc = "" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rREASON_ROUNDS\x10\x01\x12\x14\n" +
 	"\x10REASON_PEER_GONE\x10\x02\x12\x18\n" +
-	"\x14REASON_PEER_FINISHED\x10\x03\"\xc8\x01\n" +
+	"\x14REASON_PEER_FINISHED\x10\x03\"\xe3\x01\n" +
 	"\bPresence\x121\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1d.bodkin.wire.v1.Presence.KindR\x04kind\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\fR\x04node\x12%\n" +
-	"\x0esealed_profile\x18\x03 \x01(\fR\rsealedProfile\"N\n" +
+	"\x0esealed_profile\x18\x03 \x01(\fR\rsealedProfile\x12\x19\n" +
+	"\bname_tag\x18< \x01(\fR\anameTag\"N\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vKIND_JOINED\x10\x01\x12\r\n" +

@@ -110,10 +110,7 @@ func validateServer(m *ServerMessage) error {
 	case *ServerMessage_RelayOver:
 		return exactly("relay_over.attempt", body.RelayOver.GetAttempt(), AttemptIDLen)
 	case *ServerMessage_Presence:
-		return first(
-			exactly("presence.node", body.Presence.GetNode(), NodeIDLen),
-			between("presence.sealed_profile", len(body.Presence.GetSealedProfile()), 0, MaxSealedProfile),
-		)
+		return validatePresence(body.Presence)
 	}
 	return nil
 }
@@ -148,6 +145,7 @@ func validateIntroduction(i *Introduction) error {
 		between("introduction.role", int(i.GetRole()), int(Role_ROLE_DIALER), int(Role_ROLE_CALLEE)),
 		exactly("introduction.peer", i.GetPeer(), NodeIDLen),
 		between("introduction.sealed_profile", len(i.GetSealedProfile()), 1, MaxSealedProfile),
+		exactly("introduction.name_tag", i.GetNameTag(), NameTagLen),
 		between("introduction.mapped", len(i.GetMapped()), 0, MaxMapped),
 		between("introduction.observed", len(i.GetObserved()), 0, MaxObserved),
 		between("introduction.delay_us", int(i.GetDelayUs()), 0, MaxDelayMicros),
@@ -169,6 +167,18 @@ func validateIntroduction(i *Introduction) error {
 		}
 	}
 	return nil
+}
+
+func validatePresence(p *Presence) error {
+	tagLen := NameTagLen
+	if p.GetKind() == Presence_KIND_LEFT {
+		tagLen = 0
+	}
+	return first(
+		exactly("presence.node", p.GetNode(), NodeIDLen),
+		between("presence.sealed_profile", len(p.GetSealedProfile()), 0, MaxSealedProfile),
+		exactly("presence.name_tag", p.GetNameTag(), tagLen),
+	)
 }
 
 func relayOffer(o *RelayOffer) error {

@@ -121,7 +121,7 @@ func (a *attempt) startRoundLocked() {
 // introductionLocked is the frame that introduces the other side to e.
 func (a *attempt) introductionLocked(e *end, delay time.Duration) []byte {
 	peer := a.otherLocked(e).conn
-	profile, observed, mapped := peer.room.whereabouts(peer)
+	profile, name, observed, mapped := peer.room.whereabouts(peer)
 	behavior, behavior6 := peer.room.behavior(peer)
 	return a.all.server.appendFrame(nil, &wire.ServerMessage{Body: &wire.ServerMessage_Introduction{Introduction: &wire.Introduction{
 		Attempt:       a.id[:],
@@ -130,6 +130,7 @@ func (a *attempt) introductionLocked(e *end, delay time.Duration) []byte {
 		Role:          e.role,
 		Peer:          peer.node[:],
 		SealedProfile: profile,
+		NameTag:       name[:],
 		Observed:      observed,
 		Mapped:        mapped,
 		DelayUs:       uint32(delay.Microseconds()),
@@ -175,7 +176,7 @@ func (s *attempts) report(c *conn, m *wire.Report) {
 		return
 	}
 	peer := a.otherLocked(e).conn
-	_, observed, mapped := peer.room.whereabouts(peer)
+	_, _, observed, mapped := peer.room.whereabouts(peer)
 	weight, rejected := weigh(m.Failures, append(observed, mapped...))
 	e.rejected = e.rejected || rejected
 	if int(m.Round) == a.round {

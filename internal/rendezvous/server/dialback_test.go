@@ -211,7 +211,7 @@ func TestSamplesAreToldNobody(t *testing.T) {
 		wire.Write(near, &wire.HoleHello{Token: s.tokens.issue(a.number), Sample: isSample})
 		near.Read(make([]byte, 1))
 		near.Close()
-		_, observed, _ := a.room.whereabouts(a.conn)
+		_, _, observed, _ := a.room.whereabouts(a.conn)
 		if isTold := len(observed) == 2; isTold == isSample {
 			t.Errorf("sample %v: peers are told of %v", isSample, wire.AddrPorts(observed))
 		}

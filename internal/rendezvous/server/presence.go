@@ -141,13 +141,17 @@ func (w *watcher) event(e newsEntry) *wire.Presence {
 	case !e.isValid() || m.node == w.conn.node:
 		return nil
 	case m.primary != nil && m.joined > w.cursor:
-		return &wire.Presence{Kind: wire.Presence_KIND_JOINED, Node: m.node[:], SealedProfile: m.primary.profile}
+		return m.presence(wire.Presence_KIND_JOINED)
 	case m.primary != nil:
-		return &wire.Presence{Kind: wire.Presence_KIND_CHANGED, Node: m.node[:], SealedProfile: m.primary.profile}
+		return m.presence(wire.Presence_KIND_CHANGED)
 	case e.sequence <= w.since:
 		return nil
 	}
 	return &wire.Presence{Kind: wire.Presence_KIND_LEFT, Node: m.node[:]}
+}
+
+func (m *member) presence(kind wire.Presence_Kind) *wire.Presence {
+	return &wire.Presence{Kind: kind, Node: m.node[:], SealedProfile: m.primary.profile, NameTag: m.name[:]}
 }
 
 // watchersNow returns a copy of the list of watchers.

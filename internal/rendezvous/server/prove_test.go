@@ -166,7 +166,7 @@ func TestAMappingIsForgottenWhenTheNodeSaysSoOrAsksForAnother(t *testing.T) {
 		server := newProvingServer(t, &street{doors: map[netip.AddrPort][]byte{there: key(1)}}, Limits{})
 		a := join(server, 1, 1)
 		mapped := func() int {
-			_, _, mapped := a.room.whereabouts(a.conn)
+			_, _, _, mapped := a.room.whereabouts(a.conn)
 			return len(mapped)
 		}
 		a.say(mappedMessage(there.String(), key(1)))

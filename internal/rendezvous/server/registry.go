@@ -81,7 +81,8 @@ func (g *registry) count() (rooms, nodes int) {
 
 // A registration is what a connection is to its room. It is guarded by the room's lock.
 type registration struct {
-	profile  []byte           // sealed; nil: not registered yet
+	profile  []byte // sealed; nil: not registered yet
+	name     nameTag
 	holes    []netip.AddrPort // seen on hole connections, newest first, other than the main connection's
 	other    *sighting        // the newest of them in the other address family than the main connection; nil: none
 	mapped   *netip.AddrPort  // where it was proven that a gateway forwards to the node; nil: nowhere
@@ -108,13 +109,15 @@ func (r *room) register(c *conn, m *wire.Register, maxPerNode int, isAlive func(
 		return nil, wire.Refused_CODE_BUSY
 	}
 	if m.Primary {
-		isSame := c.primary && bytes.Equal(c.profile, m.SealedProfile) // as when a node has measured its network
+		isSame := c.primary && bytes.Equal(c.profile, m.SealedProfile) && c.name == nameTag(m.NameTag) // as when a node has measured its network
 		displaced, refusal = r.registerPrimaryLocked(c, nameTag(m.NameTag), isSame, isAlive)
+	} else if holder := r.names[nameTag(m.NameTag)]; holder != nil && holder.node != c.node && isAlive(holder.primary) {
+		refusal = wire.Refused_CODE_NAME_TAKEN
 	} else {
 		refusal = r.registerTransientLocked(c, maxPerNode)
 	}
 	if refusal == wire.Refused_CODE_UNSPECIFIED {
-		c.profile, c.primary = m.SealedProfile, m.Primary
+		c.profile, c.primary, c.name = m.SealedProfile, m.Primary, nameTag(m.NameTag)
 		c.relayNever = m.Relay == wire.RelayPolicy_RELAY_POLICY_NEVER
 		c.relayAlways = m.Relay == wire.RelayPolicy_RELAY_POLICY_ALWAYS
 		c.proxied = m.Proxied
@@ -201,7 +204,8 @@ func (r *room) leave(c *conn) {
 }
 
 // find returns the connection on which the target of a dial by c is reachable, or nil. It looks in c's room alone, so a node of
-// another room, one that is not here and one that never was are the same miss.
+// another room, one that is not here and one that never was are the same miss. A transient whose name another node has taken
+// since reaches nobody, who would be called by the wrong one.
 func (r *room) find(c *conn, m *wire.Dial) *conn {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -215,16 +219,19 @@ func (r *room) find(c *conn, m *wire.Dial) *conn {
 	if found == nil || found.node == c.node {
 		return nil
 	}
+	if holder := r.names[c.name]; holder != nil && holder.node != c.node {
+		return nil
+	}
 	return found.primary
 }
 
-// whereabouts returns what a peer of c is told: its profile, where it was seen, newest first, and where it is mapped; nowhere
-// if it is not to be dialled.
-func (r *room) whereabouts(c *conn) (profile []byte, observed, mapped []*wire.Endpoint) {
+// whereabouts returns what a peer of c is told: its profile and name, where it was seen, newest first, and where it is mapped;
+// nowhere if it is not to be dialled.
+func (r *room) whereabouts(c *conn) (profile []byte, name nameTag, observed, mapped []*wire.Endpoint) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if c.relayAlways {
-		return c.profile, nil, nil // its address is nobody's business
+		return c.profile, c.name, nil, nil // its address is nobody's business
 	}
 	if c.mapped != nil {
 		mapped = append(mapped, wire.NewEndpoint(*c.mapped))
@@ -235,7 +242,7 @@ func (r *room) whereabouts(c *conn) (profile []byte, observed, mapped []*wire.En
 	if !c.proxied {
 		observed = append(observed, wire.NewEndpoint(c.remote))
 	}
-	return c.profile, observed, mapped
+	return c.profile, c.name, observed, mapped
 }
 
 // relayPolicy is what c wants of the relay.

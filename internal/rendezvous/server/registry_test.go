@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -112,6 +113,43 @@ func TestNameIsHeldByALivingNode(t *testing.T) {
 	})
 }
 
+// A transient that goes by another's name would be taken for it by whom it calls.
+func TestTransientsMayNotBearANameThatAnotherHolds(t *testing.T) {
+	s := newTestServer(t, Limits{})
+	nameOf1 := func(n uint64) *wire.ClientMessage {
+		m := registering(n, false)
+		m.GetRegister().NameTag = registering(1, true).GetRegister().NameTag
+		return m
+	}
+	early := connect(s, 1, 2)
+	early.say(nameOf1(2)) // nobody holds it yet
+	early.take()
+	join(s, 1, 1)
+	peer := join(s, 1, 3)
+	late := connect(s, 1, 4)
+	late.say(nameOf1(4))
+	if code := late.refusal(t); code != wire.Refused_CODE_NAME_TAKEN {
+		t.Errorf("refused with %v", code)
+	}
+	early.say(dialNode(1, 3))
+	if messages := early.take(); len(messages) != 1 || messages[0].GetDialFailed().GetCode() != wire.DialFailed_CODE_NOT_HERE {
+		t.Errorf("the one that came before got %v, want that nobody is here", messages)
+	}
+	if messages := peer.take(); len(messages) != 0 {
+		t.Errorf("who it dialled got %v", messages)
+	}
+	own := connect(s, 1, 1)
+	own.say(registering(1, false))
+	own.take()
+	own.say(dialNode(1, 3))
+	if name := own.introduced(t).NameTag; !bytes.Equal(name, registering(3, true).GetRegister().NameTag) {
+		t.Errorf("introduced to %x", name)
+	}
+	if name := peer.introduced(t).NameTag; !bytes.Equal(name, registering(1, true).GetRegister().NameTag) {
+		t.Errorf("introduced by %x", name)
+	}
+}
+
 func TestNodeMayChangeItsName(t *testing.T) {
 	s := newTestServer(t, Limits{})
 	a := join(s, 1, 1)
@@ -194,7 +232,7 @@ func TestObservedEndpointsAreNewestFirstAndBounded(t *testing.T) {
 	}
 	a.room.observe(a.conn, netip.AddrPortFrom(a.remote.Addr(), 1004), netip.Addr{})
 	a.room.observe(a.conn, a.remote, netip.Addr{})
-	_, observed, _ := a.room.whereabouts(a.conn)
+	_, _, observed, _ := a.room.whereabouts(a.conn)
 	got := fmt.Sprint(wire.AddrPorts(observed))
 	want := fmt.Sprintf("[%[1]v:1004 %[1]v:1005 %[1]v:1003 %[2]v]", a.remote.Addr(), a.remote)
 	if got != want {
