@@ -11,6 +11,7 @@ import (
 	"github.com/bodkin-p2p/bodkin/internal/candidate"
 	"github.com/bodkin-p2p/bodkin/internal/gather"
 	"github.com/bodkin-p2p/bodkin/internal/identity"
+	"github.com/bodkin-p2p/bodkin/internal/natbehavior"
 	"github.com/bodkin-p2p/bodkin/internal/punch"
 	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
@@ -40,6 +41,7 @@ type attempt struct {
 	peer       NodeID
 	role       rendezvous.Role
 	introduced time.Time
+	behaves    natbehavior.Reports // the peer's networks, as it says
 
 	rounds chan punch.Round // further rounds; closed when the server starts no more
 	seen   int              // the newest round. Guarded by attempts.mu, as is over
@@ -70,7 +72,7 @@ func (t *attempts) begin(intro rendezvous.Introduction) (a *attempt, isNew bool)
 		return nil, false
 	}
 	a = &attempt{
-		id: intro.Attempt, peer: intro.Peer, role: intro.Role, introduced: intro.Received,
+		id: intro.Attempt, peer: intro.Peer, role: intro.Role, introduced: intro.Received, behaves: intro.Behavior,
 		rounds: make(chan punch.Round, wire.MaxRounds), seen: intro.Round, done: make(chan struct{}),
 	}
 	if t.byID == nil {
@@ -198,7 +200,7 @@ func (n *Node) attempt(a *attempt, peer profile, first punch.Round, way *punch.R
 	if err != nil {
 		n.relays.forget(a.id)
 		n.finished(a, first.Number, rendezvous.NoCarrier)
-		n.attempts.end(a, nil, pathError(a.peer, err))
+		n.attempts.end(a, nil, n.withWhy(pathError(a.peer, err), a.behaves))
 		n.log.Info("no direct path", "peer", peer.name, "err", err)
 		return
 	}

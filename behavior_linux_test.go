@@ -77,6 +77,7 @@ func original(conn *net.TCPConn) (addr netip.AddrPort) {
 }
 
 func TestATransparentProxyIsNamed(t *testing.T) {
+	t.Parallel()
 	w := newWideWorld(t)
 	nat := w.lab.KernelNAT("nat", natlab.Kernel{})
 	swallow(t, nat)

@@ -2,7 +2,9 @@ package bodkin_test
 
 import (
 	"context"
+	"errors"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -119,6 +121,7 @@ func kernelNAT(k natlab.Kernel) func(*natlab.Lab, string) *natlab.NAT {
 
 // TestBothAddressFamiliesAreMeasured has a node whose main connection is IPv4 find out about IPv6, and have it told to a peer.
 func TestBothAddressFamiliesAreMeasured(t *testing.T) {
+	t.Parallel()
 	w := newWideWorld(t)
 	nat := w.lab.NAT("nat", natlab.PortRestrictedCone(), natlab.At("198.51.100.1", "2001:db8:1::1"), natlab.Inside("10.7.0.0/24", "2001:db8:7::/64"))
 	host := home{nat.Host("a", natlab.At("10.7.0.2", "2001:db8:7::2")), nat, nat.Addr()}
@@ -136,4 +139,31 @@ func TestBothAddressFamiliesAreMeasured(t *testing.T) {
 	if want := netip.AddrPortFrom(host.Addrs()[1], node.Port()); status.IPv6.Last != want {
 		t.Errorf("the server saw %v over IPv6, want %v", status.IPv6.Last, want)
 	}
+}
+
+// TestAFailedDialTellsWhichNATIsInTheWay dials out of a symmetric NAT, without a relay, once both sides know their networks.
+func TestAFailedDialTellsWhichNATIsInTheWay(t *testing.T) {
+	t.Parallel()
+	w := newWideWorld(t)
+	near := behind(w.lab.NAT("near", natlab.Symmetric()), "a")
+	far := behind(w.lab.NAT("far", natlab.PortRestrictedCone()), "b")
+	a := w.join(t, near, bodkin.Config{Name: "ada", NoPortMapping: true, Relay: bodkin.RelayNever})
+	b := w.join(t, far, bodkin.Config{Name: "ben", NoPortMapping: true})
+	measured(t, a)
+	measured(t, b)
+	_, err := a.Dial(t.Context(), "ben", "echo")
+	var path *bodkin.PathError
+	if !errors.As(err, &path) {
+		t.Fatalf("got %v, want a PathError", err)
+	}
+	if path.Local.Classic != "Symmetric" || path.Remote.Classic != "Port restricted cone" {
+		t.Errorf("networks are %q and %q, want Symmetric and Port restricted cone", path.Local.Classic, path.Remote.Classic)
+	}
+	if !strings.HasPrefix(path.Why, "this side's NAT uses another external port for each connection") {
+		t.Errorf("why: %q", path.Why)
+	}
+	if len(path.Tries) == 0 {
+		t.Error("no try is told")
+	}
+	t.Logf("%v", err)
 }

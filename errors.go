@@ -87,6 +87,9 @@ type PathError struct {
 	Peer  NodeID
 	Tries []Try // in the order they were started
 	SYNs  int   // connections this side started
+
+	Local, Remote Behavior // how the two networks treat TCP over IPv4, the peer's as it says itself
+	Why           string   // for people: which rule of which NAT is in the way, as far as that is known
 }
 
 // A Try is one address of a peer and what came of it.
@@ -108,7 +111,11 @@ func (e *PathError) Error() string {
 	for i, t := range e.Tries {
 		tries[i] = fmt.Sprintf("%s %v, round %d: %s", t.Candidate, t.Remote, t.Round, t.Outcome)
 	}
-	return fmt.Sprintf("%v to %s: %s", ErrNoDirectPath, e.Peer.Short(), strings.Join(tries, "; "))
+	text := fmt.Sprintf("%v to %s: %s", ErrNoDirectPath, e.Peer.Short(), strings.Join(tries, "; "))
+	if e.Why != "" {
+		text += " (" + e.Why + ")"
+	}
+	return text
 }
 
 // Unwrap returns ErrNoDirectPath.

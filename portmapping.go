@@ -130,10 +130,13 @@ func mappingProblem(err error) string {
 	return err.Error()
 }
 
+// switchedOff is the problem of a node that leaves its gateway alone.
+const switchedOff = "switched off"
+
 // portMapping is the part of Status that tells of the mapping.
 func (n *Node) portMapping(server rendezvous.State) PortMapping {
 	if n.config.NoPortMapping {
-		return PortMapping{Problem: "switched off"}
+		return PortMapping{Problem: switchedOff}
 	}
 	n.mapping.mu.Lock()
 	state := n.mapping.state

@@ -89,7 +89,7 @@ func explain(err error) *failure {
 	var refused *bodkin.RefusedError
 	switch {
 	case errors.Is(err, bodkin.ErrNoDirectPath):
-		f.hint = "one of the two NATs may not allow it; try again, or from another network"
+		f.hint = "`bodkin doctor`, here and there, tells how the two networks treat TCP and what would help"
 	case errors.Is(err, bodkin.ErrPeerUnavailable):
 		f.code = exitPeerUnavailable
 		f.hint = "`bodkin peers` shows who is; the other machine needs `bodkin up`"
@@ -167,6 +167,17 @@ func tried(err error) string {
 	}
 	for _, t := range path.Tries {
 		text += fmt.Sprintf("%s%s %v, round %d: %s", separator, t.Candidate, t.Remote, t.Round, t.Outcome)
+	}
+	for _, side := range []struct {
+		whose    string
+		behavior bodkin.Behavior
+	}{{"this network", path.Local}, {"the peer's network", path.Remote}} {
+		if b := side.behavior; b.Classic != "" && b.Classic != "Unknown" {
+			text += fmt.Sprintf("\n%s: %s (mapping %s, filtering %s, unsolicited SYNs %s)", side.whose, b.Classic, b.Mapping, b.Filtering, b.Unsolicited)
+		}
+	}
+	if path.Why != "" {
+		text += "\nwhy: " + path.Why
 	}
 	return text
 }

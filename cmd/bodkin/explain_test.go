@@ -127,6 +127,11 @@ func TestAFailedPathIsToldOnce(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
+	networks := about("ben", &bodkin.PathError{Tries: []bodkin.Try{try}, Why: "a NAT",
+		Local: bodkin.Behavior{Classic: "Symmetric", Mapping: "m", Filtering: "f", Unsolicited: "dropped"}, Remote: bodkin.Behavior{Classic: "Unknown"}}).Error()
+	if want := "no direct path to ben: host 192.0.2.1:4000, round 1: refused\nthis network: Symmetric (mapping m, filtering f, unsolicited SYNs dropped)\nwhy: a NAT"; networks != want {
+		t.Errorf("got %q, want %q", networks, want)
+	}
 	if got, want := about("ben", bodkin.ErrNoDirectPath).Error(), "no direct path to ben"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -47,10 +47,13 @@ func (r *fakeRoom) join(t *testing.T, name string) *fakeNode {
 	return n
 }
 
-func (n *fakeNode) ID() bodkin.NodeID                                 { return n.id }
-func (n *fakeNode) Name() string                                      { return n.name }
-func (n *fakeNode) Close() error                                      { return nil }
-func (n *fakeNode) Status(context.Context) (bodkin.Status, error)     { return bodkin.Status{}, nil }
+func (n *fakeNode) ID() bodkin.NodeID                             { return n.id }
+func (n *fakeNode) Name() string                                  { return n.name }
+func (n *fakeNode) Close() error                                  { return nil }
+func (n *fakeNode) Status(context.Context) (bodkin.Status, error) { return bodkin.Status{}, nil }
+func (n *fakeNode) Diagnose(context.Context) (bodkin.Diagnosis, error) {
+	return bodkin.Diagnosis{}, nil
+}
 func (n *fakeNode) Peers(context.Context) ([]bodkin.Peer, error)      { return nil, nil }
 func (n *fakeNode) Ping(context.Context, string) (bodkin.Ping, error) { return bodkin.Ping{}, nil }
 

@@ -66,6 +66,12 @@ func (c *Client) Status(ctx context.Context) (status bodkin.Status, err error) {
 	return status, err
 }
 
+// Diagnose is that of bodkin.Node.
+func (c *Client) Diagnose(ctx context.Context) (diagnosis bodkin.Diagnosis, err error) {
+	err = c.ask(ctx, http.MethodGet, "diagnosis", nil, &diagnosis)
+	return diagnosis, err
+}
+
 // Peers is that of bodkin.Node.
 func (c *Client) Peers(ctx context.Context) (peers []bodkin.Peer, err error) {
 	err = c.ask(ctx, http.MethodGet, "peers", nil, &peers)

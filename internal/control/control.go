@@ -5,6 +5,7 @@
 //
 //	GET  /v1/info                         who runs: Info
 //	GET  /v1/status                       bodkin.Status
+//	GET  /v1/diagnosis                    bodkin.Diagnosis, once everything is measured
 //	GET  /v1/peers                        [bodkin.Peer]
 //	GET  /v1/watch                        one update a line, until one with a problem
 //	POST /v1/ping?peer=P                  bodkin.Ping
@@ -34,8 +35,9 @@ type Node interface {
 	// ID and Name tell who this node is.
 	ID() bodkin.NodeID
 	Name() string
-	// Status, Peers, Watch and Ping are those of bodkin.Node.
+	// Status, Diagnose, Peers, Watch and Ping are those of bodkin.Node.
 	Status(ctx context.Context) (bodkin.Status, error)
+	Diagnose(ctx context.Context) (bodkin.Diagnosis, error)
 	Peers(ctx context.Context) ([]bodkin.Peer, error)
 	Watch(ctx context.Context) iter.Seq2[bodkin.Event, error]
 	Ping(ctx context.Context, peer string) (bodkin.Ping, error)

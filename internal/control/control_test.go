@@ -32,6 +32,10 @@ func TestWhatTheNodeKnowsComesThroughUnchanged(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(peers, node.peers) {
 		t.Errorf("peers: %+v, %v\nwant %+v", peers, err, node.peers)
 	}
+	diagnosis, err := client.Diagnose(t.Context())
+	if err != nil || !diagnosis.Complete || len(diagnosis.Advice) != 1 || len(diagnosis.Samples) != 1 || diagnosis.Samples[0].Seen.Port() != 40000 {
+		t.Errorf("diagnosis: %+v, %v", diagnosis, err)
+	}
 	if status, err := client.Status(t.Context()); err != nil || status.Server != "server.example:4000" {
 		t.Errorf("status: %+v, %v", status, err)
 	}

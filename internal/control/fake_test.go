@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"net"
+	"net/netip"
 	"sync"
 	"testing"
 	"time"
@@ -41,6 +42,10 @@ func newFakeNode(t *testing.T) *fakeNode {
 func (f *fakeNode) ID() bodkin.NodeID { return f.id }
 func (f *fakeNode) Name() string      { return "ada" }
 func (f *fakeNode) Close() error      { return nil }
+
+func (f *fakeNode) Diagnose(context.Context) (bodkin.Diagnosis, error) {
+	return bodkin.Diagnosis{Complete: true, Advice: []string{"another router"}, Samples: []bodkin.Sample{{Seen: netip.MustParseAddrPort("198.51.100.1:40000")}}}, nil
+}
 
 func (f *fakeNode) Status(context.Context) (bodkin.Status, error) {
 	return bodkin.Status{Connected: true, Server: "server.example:4000"}, f.err

@@ -17,6 +17,9 @@ import (
 // headerTimeout bounds how long a client may take to say what it wants, and how long Serve waits for the last answers.
 const headerTimeout = 5 * time.Second
 
+// diagnosisTimeout bounds how long a diagnosis waits for what is not measured yet.
+const diagnosisTimeout = 15 * time.Second
+
 // protocol is the name that both sides give in Upgrade.
 const protocol = "bodkin-stream/1"
 
@@ -72,6 +75,11 @@ func (h *handler) routes() http.Handler {
 	}))
 	mux.HandleFunc("GET /v1/status", answering(func(r *http.Request) (any, error) {
 		return h.Node.Status(r.Context())
+	}))
+	mux.HandleFunc("GET /v1/diagnosis", answering(func(r *http.Request) (any, error) {
+		ctx, cancel := context.WithTimeout(r.Context(), diagnosisTimeout)
+		defer cancel()
+		return h.Node.Diagnose(ctx)
 	}))
 	mux.HandleFunc("GET /v1/peers", answering(func(r *http.Request) (any, error) {
 		return h.Node.Peers(r.Context())

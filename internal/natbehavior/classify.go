@@ -17,7 +17,7 @@ type Sample struct {
 
 // A DialBack is a connection that the server tried to open to where it saw the node.
 type DialBack struct {
-	From   netip.AddrPort // the server's end. Its port was not told the node, its address may have been
+	From   netip.Addr     // of the server; the port was a new one
 	To     netip.AddrPort // the mapping of the node's port
 	Answer Answer
 	Fresh  bool // no SYN from the node's port has gone to From's address: nothing there was let in before

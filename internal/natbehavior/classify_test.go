@@ -201,9 +201,9 @@ func TestTheNewestMappingIsTold(t *testing.T) {
 }
 
 func TestFilteringIsReadOffTheDialBacks(t *testing.T) {
-	near := func(a Answer) DialBack { return DialBack{From: at(server, 60000), To: at(outside, 40000), Answer: a} }
+	near := func(a Answer) DialBack { return DialBack{From: server, To: at(outside, 40000), Answer: a} }
 	far := func(a Answer) DialBack {
-		return DialBack{From: at(other, 60000), To: at(outside, 40000), Answer: a, Fresh: true}
+		return DialBack{From: other, To: at(outside, 40000), Answer: a, Fresh: true}
 	}
 	nat, public := at(outside, 40000), at(inside, 40000)
 	for name, c := range map[string]struct {

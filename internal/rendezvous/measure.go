@@ -309,15 +309,16 @@ func (m *measurement) take(answer *wire.DialledBack) {
 	before := slices.Concat(m.v4.DialBacks, m.v6.DialBacks)
 	m.v4.DialBacks, m.v6.DialBacks = nil, nil
 	for _, try := range answer.Tries {
-		d := natbehavior.DialBack{From: try.From.AddrPort(), To: try.To.AddrPort(), Answer: known(try.Answer, natbehavior.ICMP), Fresh: try.OtherAddress}
-		if d.Fresh && !m.session.client.isFresh(d.From.Addr()) {
-			i := slices.IndexFunc(before, func(b natbehavior.DialBack) bool { return b.Fresh && b.From.Addr() == d.From.Addr() })
+		from, _ := netip.AddrFromSlice(try.From)
+		d := natbehavior.DialBack{From: from.Unmap(), To: try.To.AddrPort(), Answer: known(try.Answer, natbehavior.ICMP), Fresh: try.OtherAddress}
+		if d.Fresh && !m.session.client.isFresh(d.From) {
+			i := slices.IndexFunc(before, func(b natbehavior.DialBack) bool { return b.Fresh && b.From == d.From })
 			if i < 0 {
 				continue
 			}
 			d = before[i]
 		}
-		e := m.of(d.From.Addr())
+		e := m.of(d.From)
 		e.DialBacks = append(e.DialBacks, d)
 	}
 }

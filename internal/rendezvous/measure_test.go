@@ -51,7 +51,7 @@ func always(tries ...*wire.DialBackTry) func(*wire.DialBack) *wire.DialledBack {
 
 // try is a dial from an address of the server.
 func try(from string, isOther bool, answer wire.UnsolicitedAnswer) *wire.DialBackTry {
-	return &wire.DialBackTry{From: wire.NewEndpoint(netip.MustParseAddrPort(from)), To: wire.NewEndpoint(netip.MustParseAddrPort("203.0.113.7:30000")),
+	return &wire.DialBackTry{From: netip.MustParseAddr(from).AsSlice(), To: wire.NewEndpoint(netip.MustParseAddrPort("203.0.113.7:30000")),
 		OtherAddress: isOther, Answer: answer}
 }
 
@@ -64,7 +64,7 @@ func TestOnlyAddressesThatTheInviteNamesAreAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newWideStage(t, nil)
 		s.run()
-		s.welcomed(wideWelcome).serves(always(try("192.0.2.1:50000", false, accepted)))
+		s.welcomed(wideWelcome).serves(always(try("192.0.2.1", false, accepted)))
 		s.hole(8000).shows("203.0.113.7:30000")
 		second := s.hole(8000)
 		if second.remote.Addr() != netip.MustParseAddr("192.0.2.2") {
@@ -90,7 +90,7 @@ func TestFilteringIsAskedOfAddressesThatTheFilterDoesNotKnow(t *testing.T) {
 		s.run()
 		other := dropped
 		s.welcomed(wideWelcome).serves(func(m *wire.DialBack) *wire.DialledBack {
-			return always(try("192.0.2.1:50000", false, accepted), try("192.0.2.2:50000", true, other))(m)
+			return always(try("192.0.2.1", false, accepted), try("192.0.2.2", true, other))(m)
 		})
 		measure := func(answer wire.UnsolicitedAnswer) natbehavior.Report {
 			other = answer

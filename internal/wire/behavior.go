@@ -1,5 +1,7 @@
 package wire
 
+import "net/netip"
+
 // behavior checks a Behavior, which may be nil. Enumerations are not checked: a value from a newer version is unknown.
 func behavior(b *Behavior) error {
 	if b == nil {
@@ -24,8 +26,11 @@ func validateDialledBack(d *DialledBack) error {
 		return err
 	}
 	for _, try := range d.GetTries() {
-		if err := first(endpoint("dialled_back.tries.to", try.GetTo()), endpoint("dialled_back.tries.from", try.GetFrom())); err != nil {
+		if err := endpoint("dialled_back.tries.to", try.GetTo()); err != nil {
 			return err
+		}
+		if _, ok := netip.AddrFromSlice(try.GetFrom()); !ok {
+			return malformed("dialled_back.tries.from: not an address")
 		}
 	}
 	return nil

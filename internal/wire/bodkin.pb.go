@@ -2377,7 +2377,7 @@ func (x *DialledBack) GetRetryAfterMs() uint32 {
 type DialBackTry struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	To            *Endpoint              `protobuf:"bytes,1,opt,name=to,proto3" json:"to,omitempty"`                                          // where it sees the node
-	From          *Endpoint              `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"`                                      // of the server
+	From          []byte                 `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"`                                      // 4 or 16, network order: the server's address
 	OtherAddress  bool                   `protobuf:"varint,3,opt,name=other_address,json=otherAddress,proto3" json:"other_address,omitempty"` // from is not the address at which the server saw the node there
 	Answer        UnsolicitedAnswer      `protobuf:"varint,4,opt,name=answer,proto3,enum=bodkin.wire.v1.UnsolicitedAnswer" json:"answer,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -2421,7 +2421,7 @@ func (x *DialBackTry) GetTo() *Endpoint {
 	return nil
 }
 
-func (x *DialBackTry) GetFrom() *Endpoint {
+func (x *DialBackTry) GetFrom() []byte {
 	if x != nil {
 		return x.From
 	}
@@ -3574,10 +3574,10 @@ const file_bodkin_proto_rawDesc = "" +
 	"\vDialledBack\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x121\n" +
 	"\x05tries\x18\x02 \x03(\v2\x1b.bodkin.wire.v1.DialBackTryR\x05tries\x12$\n" +
-	"\x0eretry_after_ms\x18\x03 \x01(\rR\fretryAfterMs\"\xc5\x01\n" +
+	"\x0eretry_after_ms\x18\x03 \x01(\rR\fretryAfterMs\"\xab\x01\n" +
 	"\vDialBackTry\x12(\n" +
-	"\x02to\x18\x01 \x01(\v2\x18.bodkin.wire.v1.EndpointR\x02to\x12,\n" +
-	"\x04from\x18\x02 \x01(\v2\x18.bodkin.wire.v1.EndpointR\x04from\x12#\n" +
+	"\x02to\x18\x01 \x01(\v2\x18.bodkin.wire.v1.EndpointR\x02to\x12\x12\n" +
+	"\x04from\x18\x02 \x01(\fR\x04from\x12#\n" +
 	"\rother_address\x18\x03 \x01(\bR\fotherAddress\x129\n" +
 	"\x06answer\x18\x04 \x01(\x0e2!.bodkin.wire.v1.UnsolicitedAnswerR\x06answer\"\x87\x02\n" +
 	"\vMappedProof\x124\n" +
@@ -3864,30 +3864,29 @@ var file_bodkin_proto_depIdxs = []int32{
 	32, // 38: bodkin.wire.v1.ServerMessage.dialled_back:type_name -> bodkin.wire.v1.DialledBack
 	33, // 39: bodkin.wire.v1.DialledBack.tries:type_name -> bodkin.wire.v1.DialBackTry
 	17, // 40: bodkin.wire.v1.DialBackTry.to:type_name -> bodkin.wire.v1.Endpoint
-	17, // 41: bodkin.wire.v1.DialBackTry.from:type_name -> bodkin.wire.v1.Endpoint
-	2,  // 42: bodkin.wire.v1.DialBackTry.answer:type_name -> bodkin.wire.v1.UnsolicitedAnswer
-	17, // 43: bodkin.wire.v1.MappedProof.endpoint:type_name -> bodkin.wire.v1.Endpoint
-	11, // 44: bodkin.wire.v1.MappedProof.code:type_name -> bodkin.wire.v1.MappedProof.Code
-	17, // 45: bodkin.wire.v1.Welcome.observed:type_name -> bodkin.wire.v1.Endpoint
-	17, // 46: bodkin.wire.v1.Welcome.holes:type_name -> bodkin.wire.v1.Endpoint
-	12, // 47: bodkin.wire.v1.Refused.code:type_name -> bodkin.wire.v1.Refused.Code
-	17, // 48: bodkin.wire.v1.Observed.endpoint:type_name -> bodkin.wire.v1.Endpoint
-	9,  // 49: bodkin.wire.v1.Introduction.role:type_name -> bodkin.wire.v1.Role
-	17, // 50: bodkin.wire.v1.Introduction.observed:type_name -> bodkin.wire.v1.Endpoint
-	17, // 51: bodkin.wire.v1.Introduction.mapped:type_name -> bodkin.wire.v1.Endpoint
-	39, // 52: bodkin.wire.v1.Introduction.relay:type_name -> bodkin.wire.v1.RelayOffer
-	22, // 53: bodkin.wire.v1.Introduction.behavior:type_name -> bodkin.wire.v1.Behavior
-	22, // 54: bodkin.wire.v1.Introduction.behavior6:type_name -> bodkin.wire.v1.Behavior
-	10, // 55: bodkin.wire.v1.RelayOver.status:type_name -> bodkin.wire.v1.RelayStatus
-	13, // 56: bodkin.wire.v1.DialFailed.code:type_name -> bodkin.wire.v1.DialFailed.Code
-	14, // 57: bodkin.wire.v1.AttemptOver.reason:type_name -> bodkin.wire.v1.AttemptOver.Reason
-	15, // 58: bodkin.wire.v1.Presence.kind:type_name -> bodkin.wire.v1.Presence.Kind
-	16, // 59: bodkin.wire.v1.StreamAnswer.code:type_name -> bodkin.wire.v1.StreamAnswer.Code
-	60, // [60:60] is the sub-list for method output_type
-	60, // [60:60] is the sub-list for method input_type
-	60, // [60:60] is the sub-list for extension type_name
-	60, // [60:60] is the sub-list for extension extendee
-	0,  // [0:60] is the sub-list for field type_name
+	2,  // 41: bodkin.wire.v1.DialBackTry.answer:type_name -> bodkin.wire.v1.UnsolicitedAnswer
+	17, // 42: bodkin.wire.v1.MappedProof.endpoint:type_name -> bodkin.wire.v1.Endpoint
+	11, // 43: bodkin.wire.v1.MappedProof.code:type_name -> bodkin.wire.v1.MappedProof.Code
+	17, // 44: bodkin.wire.v1.Welcome.observed:type_name -> bodkin.wire.v1.Endpoint
+	17, // 45: bodkin.wire.v1.Welcome.holes:type_name -> bodkin.wire.v1.Endpoint
+	12, // 46: bodkin.wire.v1.Refused.code:type_name -> bodkin.wire.v1.Refused.Code
+	17, // 47: bodkin.wire.v1.Observed.endpoint:type_name -> bodkin.wire.v1.Endpoint
+	9,  // 48: bodkin.wire.v1.Introduction.role:type_name -> bodkin.wire.v1.Role
+	17, // 49: bodkin.wire.v1.Introduction.observed:type_name -> bodkin.wire.v1.Endpoint
+	17, // 50: bodkin.wire.v1.Introduction.mapped:type_name -> bodkin.wire.v1.Endpoint
+	39, // 51: bodkin.wire.v1.Introduction.relay:type_name -> bodkin.wire.v1.RelayOffer
+	22, // 52: bodkin.wire.v1.Introduction.behavior:type_name -> bodkin.wire.v1.Behavior
+	22, // 53: bodkin.wire.v1.Introduction.behavior6:type_name -> bodkin.wire.v1.Behavior
+	10, // 54: bodkin.wire.v1.RelayOver.status:type_name -> bodkin.wire.v1.RelayStatus
+	13, // 55: bodkin.wire.v1.DialFailed.code:type_name -> bodkin.wire.v1.DialFailed.Code
+	14, // 56: bodkin.wire.v1.AttemptOver.reason:type_name -> bodkin.wire.v1.AttemptOver.Reason
+	15, // 57: bodkin.wire.v1.Presence.kind:type_name -> bodkin.wire.v1.Presence.Kind
+	16, // 58: bodkin.wire.v1.StreamAnswer.code:type_name -> bodkin.wire.v1.StreamAnswer.Code
+	59, // [59:59] is the sub-list for method output_type
+	59, // [59:59] is the sub-list for method input_type
+	59, // [59:59] is the sub-list for extension type_name
+	59, // [59:59] is the sub-list for extension extendee
+	0,  // [0:59] is the sub-list for field type_name
 }
 
 func init() { file_bodkin_proto_init() }

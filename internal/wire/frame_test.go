@@ -35,7 +35,7 @@ func samples() []proto.Message {
 		&ServerMessage{Body: &ServerMessage_Welcome{Welcome: &Welcome{Observed: v4, HolePorts: []uint32{8000},
 			HoleToken: make([]byte, 24), PingIntervalMs: 20_000, Holes: []*Endpoint{v4, v6}, ClosedPort: 65535}}},
 		&ClientMessage{Body: &ClientMessage_DialBack{DialBack: &DialBack{Number: 1, Key: make([]byte, ProofLen)}}},
-		&ServerMessage{Body: &ServerMessage_DialledBack{DialledBack: &DialledBack{Number: 1, Tries: []*DialBackTry{{To: v4, From: v4, OtherAddress: true}}}}},
+		&ServerMessage{Body: &ServerMessage_DialledBack{DialledBack: &DialledBack{Number: 1, Tries: []*DialBackTry{{To: v4, From: v4.Ip, OtherAddress: true}}}}},
 		&ServerMessage{Body: &ServerMessage_Refused{Refused: &Refused{Code: Refused_CODE_ROOM, Text: "no such room"}}},
 		&ServerMessage{Body: &ServerMessage_Observed{Observed: &Observed{Endpoint: v6, ServerPort: 8000}}},
 		&ServerMessage{Body: &ServerMessage_Introduction{Introduction: &Introduction{Attempt: attempt, Request: 1, Round: 1,

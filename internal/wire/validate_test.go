@@ -73,9 +73,9 @@ func TestEachLimitIsEnforced(t *testing.T) {
 		"a block that wraps":           introduction(func(i *Introduction) { i.Behavior.BlockLast = 1<<32 - 1 }),
 		"dialled back without a key":   &ClientMessage{Body: &ClientMessage_DialBack{DialBack: &DialBack{Key: make([]byte, ProofLen-1)}}},
 		"dialled back to nowhere": &ServerMessage{Body: &ServerMessage_DialledBack{DialledBack: &DialledBack{Tries: []*DialBackTry{
-			{To: bad, From: &Endpoint{Ip: []byte{1, 2, 3, 4}, Port: 1}}}}}},
+			{To: bad, From: []byte{1, 2, 3, 4}}}}}},
 		"dialled back from nowhere": &ServerMessage{Body: &ServerMessage_DialledBack{DialledBack: &DialledBack{Tries: []*DialBackTry{
-			{From: bad, To: &Endpoint{Ip: []byte{1, 2, 3, 4}, Port: 1}}}}}},
+			{From: []byte{1, 2, 3}, To: &Endpoint{Ip: []byte{1, 2, 3, 4}, Port: 1}}}}}},
 		"dialled back five times":    &ServerMessage{Body: &ServerMessage_DialledBack{DialledBack: &DialledBack{Tries: make([]*DialBackTry, MaxDialBacks+1)}}},
 		"a hole on no address":       welcome(func(w *Welcome) { w.Holes = []*Endpoint{bad} }),
 		"nine holes elsewhere":       welcome(func(w *Welcome) { w.Holes = make([]*Endpoint, MaxHolePorts+1) }),

@@ -21,7 +21,8 @@ const dialBackPatience = 1300 * time.Millisecond
 
 // A dialBack is one connection that is to be tried.
 type dialBack struct {
-	from, to       netip.AddrPort // from has no port before it was tried
+	from           netip.Addr
+	to             netip.AddrPort
 	isOtherAddress bool
 }
 
@@ -54,10 +55,10 @@ func (s *Server) dialBacks(c *conn) []dialBack {
 		if seen.from.Port() < mappedPortMin || !seen.from.IsValid() {
 			continue
 		}
-		tries = append(tries, dialBack{from: netip.AddrPortFrom(seen.local, 0), to: seen.from})
+		tries = append(tries, dialBack{from: seen.local, to: seen.from})
 		for _, hole := range s.holeAddrs {
 			if hole.Addr() != seen.local && hole.Addr().Is4() == seen.from.Addr().Is4() {
-				tries = append(tries, dialBack{from: netip.AddrPortFrom(hole.Addr(), 0), to: seen.from, isOtherAddress: true})
+				tries = append(tries, dialBack{from: hole.Addr(), to: seen.from, isOtherAddress: true})
 				break
 			}
 		}
@@ -121,13 +122,10 @@ func (p *prover) dialBack(c *conn, m *wire.DialBack, tries []dialBack) (wait tim
 
 // try makes one connection and tells what came back; nil if it could not be tried.
 func (p *prover) try(ctx context.Context, t dialBack, key []byte) *wire.DialBackTry {
-	nc, err := p.dialFrom(ctx, t.from.Addr(), t.to)
-	told := &wire.DialBackTry{To: wire.NewEndpoint(t.to), From: wire.NewEndpoint(netip.AddrPortFrom(t.from.Addr(), 1)), OtherAddress: t.isOtherAddress}
+	nc, err := p.dialFrom(ctx, t.from, t.to)
+	told := &wire.DialBackTry{To: wire.NewEndpoint(t.to), From: t.from.AsSlice(), OtherAddress: t.isOtherAddress}
 	if err == nil {
 		defer turnAway(nc)
-		if local := addrPort(nc.LocalAddr()); local.IsValid() {
-			told.From = wire.NewEndpoint(local)
-		}
 		if !isNode(ctx, nc, key) {
 			return told // somebody else is there, and says nothing of the node's NAT
 		}
