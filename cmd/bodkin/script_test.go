@@ -79,6 +79,9 @@ func TestScripts(t *testing.T) {
 //	halt NAME SIGNAL CODE         sends a signal (INT, TERM, KILL; none: -), waits for the end, and checks the exit code
 //	signal NAME SIGNAL            sends STOP or CONT
 //	codes NAME ARGS...            starts bodkin ARGS, which prints a code; sets $CODE and $NUMBER, and writes code.txt
+//	web NAME                      starts a web server that says hello, and sets $WEB
+//	ports NAME                    sets $PORT1, $PORT2 ... to where the forwardings of NAME listen
+//	fetch [--proxy URL] URL       prints what a web server says
 //	serve ARGS...                 starts a server named "server" on free ports, and sets $INVITE, $MAIN, $MAINPORT and $HOLE
 //	damage FILE OFFSET            changes a byte
 func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
@@ -93,6 +96,9 @@ func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"halt":   scriptHalt,
 		"signal": scriptSignal,
 		"codes":  scriptCodes,
+		"web":    scriptWeb,
+		"ports":  scriptPorts,
+		"fetch":  scriptFetch,
 		"serve":  scriptServe,
 		"damage": scriptDamage,
 	}

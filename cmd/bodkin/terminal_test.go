@@ -62,7 +62,7 @@ func TestSizesAreReadWithTheirUnits(t *testing.T) {
 
 func TestExposuresAreNamesWithAddresses(t *testing.T) {
 	got, err := parseExposures([]string{"ssh=localhost:22", "web=[::1]:8080", "odd=a=b:1"})
-	if err != nil || len(got) != 3 || got[1] != (exposure{"web", "[::1]:8080"}) || got[2].address != "a=b:1" {
+	if err != nil || len(got) != 3 || got[1].service != "web" || got[1].address != "[::1]:8080" || got[2].address != "a=b:1" {
 		t.Errorf("got %v, %v", got, err)
 	}
 	for _, bad := range []string{"", "ssh", "=localhost:22", "ssh=", "ssh=localhost", "ssh=localhost:"} {

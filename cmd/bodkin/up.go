@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bodkin-p2p/bodkin"
-	"github.com/bodkin-p2p/bodkin/forward"
 	"github.com/bodkin-p2p/bodkin/internal/control"
 )
 
@@ -30,16 +29,20 @@ A line on stderr tells who comes and goes, and by which path this node is linked
 to whom. Ctrl-C or SIGTERM ends the node.`,
 		Example: `  bodkin up
   bodkin up --mesh
-  bodkin up --expose ssh=localhost:22 --expose web=localhost:8080`,
+  bodkin up --expose ssh=localhost:22 --expose web=localhost:8080
+  bodkin up --expose ssh=localhost:22 --allow ssh=ada,eve
+  bodkin up --socks '10.0.0.0/8:*'       then elsewhere: bodkin forward 1080:NAME:socks`,
 		Args: cobra.NoArgs,
 	}
 	mesh := c.Flags().Bool("mesh", false, "link to every node of the room as it comes, so that all can talk on without the server")
 	wait := c.Flags().Bool("wait", false, "wait for a server that cannot be reached, instead of exiting with 5")
 	expose := c.Flags().StringArray("expose", nil, "let the room connect to a TCP service, as `NAME=HOST:PORT`; may be repeated")
+	socks := c.Flags().StringArray("socks", nil, "serve a SOCKS5 proxy, as the service socks, to `HOST:PORT`: a name, *.NAME, an address, a range or * for all but this machine; a port or *; may be repeated")
+	allow := c.Flags().StringArray("allow", nil, "let only these peers connect to a service, as `NAME=PEER,PEER`; may be repeated")
 	asJSON := jsonFlag(c, "events to stdout, an object a line: first {event: up, name, id, port, server, reflexive, mapping}, then those of peers --watch --json")
 	nodeFlags(g, c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		services, err := parseExposures(*expose)
+		services, err := parseServices(*expose, *socks, *allow)
 		if err != nil {
 			return err
 		}
@@ -91,7 +94,7 @@ func runNode(ctx context.Context, node *bodkin.Node, socket net.Listener, servic
 		if err != nil {
 			return aboutStream("this machine", e.service, err)
 		}
-		tasks.Go(func() { forward.Expose(ctx, listener, e.address, log) })
+		tasks.Go(func() { e.serve(ctx, listener, log) })
 	}
 	tellStatus(errs, node)
 	print := eventPrinter(errs, false)

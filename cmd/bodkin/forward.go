@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bodkin-p2p/bodkin/forward"
+	"github.com/bodkin-p2p/bodkin/internal/control"
+)
+
+func newForward(g *globals) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "forward [BIND:]PORT:PEER:SERVICE...",
+		Short: "Make services of nodes local ports",
+		Long: `Listen on local TCP ports, and connect each connection that comes to a service of
+a node, until Ctrl-C. The end of each direction is passed on by itself. Without
+BIND only this machine can connect: with 0.0.0.0 others can too. Port 0 takes a
+free one.
+
+On the other machine the service is what bodkin up --expose or bodkin listen
+serves; the service socks of bodkin up --socks is a SOCKS5 proxy.`,
+		Example: `  bodkin forward 8080:ben:web
+  bodkin forward 2222:ben:ssh 5432:db:postgres 0.0.0.0:8080:ben:web
+  bodkin forward 1080:ben:socks       then: curl --socks5-hostname localhost:1080 ...`,
+		DisableFlagsInUseLine: true,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return misuse("for example 8080:ben:web", "bodkin forward wants [BIND:]PORT:PEER:SERVICE")
+			}
+			return nil
+		},
+	}
+	asJSON := jsonFlag(c, "an object for each port once it listens: {listen, peer, service}")
+	nodeFlags(g, c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		var all []forwarding
+		for _, arg := range args {
+			f, err := parseForwarding(arg)
+			if err != nil {
+				return err
+			}
+			all = append(all, f)
+		}
+		if err := listenLocally(c.Context(), all); err != nil {
+			return err
+		}
+		defer closeAll(all)
+		node, err := openDialer(c.Context(), g, c.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		defer node.Close()
+		if err := tellForwardings(c, all, *asJSON); err != nil {
+			return err
+		}
+		return runForwardings(c.Context(), node, all, c.ErrOrStderr())
+	}
+	return c
+}
+
+// A forwarding is a local port that leads to a service of a peer.
+type forwarding struct {
+	bind          string // host:port
+	peer, service string
+	listener      net.Listener
+}
+
+// parseForwarding reads [BIND:]PORT:PEER:SERVICE.
+func parseForwarding(text string) (forwarding, error) {
+	bad := func(why string) (forwarding, error) {
+		return forwarding{}, misuse("for example 8080:ben:web, or 0.0.0.0:8080:ben:web", "%s: %s", text, why)
+	}
+	host, rest := "127.0.0.1", text
+	if inside, ok := strings.CutPrefix(text, "["); ok { // IPv6
+		bind, after, found := strings.Cut(inside, "]:")
+		if !found {
+			return bad("want [BIND]:PORT:PEER:SERVICE")
+		}
+		host, rest = bind, after
+	}
+	parts := strings.Split(rest, ":")
+	if len(parts) == 4 && rest == text {
+		host, parts = parts[0], parts[1:]
+	}
+	if len(parts) != 3 || parts[1] == "" || parts[2] == "" {
+		return bad("want [BIND:]PORT:PEER:SERVICE")
+	}
+	port, err := strconv.ParseUint(parts[0], 10, 16)
+	if err != nil {
+		return bad(fmt.Sprintf("%q is no port", parts[0]))
+	}
+	return forwarding{bind: net.JoinHostPort(host, strconv.FormatUint(port, 10)), peer: parts[1], service: parts[2]}, nil
+}
+
+// listenLocally opens all ports, or none.
+func listenLocally(ctx context.Context, all []forwarding) error {
+	for i := range all {
+		var config net.ListenConfig
+		l, err := config.Listen(ctx, "tcp", all[i].bind)
+		if err != nil {
+			closeAll(all[:i])
+			if address, inUse := addressInUse(err); inUse {
+				return fail("choose another port; 0 takes a free one", "%s is in use by another program", address)
+			}
+			return err
+		}
+		all[i].listener = l
+	}
+	return nil
+}
+
+func closeAll(all []forwarding) {
+	for _, f := range all {
+		f.listener.Close()
+	}
+}
+
+// tellForwardings says where it listens.
+func tellForwardings(c *cobra.Command, all []forwarding, asJSON bool) error {
+	for _, f := range all {
+		address := f.listener.Addr().String()
+		if !asJSON {
+			fmt.Fprintf(c.ErrOrStderr(), "%s leads to %s of %s\n", address, printable(f.service), printable(f.peer))
+			continue
+		}
+		line := struct {
+			Listen  string `json:"listen"`
+			Peer    string `json:"peer"`
+			Service string `json:"service"`
+		}{address, f.peer, f.service}
+		if err := json.NewEncoder(c.OutOrStdout()).Encode(line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runForwardings serves all ports until ctx ends, or one of them fails.
+func runForwardings(ctx context.Context, node control.Node, all []forwarding, errs io.Writer) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	c := &complaints{errs: errs}
+	var tasks sync.WaitGroup
+	for _, f := range all {
+		tasks.Go(func() {
+			open := func(ctx context.Context) (io.ReadWriteCloser, error) {
+				stream, err := node.Dial(ctx, f.peer, f.service)
+				if err == nil {
+					return &complaining{stream, func(err error) { c.tell(f, err) }}, nil
+				}
+				if errors.Is(err, control.ErrStopped) {
+					cancel(err) // the node that runs has gone, and with it all that this command can do
+				} else if ctx.Err() == nil {
+					c.tell(f, err)
+				}
+				return nil, err
+			}
+			if err := forward.Each(ctx, f.listener, open, nil); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	tasks.Wait()
+	return context.Cause(ctx)
+}
+
+// complaining is a stream that says why reading failed.
+type complaining struct {
+	control.Stream
+	tell func(error)
+}
+
+func (c *complaining) Read(p []byte) (int, error) {
+	n, err := c.Stream.Read(p)
+	if err != nil && err != io.EOF && !errors.Is(err, net.ErrClosed) { // the last is our own Close
+		c.tell(err)
+	}
+	return n, err
+}
+
+// complaints tell people what is wrong with forwardings, once as long as it stays the same.
+type complaints struct {
+	errs io.Writer
+
+	mu   sync.Mutex // guards last, and one line at a time
+	last string
+}
+
+func (c *complaints) tell(f forwarding, err error) {
+	var told *failure
+	errors.As(aboutStream(f.peer, f.service, about(f.peer, err)), &told)
+	text := fmt.Sprintf("%s: %s", f.listener.Addr(), told.text)
+	if told.hint != "" {
+		text += " (" + told.hint + ")"
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if text != c.last {
+		c.last = text
+		fmt.Fprintln(c.errs, printableLines(text))
+	}
+}
