@@ -182,6 +182,7 @@ func (n *Node) round(intro rendezvous.Introduction, peer profile) punch.Round {
 func (n *Node) attempt(a *attempt, peer profile, first punch.Round, way *punch.Relay, timeout time.Duration) {
 	accepted, forget := n.acceptor.Expect(a.id)
 	defer forget()
+	n.yield(a.peer, first)
 	if n.config.Relay == RelayAlways {
 		accepted = nil
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/bodkin-p2p/bodkin/internal/identity"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
@@ -68,6 +69,10 @@ type Config struct {
 	// Relay says when this node lets the server relay its bytes. Zero means RelayAuto.
 	Relay RelayPolicy
 
+	// PathWait is how long a session may be without a path to its peer, its streams waiting, until it ends. Zero means 5
+	// minutes. A path is looked for all the while.
+	PathWait time.Duration
+
 	// Patient lets Join wait for a server that cannot be reached, as long as its context allows. Otherwise it returns
 	// ErrServerUnreachable once every address has failed.
 	Patient bool
@@ -100,6 +105,12 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Relay > RelayAlways {
 		return c, fmt.Errorf("bodkin: Config.Relay is %d", c.Relay)
+	}
+	if c.PathWait < 0 {
+		return c, fmt.Errorf("bodkin: Config.PathWait is %v", c.PathWait)
+	}
+	if c.PathWait == 0 {
+		c.PathWait = 5 * time.Minute
 	}
 	if c.Within == nil {
 		c.Within = func(open func() error) error { return open() }

@@ -49,8 +49,9 @@ func (c *Conn) SetReadDeadline(t time.Time) error { return c.stream.SetReadDeadl
 // SetWriteDeadline is SetDeadline for Write alone.
 func (c *Conn) SetWriteDeadline(t time.Time) error { return c.stream.SetWriteDeadline(t) }
 
-// Path returns the way the stream's bytes travel now.
-func (c *Conn) Path() Path { return c.link.path }
+// Path returns the way the stream's bytes travel now. It changes when the session moves to another connection, and is the
+// zero Path while the session waits for one.
+func (c *Conn) Path() Path { return c.link.path() }
 
 // Service returns the name that was dialled.
 func (c *Conn) Service() string { return c.stream.Service() }

@@ -132,8 +132,10 @@ func (t *dials) endLocked(d *dial, l *link, err error) {
 		return
 	}
 	delete(t.byTarget, d.who)
-	if d.link, d.err = l, err; err == nil && l.marks.introduced.After(d.started) {
-		d.timing = l.marks.since(d.started)
+	if d.link, d.err = l, err; err == nil {
+		if marks := l.origin().marks; marks.introduced.After(d.started) {
+			d.timing = marks.since(d.started)
+		}
 	}
 	close(d.done)
 }

@@ -8,26 +8,44 @@ import (
 	"time"
 
 	"github.com/bodkin-p2p/bodkin/internal/punch"
-	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
 	"github.com/bodkin-p2p/bodkin/internal/reuseport"
 	"github.com/bodkin-p2p/bodkin/internal/session"
+	"github.com/bodkin-p2p/bodkin/internal/session/line"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
-// A link is a session with a peer and what is known of its path.
+// A link is a session with a peer, over a line that outlives its carriers.
 type link struct {
 	peer     NodeID
 	name     string
 	dialOnly bool // the peer's end takes no calls
+	dialer   bool // this node began it
 	session  *session.Session
-	socket   net.Conn // under the session
-	local    Addr     // this node's end
-	path     Path
-	attempt  wire.AttemptID
+	line     *line.Line
+	local    Addr // this node's end
 	improved pace // when a direct path was last looked for, if it is relayed
-	marks    marks
 	opened   time.Time
 }
+
+// An origin is what is known of a carrier of a link from the attempt that made it.
+type origin struct {
+	path    Path
+	socket  net.Conn // under the carrier
+	attempt wire.AttemptID
+	marks   marks
+}
+
+// origin returns that of the carrier in use; the zero origin while there is none.
+func (l *link) origin() origin {
+	carrier, ok := l.line.Carrier()
+	if !ok {
+		return origin{}
+	}
+	return carrier.Label.(origin)
+}
+
+// path returns the way the bytes go now; the zero Path while there is none.
+func (l *link) path() Path { return l.origin().path }
 
 // links is the sessions of a node. A peer may have several: one to the node itself, others to commands that only dial.
 type links struct {
@@ -63,18 +81,20 @@ func (t *links) remove(l *link) (left *link) {
 	return nil
 }
 
-// to returns the best live link that takes calls, to the peer with this id or name; nil if there is none.
+// to returns the best link that takes calls and has a path, to the peer with this id or name; nil if there is none.
 func (t *links) to(who target) *link {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var best *link
+	var kind PathKind // of best
 	for id, all := range t.byPeer {
 		if !who.id.IsZero() && id != who.id {
 			continue
 		}
 		for _, l := range all {
-			if who.matches(l.peer, l.name) && !l.dialOnly && l.alive() && (best == nil || l.betterThan(best)) {
-				best = l
+			if path := l.path(); path.Kind != 0 && who.matches(l.peer, l.name) && !l.dialOnly && l.alive() &&
+				(best == nil || preferred(path.Kind, kind, l.opened, best.opened)) {
+				best, kind = l, path.Kind
 			}
 		}
 	}
@@ -92,12 +112,12 @@ func (t *links) all() []*link {
 	return all
 }
 
-// betterThan prefers a direct link to a relayed one, and then the newer.
-func (l *link) betterThan(other *link) bool {
-	if l.path.Kind != other.path.Kind {
-		return l.path.Kind == Direct
+// preferred prefers a direct link to a relayed one, and then the newer.
+func preferred(kind, other PathKind, opened, otherOpened time.Time) bool {
+	if kind != other {
+		return kind == Direct
 	}
-	return l.opened.After(other.opened)
+	return opened.After(otherOpened)
 }
 
 // close ends all sessions and takes no more.
@@ -107,7 +127,7 @@ func (t *links) close() {
 	t.mu.Unlock()
 	var closing sync.WaitGroup // at once: each may wait for a peer that is gone
 	for _, l := range t.all() {
-		closing.Go(func() { l.session.Close() })
+		closing.Go(l.close)
 	}
 	closing.Wait()
 }
@@ -120,6 +140,14 @@ func localAddr(c net.Conn) netip.Addr {
 	return netip.Addr{}
 }
 
+// close ends a link at both ends. With no path nobody hears a goodbye.
+func (l *link) close() {
+	if l.path().Kind == 0 {
+		l.line.Close()
+	}
+	l.session.Close()
+}
+
 func (l *link) alive() bool {
 	select {
 	case <-l.session.Done():
@@ -127,46 +155,6 @@ func (l *link) alive() bool {
 	default:
 		return true
 	}
-}
-
-// establish makes a session of the connection that an attempt gave, and serves it until it ends.
-func (n *Node) establish(a *attempt, peer profile, result *punch.Result) (*link, error) {
-	dialer := a.role == rendezvous.Dialer
-	path := pathOf(result)
-	if path.Kind == Direct { // with the relay TCP opens, and ends, as usual
-		if dialer {
-			resetAtEnd(result.Socket)
-		}
-		n.distrustRoundTrip(result)
-	}
-	s, err := session.New(result.Conn, dialer, session.Config{})
-	if err != nil {
-		result.Conn.Close()
-		return nil, err
-	}
-	l := &link{
-		peer:     a.peer,
-		name:     peer.name,
-		dialOnly: peer.dialOnly,
-		session:  s,
-		socket:   result.Socket,
-		local:    Addr{Node: n.id, Name: n.config.Name},
-		path:     path,
-		attempt:  a.id,
-		marks:    marksOf(a, result),
-		opened:   time.Now(),
-	}
-	if !n.links.add(l) {
-		s.Close()
-		return nil, n.Err()
-	}
-	timing := l.marks.since(a.introduced)
-	n.log.Info("linked", "peer", l.name, "path", l.path.Kind, "remote", l.path.Remote, "secured", timing.Secured,
-		"rounds", timing.Rounds, "syns", timing.SYNs)
-	n.roster.linked(l)
-	n.dials.fulfil(l)
-	n.tasks.Go(func() { n.serve(l) })
-	return l, nil
 }
 
 // distrustRoundTrip keeps the kernel's false first measurement of a simultaneous open from slowing the carrier. A TLS
@@ -188,7 +176,6 @@ func (n *Node) serve(l *link) {
 		n.services.deliver(l, stream)
 	}
 	l.session.Close()
-	n.relays.forget(l.attempt)
 	n.log.Info("link ended", "peer", l.name, "err", l.session.Err())
 	n.roster.unlinked(l, n.links.remove(l))
 }

@@ -99,8 +99,8 @@ func (n *Node) hostsChanged() bool {
 	return !slices.Equal(hosts, n.network.hosts)
 }
 
-// dropLost ends sessions whose local address this machine does not have any more. Nothing can come in on them, and their ends would
-// only show after minutes.
+// dropLost ends connections with peers whose local address this machine does not have any more. Nothing can come in on them, and their
+// ends would only show after a while. The sessions get new ones.
 func (n *Node) dropLost() {
 	var own []netip.Addr
 	for _, i := range n.interfaces() {
@@ -109,10 +109,14 @@ func (n *Node) dropLost() {
 		}
 	}
 	for _, l := range n.links.all() {
-		local := localAddr(l.socket)
+		socket := l.origin().socket
+		if socket == nil {
+			continue
+		}
+		local := localAddr(socket)
 		if local.IsValid() && !local.IsLoopback() && !slices.Contains(own, local) {
 			n.log.Info("link lost its address", "peer", l.name, "local", local)
-			_ = reuseport.Abort(l.socket) // the session finds out
+			_ = reuseport.Abort(socket) // the line finds out
 		}
 	}
 }

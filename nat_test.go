@@ -36,6 +36,7 @@ type world struct {
 	lab    *natlab.Lab
 	server *natlab.Host
 	invite bodkin.Invite
+	config server.Config
 	stop   func() // waits until the server has ended
 }
 
@@ -51,6 +52,13 @@ func newWorldOf(t testing.TB, config server.Config) *world {
 	config.Home, config.Advertise, config.HTTP = t.TempDir(), []string{"203.0.113.10"}, serverHTTP
 	lab := natlab.Test(t, natlab.Config{})
 	w := &world{lab: lab, server: lab.Host("s", natlab.At("203.0.113.10"))}
+	w.start(t, config)
+	return w
+}
+
+// start starts the server, also after stop, as long as config is that of the first time.
+func (w *world) start(t testing.TB, config server.Config) {
+	t.Helper()
 	config.Within = w.server.Do
 	var s *server.Server
 	err := w.server.Do(func() (err error) {
@@ -63,6 +71,7 @@ func newWorldOf(t testing.TB, config server.Config) *world {
 	if w.invite, err = s.Invite(server.DefaultRoom); err != nil {
 		t.Fatal(err)
 	}
+	w.config = config
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ctx) }()
@@ -73,7 +82,6 @@ func newWorldOf(t testing.TB, config server.Config) *world {
 		}
 	})
 	t.Cleanup(w.stop)
-	return w
 }
 
 // A home is a host behind a NAT.

@@ -28,5 +28,5 @@ func (n *Node) Ping(ctx context.Context, peer string) (Ping, error) {
 	if err != nil {
 		return Ping{}, err
 	}
-	return Ping{ID: l.peer, Name: l.name, Path: l.path, RTT: rtt, Timing: timing}, nil
+	return Ping{ID: l.peer, Name: l.name, Path: l.path(), RTT: rtt, Timing: timing}, nil
 }

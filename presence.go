@@ -14,7 +14,7 @@ type Peer struct {
 	ID       NodeID
 	Name     string
 	Online   bool          // the server says it is there (the last word while there is no server), or it was heard on the link
-	Path     *Path         // of the session with it; nil: none
+	Path     *Path         // of the session with it; nil: no session; zero: the session waits for a path
 	RTT      time.Duration // of the session, last measured; zero: not yet
 	BytesIn  uint64        // of the session, since it began
 	BytesOut uint64
@@ -33,11 +33,12 @@ const (
 	Current                         // no peer: those who were there already have all been told of
 	ServerLost                      // no peer: the connection to the server broke; sessions live on
 	ServerBack                      // no peer: it is back
+	Moved                           // the session with it goes another way, Peer.Path, or waits for one
 )
 
 // String is the kind in lower case, as in JSON.
 func (k EventKind) String() string {
-	return [...]string{"none", "joined", "left", "changed", "linked", "unlinked", "current", "server-lost", "server-back"}[min(k, ServerBack)]
+	return [...]string{"none", "joined", "left", "changed", "linked", "unlinked", "current", "server-lost", "server-back", "moved"}[min(k, Moved)]
 }
 
 // An Event is something that happened to a peer.

@@ -127,10 +127,10 @@ const (
 	improveLast  = 10 * time.Minute
 )
 
-// improve looks for a direct path in the background, if l is relayed and it is time to. Streams that are opened later use what it
-// finds; those that are there stay where they are.
+// improve looks for a direct path in the background, if l is relayed and it is time to. The session moves to what it finds, streams
+// and all.
 func (n *Node) improve(l *link) {
-	if l.path.Kind != Relayed || n.config.Relay != RelayAuto || !l.improved.due(l.opened, time.Now()) {
+	if l.path().Kind != Relayed || n.config.Relay != RelayAuto || !l.improved.due(l.opened, time.Now()) {
 		return
 	}
 	n.spawn(func() {

@@ -167,18 +167,20 @@ func (w *world) metric(t *testing.T, name string) string {
 	return ""
 }
 
-// TestRelayedSessionEndsWithAReason: when the server is shut down it says so; what nodes then try says that too.
+// TestRelayedSessionEndsWithAReason: when the server is shut down it says so, and the session ends when it has waited for another path
+// as long as it may; what nodes then try says that too.
 func TestRelayedSessionEndsWithAReason(t *testing.T) {
 	w := newWorldOf(t, server.Config{})
-	a := w.join(t, behind(w.lab.NAT("near", natlab.Symmetric()), "a"), bodkin.Config{Name: "ada"})
-	b := w.join(t, behind(w.lab.NAT("far", natlab.Symmetric()), "b"), bodkin.Config{Name: "ben"})
+	patience := bodkin.Config{PathWait: time.Second}
+	a := w.join(t, behind(w.lab.NAT("near", natlab.Symmetric()), "a"), named("ada", patience))
+	b := w.join(t, behind(w.lab.NAT("far", natlab.Symmetric()), "b"), named("ben", patience))
 	echo(t, b, "echo")
 	conn, err := a.Dial(t.Context(), "ben", "echo")
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.stop()
-	conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	conn.SetReadDeadline(time.Now().Add(20 * time.Second))
 	_, err = io.ReadAll(conn)
 	if !errors.Is(err, bodkin.ErrRelayEnded) || !strings.Contains(err.Error(), "shutting down") {
 		t.Errorf("stream after the end: %v, want ErrRelayEnded and why", err)
@@ -188,6 +190,11 @@ func TestRelayedSessionEndsWithAReason(t *testing.T) {
 	if _, err := a.Dial(ctx, "ben", "echo"); !errors.Is(err, bodkin.ErrServerUnreachable) {
 		t.Errorf("dial after the end: %v, want ErrServerUnreachable", err)
 	}
+}
+
+func named(name string, config bodkin.Config) bodkin.Config {
+	config.Name = name
+	return config
 }
 
 // TestPoliciesOfTheRelay are those of either node, where a punch works and where it does not.

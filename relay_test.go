@@ -39,9 +39,8 @@ func TestRelayPoliciesAreReadAsWritten(t *testing.T) {
 
 func TestDirectLinkComesBeforeANewerRelayedOne(t *testing.T) {
 	now := time.Now()
-	direct, relayed := &link{path: Path{Kind: Direct}, opened: now}, &link{path: Path{Kind: Relayed}, opened: now.Add(time.Hour)}
-	newer := &link{path: Path{Kind: Direct}, opened: now.Add(time.Second)}
-	if !direct.betterThan(relayed) || relayed.betterThan(direct) || !newer.betterThan(direct) {
+	later := now.Add(time.Hour)
+	if !preferred(Direct, Relayed, now, later) || preferred(Relayed, Direct, later, now) || !preferred(Direct, Direct, later, now) {
 		t.Error("want direct before relayed, and then the newer")
 	}
 }

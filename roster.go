@@ -142,6 +142,15 @@ func (r *roster) linked(l *link) {
 	r.publish(Event{Kind: Linked, Peer: r.peer(l.peer)})
 }
 
+// moved notes that a session goes another way, or has none.
+func (r *roster) moved(l *link) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.linkedTo[l.peer] == l {
+		r.publish(Event{Kind: Moved, Peer: r.peer(l.peer)})
+	}
+}
+
 // unlinked notes the end of a link, and the one with the same peer that is left, if any.
 func (r *roster) unlinked(l, left *link) {
 	r.mu.Lock()
@@ -167,7 +176,7 @@ func (r *roster) peer(id NodeID) Peer {
 	}
 	p := Peer{ID: id, Name: name, Online: online}
 	if l := r.linkedTo[id]; l != nil {
-		path := l.path
+		path := l.path()
 		p.Name, p.Path = l.name, &path
 		stats := l.session.Stats()
 		p.RTT, p.BytesIn, p.BytesOut = stats.RTT, stats.BytesIn, stats.BytesOut

@@ -5,7 +5,7 @@
 //	--------------------------------------------------------------------------------------
 //	yamux     frames, windows that grow, ping     github.com/libp2p/go-yamux/v5
 //	--------------------------------------------------------------------------------------
-//	carrier   net.Conn: reliable, in order, authenticated and encrypted
+//	carrier   net.Conn: reliable, in order, authenticated and encrypted; a line.Line, for one that outlives its connections
 //
 // It knows nothing of NATs, candidates or keys: whoever makes the carrier has verified the peer.
 //

@@ -144,8 +144,8 @@ func (l *Line) join(c *carrier, said *hello, first func() error) error {
 		return err
 	}
 	if said != nil && said.alone {
-		for _, other := range l.carriers {
-			other.doubt()
+		for _, other := range l.carriers { // choose comes after
+			other.doubt(doubtTime)
 		}
 	}
 	c.start(first)

@@ -16,7 +16,8 @@ type Carrier struct {
 	// Rank says how good the carrier is beside others: the highest is used. The word of the side that speaks first counts.
 	Rank uint8
 
-	// Abort ends the connection at once when it was lost; nil means Conn.Close.
+	// Abort ends the connection at once, after it has been silent for so long that an orderly end would lead nowhere.
+	// Nil means Conn.Close.
 	Abort func()
 
 	// Label is the owner's own, and comes back from Line.Carrier.
@@ -35,10 +36,12 @@ type carrier struct {
 	flight    flight
 	pulse     pulse
 	timer     *time.Timer
-	doubtful  bool // the peer thinks it dead
-	leaving   bool // for a better one: nothing but a last frame is sent
-	saidLast  bool // that frame is away
-	peerLeft  bool // the peer's has come
+	tickAt    time.Time     // when it fires
+	doubtful  bool          // the peer thinks it dead
+	proveIn   time.Duration // how long it then has to show that it is not
+	leaving   bool          // for a better one: nothing but a last frame is sent
+	saidLast  bool          // that frame is away
+	peerLeft  bool          // the peer's has come
 	pingDue   bool
 	pongDue   bool
 	pong      uint64
@@ -71,6 +74,7 @@ func (l *Line) newCarrier(given Carrier, name uint64) *carrier {
 // start sets the goroutines of a carrier to work. The caller holds mu.
 func (c *carrier) start(first func() error) {
 	c.pulse.heard = time.Now()
+	c.tickAt = c.pulse.heard.Add(c.line.config.KeepAlive)
 	c.timer = time.AfterFunc(c.line.config.KeepAlive, c.tick)
 	c.line.carriers = append(c.line.carriers, c)
 	c.line.work.Go(func() { c.read(first) })

@@ -45,7 +45,7 @@ func (l *Line) choose() {
 		if c != best && !c.doubtful && !c.leaving {
 			c.leaving = true
 			c.wake.Signal()
-			c.timer.Reset(retireTime)
+			c.again(retireTime)
 		}
 	}
 }
@@ -68,6 +68,7 @@ func (c *carrier) lose(err error) {
 	l.carriers = slices.DeleteFunc(slices.Clone(l.carriers), func(other *carrier) bool { return other == c })
 	l.out.lost(&c.flight)
 	c.wake.Signal()
+	l.proven.Broadcast()
 	if err != errRetired && l.err == nil {
 		l.lost = err
 	}
@@ -78,7 +79,7 @@ func (c *carrier) lose(err error) {
 
 // close ends the connection, which stops the carrier's goroutines.
 func (c *carrier) close() {
-	if c.Abort != nil && c.fate != errRetired && c.fate != errClosed && c.fate != ErrPeerClosed {
+	if c.Abort != nil && c.fate == ErrSilent {
 		c.Abort()
 	}
 	c.Conn.Close()
@@ -100,6 +101,7 @@ func (c *carrier) heard() {
 	c.pulse.heard = time.Now()
 	if c.doubtful {
 		c.doubtful = false
+		c.line.proven.Broadcast()
 		c.line.choose()
 	}
 }
@@ -107,54 +109,76 @@ func (c *carrier) heard() {
 // expect notes that the peer owes an answer. The caller holds mu.
 func (c *carrier) expect() {
 	if c.line.err == nil && c.pulse.owed.IsZero() && c.pulse.expect(time.Now()) && !c.leaving {
-		c.timer.Reset(c.silence() / 4)
+		c.again(c.silence() / 4)
 	}
 }
 
 func (c *carrier) silence() time.Duration {
 	if c.doubtful {
-		return min(doubtTime, c.line.config.Silence)
+		return min(c.proveIn, c.line.config.Silence)
 	}
 	return c.line.config.Silence
 }
 
 // doubt has a carrier prove that it works before it is used again. What went out by it is sent again at once. The caller holds mu.
-func (c *carrier) doubt() {
+func (c *carrier) doubt(proveIn time.Duration) {
 	c.line.out.lost(&c.flight)
 	if c.leaving {
 		return
 	}
-	c.doubtful = true
+	c.doubtful, c.proveIn = true, proveIn
 	c.pulse.heard = time.Time{}
 	c.pulse.owed = time.Now()
 	c.pingDue = true
 	c.wake.Signal()
-	c.timer.Reset(c.silence())
+	c.again(c.silence())
 }
 
 // tick looks after the carrier from time to time.
 func (c *carrier) tick() {
+	if c.look() && c.line.config.Quiet != nil {
+		c.line.config.Quiet()
+	}
+}
+
+// look is tick, and tells whether the carrier has become quiet.
+func (c *carrier) look() bool {
 	l := c.line
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	now := time.Now()
+	late := now.Sub(c.tickAt)
 	switch {
 	case c.fate != nil:
-		return
+		return false
 	case l.err != nil:
 		c.lose(l.err)
-		return
+		return false
 	case c.leaving:
 		c.lose(errRetired)
-		return
+		return false
+	case late > stall: // this machine slept, or was stopped: the answer may be there, and not yet read
+		c.pulse.owed = now
+		c.pingDue = true
+		c.wake.Signal()
+		c.again(c.silence() / 4)
+		return false
 	}
-	found, next := c.pulse.judge(time.Now(), c.silence(), l.config.KeepAlive)
+	found, next := c.pulse.judge(now, c.silence(), l.config.KeepAlive)
 	switch found {
 	case expired:
 		c.lose(ErrSilent)
-		return
+		return false
 	case quiet:
 		c.pingDue = true
 		c.wake.Signal()
 	}
-	c.timer.Reset(next)
+	c.again(next)
+	return found == quiet && !c.pulse.owed.IsZero()
+}
+
+// again has tick come after a while. The caller holds mu.
+func (c *carrier) again(after time.Duration) {
+	c.tickAt = time.Now().Add(after)
+	c.timer.Reset(after)
 }

@@ -21,6 +21,8 @@ const (
 	doubtTime = 2 * time.Second
 	// retireTime is how long a carrier that was put down for a better one may take to empty itself.
 	retireTime = 10 * time.Second
+	// stall is how late a timer may be until this machine is taken to have slept.
+	stall = time.Second
 	// closeTime is how long the last word may take to the peer and back.
 	closeTime = time.Second
 )
@@ -35,8 +37,11 @@ type Config struct {
 	KeepAlive time.Duration
 
 	// Silence is how long nothing may come by a carrier while the peer owes an answer, until it is given up.
-	// It is asked after a quarter of that. If zero, 8 s.
+	// It is asked after a quarter of that. If zero, 6 s.
 	Silence time.Duration
+
+	// Quiet, if not nil, is called when an answer is late: after a quarter of Silence. It must not block or use the line.
+	Quiet func()
 
 	// Window is how many bytes the peer may have sent and this side not read: the memory that it can take. If zero,
 	// 32 MiB; at least 1 MiB, at most 1 GiB.
@@ -50,7 +55,7 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	defaultTo(&c.Wait, 5*time.Minute)
 	defaultTo(&c.KeepAlive, 15*time.Second)
-	defaultTo(&c.Silence, 8*time.Second)
+	defaultTo(&c.Silence, 6*time.Second)
 	defaultTo(&c.Window, 32<<20)
 	defaultTo(&c.Buffer, 32<<20)
 	c.Window = min(max(c.Window, firstLimit), maxWindow)

@@ -224,9 +224,9 @@ func TestASilentPathIsNoticedAndAnIdleOneKeptAlive(t *testing.T) {
 			}
 			close(hole.dead)
 			start := time.Now()
-			want := 15*time.Second + 8*time.Second
+			want := 15*time.Second + 6*time.Second
 			if busy {
-				want = 8 * time.Second
+				want = 6 * time.Second
 				p.a.Write([]byte("x"))
 			}
 			for {

@@ -22,6 +22,7 @@ type Line struct {
 	mu       sync.Mutex // guards what follows
 	readable sync.Cond
 	writable sync.Cond
+	proven   sync.Cond // a carrier was heard or lost
 	readBy   deadline
 	writeBy  deadline
 	out      sender
@@ -48,7 +49,7 @@ func New(config Config) *Line { return newLine(newID(), config) }
 func newLine(id ID, config Config) *Line {
 	config = config.withDefaults()
 	l := &Line{config: config, id: id, changed: make(chan struct{}, 1), done: make(chan struct{})}
-	l.readable.L, l.writable.L = &l.mu, &l.mu
+	l.readable.L, l.writable.L, l.proven.L = &l.mu, &l.mu, &l.mu
 	l.out = sender{pool: &l.pool, buffer: config.Buffer, ahead: sendAhead, limit: firstLimit}
 	l.in = receiver{pool: &l.pool, window: config.Window, offered: uint64(config.Window)}
 	l.ackTimer = time.AfterFunc(time.Hour, l.ackLate)
@@ -182,7 +183,7 @@ func (l *Line) end(err error) {
 	for _, c := range l.carriers {
 		c.closeDue = true
 		c.wake.Signal()
-		c.timer.Reset(closeTime)
+		c.again(closeTime)
 	}
 	l.notify()
 }

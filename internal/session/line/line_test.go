@@ -299,3 +299,34 @@ func TestALineIsAConnection(t *testing.T) {
 		return p.a, p.b, p.close, nil
 	})
 }
+
+func TestProvingKeepsWhatWorksAndDropsWhatDoesNot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hole := &blackhole{dead: make(chan struct{})}
+		p := newPair(t, Config{}, func(testing.TB) (net.Conn, net.Conn) {
+			a, b := net.Pipe()
+			hole.Conn = a
+			return hole, b
+		})
+		exchange(t, p.a, p.b, 1<<10)
+		start := time.Now()
+		p.a.Prove(t.Context(), 300*time.Millisecond)
+		if _, ok := p.a.Carrier(); !ok || time.Since(start) > 0 {
+			t.Errorf("a carrier that works: in use %v after %v", ok, time.Since(start))
+		}
+		close(hole.dead)
+		p.a.Prove(t.Context(), 300*time.Millisecond)
+		if _, ok := p.a.Carrier(); ok || time.Since(start) != 300*time.Millisecond || p.a.Lost() != ErrSilent {
+			t.Errorf("a carrier that does not: in use %v after %v, %v", ok, time.Since(start), p.a.Lost())
+		}
+		hole = &blackhole{dead: make(chan struct{})}
+		if err := p.attach(p.b, p.a, 0); err != nil {
+			t.Fatal(err)
+		}
+		exchange(t, p.a, p.b, 1<<10)
+		p.a.Fail(io.ErrNoProgress)
+		if _, err := p.a.Read(make([]byte, 1)); err != io.ErrNoProgress {
+			t.Errorf("after Fail Read gives %v", err)
+		}
+	})
+}

@@ -1,10 +1,20 @@
 package line
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Changed receives a value after the carrier in use has changed, or the line has ended. Changes that nobody has seen
 // yet are one.
 func (l *Line) Changed() <-chan struct{} { return l.changed }
+
+// Poke makes Changed receive a value, for an owner that has taken one too early.
+func (l *Line) Poke() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.notify()
+}
 
 // notify tells of a change. The caller holds mu.
 func (l *Line) notify() {
@@ -22,6 +32,47 @@ func (l *Line) Carrier() (Carrier, bool) {
 		return Carrier{}, false
 	}
 	return l.active.Carrier, true
+}
+
+// Lost tells what became of the last carrier that was lost; nil if none was.
+func (l *Line) Lost() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lost
+}
+
+// Prove has the carriers show within a time that they work, and waits for it. Until then nothing is sent by them, and those that do
+// not are given up. It is for an owner that has reason to think that the peer has lost them.
+func (l *Line) Prove(ctx context.Context, within time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err != nil {
+		return
+	}
+	var asked []*carrier
+	for _, c := range l.carriers {
+		c.doubt(within)
+		asked = append(asked, c)
+	}
+	l.choose()
+	stop := context.AfterFunc(ctx, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.proven.Broadcast()
+	})
+	defer stop()
+	for _, c := range asked {
+		for c.doubtful && c.fate == nil && ctx.Err() == nil {
+			l.proven.Wait()
+		}
+	}
+}
+
+// Fail ends the line with an error of the owner's.
+func (l *Line) Fail(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.end(err)
 }
 
 // Stats are figures of a line.

@@ -1,0 +1,209 @@
+package bodkin
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/punch"
+	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
+	"github.com/bodkin-p2p/bodkin/internal/reuseport"
+	"github.com/bodkin-p2p/bodkin/internal/session"
+	"github.com/bodkin-p2p/bodkin/internal/session/line"
+)
+
+const (
+	// carrierTimeout is how long sent bytes may stay unacknowledged until the kernel gives a carrier up. The line's own pings
+	// notice a silent path sooner; this is for a peer that keeps a connection open and takes nothing.
+	carrierTimeout = 15 * time.Second
+	// helloTimeout bounds what two nodes say on a new carrier about which session it is for.
+	helloTimeout = 10 * time.Second
+)
+
+// Ranks of carriers: a line uses the highest that it has.
+const (
+	rankRelayed uint8 = 1
+	rankDirect  uint8 = 2
+)
+
+// establish gives the connection that an attempt made to a session: one that waits for a path or has a worse one, or else a new one.
+func (n *Node) establish(a *attempt, peer profile, result *punch.Result) (*link, error) {
+	dialer := a.role == rendezvous.Dialer
+	w := origin{path: pathOf(result), socket: result.Socket, attempt: a.id, marks: marksOf(a, result)}
+	carrier := line.Carrier{Conn: result.Conn, Rank: rankRelayed, Label: w}
+	if w.path.Kind == Direct { // with the relay TCP opens, and ends, as usual
+		if dialer {
+			resetAtEnd(result.Socket)
+		}
+		n.distrustRoundTrip(result)
+		carrier.Rank = rankDirect
+	}
+	carrier.Abort = func() { reuseport.Abort(result.Socket) }
+	if err := reuseport.SetUserTimeout(result.Socket, carrierTimeout); err != nil {
+		n.log.Debug("no user timeout on this system", "err", err)
+	}
+	ctx, cancel := context.WithTimeout(n.ctx, helloTimeout)
+	defer cancel()
+	join := n.takeCarrier
+	if dialer {
+		join = n.giveCarrier
+	}
+	return join(ctx, a, peer, carrier)
+}
+
+// giveCarrier says, as the dialer, which session a carrier is for.
+func (n *Node) giveCarrier(ctx context.Context, a *attempt, peer profile, carrier line.Carrier) (*link, error) {
+	if l := n.links.wanting(a.peer, carrier.Rank); l != nil {
+		err := l.line.Attach(ctx, carrier)
+		if err == nil {
+			n.resumed(l, carrier)
+			return l, nil
+		}
+		if !errors.Is(err, line.ErrUnknown) {
+			return nil, err
+		}
+		if other := n.links.to(target{id: a.peer}); other != nil { // the peer was restarted, and has come to us meanwhile
+			carrier.Conn.Close()
+			return other, nil
+		}
+	}
+	fresh := line.New(n.lineConfig())
+	if err := fresh.Attach(ctx, carrier); err != nil {
+		fresh.Close()
+		return nil, err
+	}
+	return n.linked(a, peer, fresh, carrier)
+}
+
+// takeCarrier hears, as the callee, which session a carrier is for.
+func (n *Node) takeCarrier(ctx context.Context, a *attempt, peer profile, carrier line.Carrier) (*link, error) {
+	for {
+		request, err := line.Receive(ctx, carrier.Conn)
+		if err != nil {
+			return nil, err
+		}
+		if l := n.links.of(a.peer, request.ID); l != nil {
+			if err := l.line.Take(ctx, request, carrier); err != nil {
+				return nil, err
+			}
+			n.resumed(l, carrier)
+			return l, nil
+		}
+		if request.New {
+			fresh, err := request.Begin(n.lineConfig())
+			if err == nil {
+				err = fresh.Take(ctx, request, carrier)
+			}
+			if err != nil {
+				fresh.Close()
+				return nil, err
+			}
+			return n.linked(a, peer, fresh, carrier)
+		}
+		if err := request.Refuse(ctx); err != nil { // then it may ask for a new one, until ctx ends
+			carrier.Conn.Close()
+			return nil, err
+		}
+	}
+}
+
+// lineConfig has the way to the server checked when a session becomes silent: if this node's NAT or network is the reason it is gone,
+// too, and is made anew by the time the session needs it.
+func (n *Node) lineConfig() line.Config {
+	return line.Config{Wait: n.config.PathWait, Quiet: n.client.Check}
+}
+
+// linked makes a session of a line that has its first carrier, and serves it until it ends.
+func (n *Node) linked(a *attempt, peer profile, fresh *line.Line, carrier line.Carrier) (*link, error) {
+	dialer := a.role == rendezvous.Dialer
+	// The line looks after its carriers, so the session has nothing to keep alive, and waits as long as the line does.
+	s, err := session.New(fresh, dialer, session.Config{KeepAlive: -1, Timeout: n.config.PathWait + helloTimeout})
+	if err != nil {
+		fresh.Close()
+		return nil, err
+	}
+	l := &link{
+		peer:     a.peer,
+		name:     peer.name,
+		dialOnly: peer.dialOnly,
+		dialer:   dialer,
+		session:  s,
+		line:     fresh,
+		local:    Addr{Node: n.id, Name: n.config.Name},
+		opened:   time.Now(),
+	}
+	if !n.links.add(l) {
+		s.Close()
+		return nil, n.Err()
+	}
+	w := carrier.Label.(origin)
+	timing := w.marks.since(a.introduced)
+	n.log.Info("linked", "peer", l.name, "path", w.path.Kind, "remote", w.path.Remote, "secured", timing.Secured,
+		"rounds", timing.Rounds, "syns", timing.SYNs)
+	n.roster.linked(l)
+	n.dials.fulfil(l)
+	n.tasks.Go(func() { n.serve(l) })
+	n.tasks.Go(func() { n.tend(l, w) })
+	return l, nil
+}
+
+// resumed notes that a link has got a further carrier.
+func (n *Node) resumed(l *link, carrier line.Carrier) {
+	w := carrier.Label.(origin)
+	n.log.Info("session goes on", "peer", l.name, "path", w.path.Kind, "remote", w.path.Remote)
+	n.dials.fulfil(l)
+}
+
+// wanting returns the newest link to a peer that a carrier of some rank would help: it has none, or a worse one.
+func (t *links) wanting(peer NodeID, rank uint8) *link {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var best *link
+	for _, l := range t.byPeer[peer] {
+		carrier, connected := l.line.Carrier()
+		if l.line.Err() == nil && !l.dialOnly && (!connected || carrier.Rank < rank) {
+			best = l
+		}
+	}
+	return best
+}
+
+// of returns the link with a peer over a line; nil if there is none.
+func (t *links) of(peer NodeID, id line.ID) *link {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, l := range t.byPeer[peer] {
+		if l.line.ID() == id && l.line.Err() == nil {
+			return l
+		}
+	}
+	return nil
+}
+
+// yield makes room for a connection that a peer wants to open between the same two ports as a carrier that this node has with it: the
+// peer would not, had it not lost that carrier. It is asked once whether it works, since a server may introduce as it likes.
+func (n *Node) yield(peer NodeID, round punch.Round) {
+	for _, l := range n.links.with(peer) {
+		path := l.path()
+		for _, remote := range round.Remotes {
+			if path.Kind == Direct && path.Remote == remote.Addr {
+				within := min(proveLast, proveFirst+2*l.line.Stats().RTT)
+				n.log.Debug("peer dials although there is a session", "peer", l.name, "remote", path.Remote, "prove_within", within)
+				l.line.Prove(n.ctx, within)
+			}
+		}
+	}
+}
+
+// How long a carrier may take to show that it works, beside two round trips, and at most. SYNs wait meanwhile.
+const (
+	proveFirst = 150 * time.Millisecond
+	proveLast  = time.Second
+)
+
+// with returns the links with a peer.
+func (t *links) with(peer NodeID) []*link {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return append([]*link(nil), t.byPeer[peer]...)
+}

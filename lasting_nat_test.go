@@ -1,0 +1,310 @@
+package bodkin_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin"
+	"github.com/bodkin-p2p/bodkin/natlab"
+	"github.com/bodkin-p2p/bodkin/server"
+)
+
+// A flow is one direction of a stream that numbers its words: whatever is lost, repeated or out of place is seen at once.
+type flow struct {
+	words atomic.Int64 // that came
+	mu    sync.Mutex
+	last  time.Time     // when words came last
+	gap   time.Duration // the longest time without
+	err   error
+}
+
+// flood writes numbers until the connection ends.
+func (f *flow) flood(conn net.Conn, pause time.Duration) {
+	block := make([]byte, 8<<10)
+	for word := uint64(0); ; {
+		for i := 0; i < len(block); i += 8 {
+			binary.BigEndian.PutUint64(block[i:], word)
+			word++
+		}
+		if _, err := conn.Write(block); err != nil {
+			f.fail(err)
+			return
+		}
+		if pause > 0 {
+			<-time.After(pause)
+		}
+	}
+}
+
+// check reads numbers until the connection ends.
+func (f *flow) check(conn net.Conn) {
+	block := make([]byte, 8<<10)
+	for want := uint64(0); ; {
+		n, err := io.ReadAtLeast(conn, block, 8)
+		if err == nil && n%8 != 0 {
+			_, err = io.ReadFull(conn, block[n:n+8-n%8])
+			n += 8 - n%8
+		}
+		if err != nil {
+			f.fail(err)
+			return
+		}
+		for i := 0; i < n; i += 8 {
+			if got := binary.BigEndian.Uint64(block[i:]); got != want {
+				f.fail(errors.New("a word is lost, repeated or out of place"))
+				return
+			}
+			want++
+		}
+		now := time.Now()
+		f.mu.Lock()
+		if !f.last.IsZero() {
+			f.gap = max(f.gap, now.Sub(f.last))
+		}
+		f.last = now
+		f.mu.Unlock()
+		f.words.Store(int64(want))
+	}
+}
+
+func (f *flow) fail(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err == nil {
+		f.err = err
+	}
+}
+
+func (f *flow) failure() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.err
+}
+
+// newGap begins to measure the longest gap anew, and returns the one until now.
+func (f *flow) newGap() time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	gap := f.gap
+	f.gap = 0
+	return gap
+}
+
+// A couple is two nodes and a stream between them that carries numbers both ways.
+type couple struct {
+	*world
+	near, far home
+	a, b      *bodkin.Node
+	conn      *bodkin.Conn
+	flows     [2]*flow // to b, to a
+}
+
+// join makes two nodes and has them talk.
+func newCouple(t *testing.T, w *world, near, far home, config bodkin.Config) *couple {
+	t.Helper()
+	c := &couple{world: w, near: near, far: far}
+	config.Name = "ada"
+	c.a = w.join(t, near, config)
+	config.Name = "ben"
+	c.b = w.join(t, far, config)
+	listener, err := c.b.Listen("flow")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.conn, err = c.a.Dial(t.Context(), "ben", "flow"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.conn.Write([]byte("go")); err != nil {
+		t.Fatal(err)
+	}
+	other, err := listener.AcceptConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(other, make([]byte, 2)); err != nil {
+		t.Fatal(err)
+	}
+	var work sync.WaitGroup
+	for i, ends := range [2][2]net.Conn{{c.conn, other}, {other, c.conn}} {
+		f := new(flow)
+		c.flows[i] = f
+		work.Go(func() { f.flood(ends[0], 2*time.Millisecond) })
+		work.Go(func() { f.check(ends[1]) })
+	}
+	t.Cleanup(func() {
+		c.conn.Close()
+		other.Close()
+		work.Wait()
+	})
+	c.goesOn(t)
+	return c
+}
+
+// goesOn waits until bytes have come both ways that were written after now, and returns the longest gap since the last time.
+func (c *couple) goesOn(t *testing.T) time.Duration {
+	t.Helper()
+	const words = 20 * 1024 // 40 ms worth of writing, and more than is on the way
+	var want [2]int64
+	for i, f := range c.flows {
+		want[i] = f.words.Load() + words
+	}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.Now().Add(60 * time.Second)
+	for range tick.C {
+		done := true
+		for i, f := range c.flows {
+			if err := f.failure(); err != nil {
+				t.Fatalf("flow %d: after %d words: %v", i, f.words.Load(), err)
+			}
+			done = done && f.words.Load() >= want[i]
+		}
+		if done {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("no bytes came for a minute; the path is %+v", c.conn.Path())
+		}
+	}
+	return max(c.flows[0].newGap(), c.flows[1].newGap())
+}
+
+// reset sends one end or both a reset in the other's name, until a carrier has died of it: a reset only counts if it is in sequence.
+func (c *couple) reset(t *testing.T, both bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	moved := make(chan struct{})
+	watching := make(chan struct{})
+	go func() {
+		defer close(moved)
+		for event := range c.a.Watch(ctx) {
+			if event.Kind == bodkin.Linked {
+				close(watching)
+			}
+			if event.Kind == bodkin.Moved {
+				return
+			}
+		}
+	}()
+	<-watching
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		ben, ada := c.conn.Path().Remote, c.a.Status().Reflexive
+		c.lab.Reset(ben, ada) // fails while there is no path
+		if both {
+			c.lab.Reset(ada, ben)
+		}
+		select {
+		case <-tick.C:
+		case <-moved:
+			if ctx.Err() != nil {
+				t.Fatal("no reset hit in a minute")
+			}
+			return
+		}
+	}
+}
+
+// TestStreamsGoOnThroughFaults breaks the path under a stream in every way the lab knows, and expects every byte once and in order.
+func TestStreamsGoOnThroughFaults(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		fault func(*testing.T, *couple)
+	}{
+		{"reset at one end", func(t *testing.T, c *couple) { c.reset(t, false) }},
+		{"reset at both ends", func(t *testing.T, c *couple) { c.reset(t, true) }},
+		{"NAT of the dialer rebooted", func(t *testing.T, c *couple) { must(0, c.near.nat.Reboot()) }},
+		{"NAT of the callee rebooted", func(t *testing.T, c *couple) { must(0, c.far.nat.Reboot()) }},
+		{"both NATs rebooted", func(t *testing.T, c *couple) { must(0, c.near.nat.Reboot()); must(0, c.far.nat.Reboot()) }},
+		{"new address outside the dialer", func(t *testing.T, c *couple) { must(0, c.near.nat.SetAddr("198.51.100.77")) }},
+		{"new address outside the callee", func(t *testing.T, c *couple) { must(0, c.far.nat.SetAddr("198.51.100.77")) }},
+		{"dialer moved to another NAT", func(t *testing.T, c *couple) {
+			must(0, c.near.Move(c.lab.NAT("cafe", natlab.PortRestrictedCone())))
+		}},
+		{"link cut for two seconds", func(t *testing.T, c *couple) {
+			c.lab.Cut(c.near)
+			<-time.After(2 * time.Second)
+			c.lab.Restore(c.near)
+		}},
+		{"link cut for eight seconds", func(t *testing.T, c *couple) {
+			c.lab.Cut(c.near)
+			<-time.After(8 * time.Second)
+			c.lab.Restore(c.near)
+		}},
+		{"reset while the server is away for a second", func(t *testing.T, c *couple) {
+			c.stop()
+			c.reset(t, true)
+			<-time.After(time.Second)
+			c.start(t, c.config)
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorldOf(t, server.Config{})
+			near, far := behind(w.lab.NAT("near", natlab.PortRestrictedCone()), "a"), behind(w.lab.NAT("far", natlab.Linux()), "b")
+			w.delays(near, far, delayAS, delayBS, delayAB)
+			pair := newCouple(t, w, near, far, bodkin.Config{})
+			began := time.Now()
+			c.fault(t, pair)
+			gap := pair.goesOn(t)
+			t.Logf("longest gap %v, flowing again after %v, path %v", gap.Round(time.Millisecond), time.Since(began).Round(time.Millisecond), pair.conn.Path().Kind)
+		})
+	}
+}
+
+// TestARelayedStreamGoesOnWhenItsServerIsRestarted kills the only path there is.
+func TestARelayedStreamGoesOnWhenItsServerIsRestarted(t *testing.T) {
+	t.Parallel()
+	w := newWorldOf(t, server.Config{})
+	near, far := behind(w.lab.NAT("near", natlab.Symmetric()), "a"), behind(w.lab.NAT("far", natlab.Symmetric()), "b")
+	w.delays(near, far, delayAS, delayBS, delayAB)
+	pair := newCouple(t, w, near, far, bodkin.Config{})
+	began := time.Now()
+	w.stop()
+	w.start(t, w.config)
+	gap := pair.goesOn(t)
+	t.Logf("longest gap %v, flowing again after %v", gap.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
+	if path := pair.conn.Path(); path.Kind != bodkin.Relayed {
+		t.Errorf("path is %v, want relayed", path.Kind)
+	}
+}
+
+// TestAStreamMovesFromTheRelayToADirectPath has the direct path appear under a stream. Other work on the machine can only
+// lengthen a gap, so the best of three counts.
+func TestAStreamMovesFromTheRelayToADirectPath(t *testing.T) {
+	t.Parallel()
+	const tries, limit = 3, 2 * 2 * (delayAS + delayBS) // two round trips by the relay
+	for range tries {
+		w := newWorldOf(t, server.Config{})
+		near, far := behind(w.lab.NAT("near", natlab.PortRestrictedCone()), "a"), behind(w.lab.NAT("far", natlab.PortRestrictedCone()), "b")
+		w.delays(near, far, delayAS, delayBS, 7*time.Second) // too far for a punch
+		pair := newCouple(t, w, near, far, bodkin.Config{})
+		if path := pair.conn.Path(); path.Kind != bodkin.Relayed {
+			t.Fatalf("path is %v, want relayed", path.Kind)
+		}
+		w.lab.SetDelay(near, far, delayAB)
+		pair.goesOn(t)
+		deadline := time.Now().Add(60 * time.Second)
+		for pair.conn.Path().Kind != bodkin.Direct {
+			if time.Now().After(deadline) {
+				t.Fatal("never direct")
+			}
+			<-time.After(20 * time.Millisecond)
+		}
+		gap := pair.goesOn(t)
+		t.Logf("longest gap %v", gap.Round(time.Millisecond))
+		if gap < limit {
+			return
+		}
+	}
+	t.Errorf("no gap of %d was below %v", tries, limit)
+}

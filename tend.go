@@ -1,0 +1,110 @@
+package bodkin
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/relay"
+	"github.com/bodkin-p2p/bodkin/internal/wire"
+)
+
+// Waits of a link that has lost its path. The side that began the session dials at once, the other after redialSecond, so that one
+// attempt is enough; then each backs off.
+const (
+	redialSecond = 1500 * time.Millisecond
+	redialFirst  = 500 * time.Millisecond
+	redialLast   = 30 * time.Second
+)
+
+// tend keeps a link on a path until it ends: it dials when the last carrier is lost, and looks for a direct path while it is relayed.
+func (n *Node) tend(l *link, now origin) {
+	defer func() { n.relays.forget(now.attempt) }()
+	look := time.NewTimer(improveFirst)
+	defer look.Stop()
+	for {
+		select {
+		case <-l.line.Changed():
+		case <-look.C:
+			if l.dialer && !l.dialOnly {
+				n.improve(l)
+			}
+			look.Reset(improveFirst)
+		case <-l.line.Done():
+			return
+		case <-n.ctx.Done():
+			return
+		}
+		next := l.origin()
+		if next == now {
+			continue
+		}
+		if next.path.Kind == 0 {
+			n.log.Info("session waits for a path", "peer", l.name, "err", l.line.Lost())
+		}
+		n.relays.forget(now.attempt)
+		now = next
+		n.roster.moved(l)
+		if now.path.Kind == 0 && l.line.Err() == nil {
+			if err := final(l.line.Lost()); err != nil {
+				l.line.Fail(err)
+				return
+			}
+			n.redial(l)
+		}
+	}
+}
+
+// final is an error of a carrier after which looking for another is in vain: the server has said that it relays no more.
+func final(lost error) error {
+	var ended *relay.StatusError
+	if errors.As(lost, &ended) && ended.Status == wire.RelayStatus_RELAY_STATUS_BYTES {
+		return lost
+	}
+	return nil
+}
+
+// redial gets a link a new carrier, unless the peer is faster, or the link ends.
+func (n *Node) redial(l *link) {
+	if l.dialOnly { // the peer must come
+		return
+	}
+	wait := time.Duration(0)
+	if !l.dialer {
+		wait = redialSecond
+	}
+	for next := redialFirst; ; next = min(2*next, redialLast) {
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-l.line.Changed():
+		case <-l.line.Done():
+		case <-n.ctx.Done():
+		}
+		timer.Stop()
+		if l.path().Kind != 0 || l.line.Err() != nil || n.ctx.Err() != nil {
+			l.line.Poke()
+			return
+		}
+		ctx, cancel := context.WithTimeout(n.ctx, dialTimeout)
+		err := n.redialOnce(ctx, l)
+		cancel()
+		n.log.Debug("dialled for a session without a path", "peer", l.name, "err", err)
+		wait = next/2 + rand.N(next)
+	}
+}
+
+// redialOnce asks for an introduction, or waits for one that is under way.
+func (n *Node) redialOnce(ctx context.Context, l *link) error {
+	d, mine := n.dials.join(target{id: l.peer})
+	if mine && !n.spawn(func() { n.dial(d) }) {
+		n.dials.end(d, nil, n.Err())
+	}
+	select {
+	case <-d.done:
+		return d.err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
