@@ -61,7 +61,14 @@ func (s *attempts) introduce(dialer, callee *conn, m *wire.Dial) (outcome string
 	s.mu.Lock()
 	if running := s.byPair[pairOf(dialer, callee)]; running != nil {
 		s.mu.Unlock()
-		return running.join(dialer, m.Request)
+		if running.join(dialer, m.Request) {
+			return "joined"
+		}
+		s.mu.Lock() // it ended meanwhile, and is out of the books
+		if s.byPair[pairOf(dialer, callee)] != nil {
+			s.mu.Unlock()
+			return "limited" // somebody else has begun another one this very moment; the node may try again
+		}
 	}
 	limit := int32(s.server.limits.AttemptsPerNode)
 	if s.closed || dialer.attempts.Load() >= limit || callee.attempts.Load() >= limit {
@@ -85,17 +92,17 @@ func (s *attempts) introduce(dialer, callee *conn, m *wire.Dial) (outcome string
 	return "introduced"
 }
 
-// join answers a further Dial with the introduction of the round that runs.
-func (a *attempt) join(c *conn, request uint64) (outcome string) {
+// join answers a further Dial with the introduction of the round that runs. It tells if the attempt is over instead.
+func (a *attempt) join(c *conn, request uint64) (joined bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	e := a.endOfLocked(c)
 	if e == nil || a.over {
-		return "limited" // ended this very moment; the node may try again
+		return false
 	}
 	e.request = request
 	c.send(a.introductionLocked(e, 0))
-	return "joined"
+	return true
 }
 
 // startRoundLocked sends the next round's introductions to both sides in the same tick: both are made before one is sent.

@@ -274,3 +274,28 @@ func TestClosedServerBeginsNoAttempt(t *testing.T) {
 		b.quiet(t)
 	})
 }
+
+// Seen to fail where a dial that finds an attempt ending is turned away: with "limited", once in some thousand dials.
+func TestADialThatMeetsAnEndingAttemptBeginsANewOne(t *testing.T) {
+	s := newTestServer(t, Limits{DialsPerSecond: 1 << 20, DialsPerMinute: 1 << 20, MessagesPerSecond: 1 << 20})
+	a, b := join(s, 1, 1), join(s, 1, 2)
+	a.say(dialNode(1, 2))
+	running := a.introduced(t).Attempt
+	b.take()
+	for request := range uint64(8000) {
+		ended := make(chan struct{})
+		go func() {
+			b.say(&wire.ClientMessage{Body: &wire.ClientMessage_Finished{Finished: &wire.Finished{Attempt: running, Round: 1, Direct: true}}})
+			close(ended)
+		}()
+		a.say(dialNode(request+2, 2))
+		<-ended
+		running = a.introduced(t).Attempt // of the ending attempt, if the dial was first
+		b.take()
+		if s.attempts.find(running) == nil {
+			a.say(dialNode(1<<40+request, 2))
+			running = a.introduced(t).Attempt
+			b.take()
+		}
+	}
+}
