@@ -9,7 +9,7 @@ import (
 )
 
 // registerAgain tells the server of a new profile.
-func (s *session) registerAgain(r Registration) {
+func (s *mainConn) registerAgain(r Registration) {
 	s.registering.Lock()
 	defer s.registering.Unlock()
 	s.told = r
@@ -17,7 +17,7 @@ func (s *session) registerAgain(r Registration) {
 }
 
 // registerBehavior tells the server how the networks behave, with the profile as it was sealed before: nobody in the room is told of that.
-func (s *session) registerBehavior() {
+func (s *mainConn) registerBehavior() {
 	s.registering.Lock()
 	defer s.registering.Unlock()
 	s.send(s.told.message(s.proxied, s.client.State().Behavior))

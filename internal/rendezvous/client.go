@@ -66,8 +66,8 @@ type Client struct {
 	telling sync.Mutex // held while one of the config's functions is called
 
 	mu         sync.Mutex
-	session    *session // nil: not registered
-	giveUp     func()   // ends the connection attempt that is under way; nil: none is
+	main       *mainConn // nil: not registered
+	giveUp     func()    // ends the connection attempt that is under way; nil: none is
 	state      State
 	outcome    *outcome // of the connection attempt that is under way or comes next
 	untold     error    // of the last attempt, if it failed and Registered has not told it yet
@@ -200,9 +200,9 @@ func (c *Client) runOnce(ctx context.Context) (ending, error) {
 }
 
 // adopt makes s the connection that everybody uses.
-func (c *Client) adopt(s *session) {
+func (c *Client) adopt(s *mainConn) {
 	c.mu.Lock()
-	c.session, c.registered, c.preferred = s, true, s.state.Remote
+	c.main, c.registered, c.preferred = s, true, s.state.Remote
 	before := c.state
 	c.state = s.state
 	c.state.Mapped = c.mapped.endpoint
@@ -215,9 +215,9 @@ func (c *Client) adopt(s *session) {
 	c.tellState()
 }
 
-func (c *Client) abandon(s *session) {
+func (c *Client) abandon(s *mainConn) {
 	c.mu.Lock()
-	c.session = nil
+	c.main = nil
 	c.state.Connected = false
 	c.mu.Unlock()
 	c.roster.disconnected()
@@ -247,7 +247,7 @@ func (c *Client) tellState() {
 // *RefusedError. It returns ctx's error when ctx ends, and net.ErrClosed after Run has returned.
 func (c *Client) Registered(ctx context.Context) (State, error) {
 	c.mu.Lock()
-	o, state, isRegistered, untold := c.outcome, c.state, c.session != nil, c.untold
+	o, state, isRegistered, untold := c.outcome, c.state, c.main != nil, c.untold
 	c.untold = nil
 	c.mu.Unlock()
 	switch {
@@ -284,10 +284,10 @@ func (c *Client) Update() {
 }
 
 // current returns the connection, or nil.
-func (c *Client) current() *session {
+func (c *Client) current() *mainConn {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.session
+	return c.main
 }
 
 func (c *Client) wasRegistered() bool {

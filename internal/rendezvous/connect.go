@@ -41,8 +41,8 @@ func (c *Client) dial(ctx context.Context, a address) (net.Conn, error) {
 	return c.config.Dial(ctx, a.addr)
 }
 
-// connect returns a registered session, with the first address of all servers that gives one.
-func (c *Client) connect(ctx context.Context) (*session, error) {
+// connect returns a registered main connection, with the first address of all servers that gives one.
+func (c *Client) connect(ctx context.Context) (*mainConn, error) {
 	addresses, failed := c.resolve(ctx)
 	var named []netip.Addr
 	for _, a := range addresses {
@@ -203,7 +203,7 @@ func (c *Client) dialFirst(ctx context.Context, addresses []address) (conn net.C
 }
 
 // open makes TLS and registers. It closes conn if it fails.
-func (c *Client) open(ctx context.Context, conn net.Conn, at address) (s *session, err error) {
+func (c *Client) open(ctx context.Context, conn net.Conn, at address) (s *mainConn, err error) {
 	handshakeCtx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	secure := tls.Client(conn, c.config.TLS)
@@ -214,7 +214,7 @@ func (c *Client) open(ctx context.Context, conn net.Conn, at address) (s *sessio
 	stop := context.AfterFunc(ctx, func() { secure.Close() })
 	defer stop()
 	secure.SetDeadline(time.Now().Add(connectTimeout))
-	s = &session{client: c, proxied: !at.addr.IsValid(), conn: secure, reader: bufio.NewReaderSize(secure, 4<<10), dials: map[uint64]chan answer{}}
+	s = &mainConn{client: c, proxied: !at.addr.IsValid(), conn: secure, reader: bufio.NewReaderSize(secure, 4<<10), dials: map[uint64]chan answer{}}
 	welcome, err := s.register()
 	if err != nil {
 		secure.Close()
@@ -226,7 +226,7 @@ func (c *Client) open(ctx context.Context, conn net.Conn, at address) (s *sessio
 }
 
 // register says the first message and reads the answer.
-func (s *session) register() (*wire.Welcome, error) {
+func (s *mainConn) register() (*wire.Welcome, error) {
 	s.told = s.client.config.Profile()
 	first := s.told.message(s.proxied, natbehavior.Reports{}) // it may be another network than last time
 	if err := wire.Write(s.conn, first); err != nil {

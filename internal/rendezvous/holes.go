@@ -16,7 +16,7 @@ import (
 )
 
 // openHole makes one hole connection from the node's port and tells where the server saw it come from.
-func (s *session) openHole(ctx context.Context, to netip.AddrPort, at time.Time) (natbehavior.Sample, error) {
+func (s *mainConn) openHole(ctx context.Context, to netip.AddrPort, at time.Time) (natbehavior.Sample, error) {
 	ctx, cancel := context.WithTimeout(ctx, holeTimeout)
 	defer cancel()
 	conn, err := s.client.config.Dial(ctx, to)
@@ -28,7 +28,7 @@ func (s *session) openHole(ctx context.Context, to netip.AddrPort, at time.Time)
 }
 
 // openSample makes one from a fresh port, which the caller closes.
-func (s *session) openSample(ctx context.Context, to netip.AddrPort, started func()) (natbehavior.Sample, net.Conn, error) {
+func (s *mainConn) openSample(ctx context.Context, to netip.AddrPort, started func()) (natbehavior.Sample, net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, holeTimeout)
 	defer cancel()
 	at := time.Now()
@@ -45,7 +45,7 @@ func (s *session) openSample(ctx context.Context, to netip.AddrPort, started fun
 }
 
 // ask says hello on a hole connection whose SYN left at a time.
-func (s *session) ask(ctx context.Context, conn net.Conn, to netip.AddrPort, at time.Time, isSample bool) (natbehavior.Sample, error) {
+func (s *mainConn) ask(ctx context.Context, conn net.Conn, to netip.AddrPort, at time.Time, isSample bool) (natbehavior.Sample, error) {
 	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
 	if err := wire.Write(conn, &wire.HoleHello{Token: s.welcomed.GetHoleToken(), Sample: isSample}); err != nil {
 		return natbehavior.Sample{}, err
@@ -77,7 +77,7 @@ func abort(conn net.Conn) {
 // closedPort connects to a port of the server on which nobody listens. If that opens, something on the way answers in the server's
 // place, and would do so in a peer's: a transparent proxy.
 func (m *measurement) closedPort(ctx context.Context) {
-	s := m.session
+	s := m.main
 	port := s.welcomed.GetClosedPort()
 	if port == 0 || s.client.config.DialSample == nil {
 		return
@@ -106,7 +106,7 @@ const (
 // hairpin connects from a fresh port to the node's own external endpoint, while the node's port connects to that of the fresh one, as two
 // nodes behind one NAT would. It is only worth trying where both have one.
 func (m *measurement) hairpin(ctx context.Context) {
-	s := m.session
+	s := m.main
 	m.mu.Lock()
 	mapping := natbehavior.Classify(*m.of(s.state.Remote.Addr())).Mapping
 	m.mu.Unlock()

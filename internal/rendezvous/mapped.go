@@ -28,7 +28,7 @@ const (
 // A mapped is the endpoint that is to be proven, and how that stands. It is part of the Client, guarded by its mu.
 type mapped struct {
 	endpoint netip.AddrPort // zero: none
-	told     *session       // who was told of it last
+	told     *mainConn      // who was told of it last
 	retryAt  time.Time      // zero: the answer is awaited, or final
 }
 
@@ -42,7 +42,7 @@ func (c *Client) SetMapped(endpoint netip.AddrPort) {
 	}
 	c.mapped = mapped{endpoint: endpoint}
 	c.state.Mapped, c.state.Proof = endpoint, ProofNone
-	s := c.session
+	s := c.main
 	c.mu.Unlock()
 	if s != nil {
 		s.sendMapped()
@@ -73,7 +73,7 @@ func (c *Client) expectProofs() (done func()) {
 }
 
 // sendMapped tells the server of the endpoint, or that there is none.
-func (s *session) sendMapped() {
+func (s *mainConn) sendMapped() {
 	c := s.client
 	c.mu.Lock()
 	c.mapped.told, c.mapped.retryAt = s, time.Time{}
@@ -86,7 +86,7 @@ func (s *session) sendMapped() {
 }
 
 // registeredMapped tells a server that does not know of the endpoint yet.
-func (s *session) registeredMapped() {
+func (s *mainConn) registeredMapped() {
 	c := s.client
 	c.mu.Lock()
 	isDue := c.mapped.endpoint.IsValid() && c.mapped.told != s
@@ -97,7 +97,7 @@ func (s *session) registeredMapped() {
 }
 
 // retryMapped asks again when it is time. It is called with each ping.
-func (s *session) retryMapped(now time.Time) {
+func (s *mainConn) retryMapped(now time.Time) {
 	c := s.client
 	c.mu.Lock()
 	isDue := !c.mapped.retryAt.IsZero() && !now.Before(c.mapped.retryAt)
@@ -108,7 +108,7 @@ func (s *session) retryMapped(now time.Time) {
 }
 
 // proved takes the server's answer.
-func (s *session) proved(m *wire.MappedProof) {
+func (s *mainConn) proved(m *wire.MappedProof) {
 	c := s.client
 	c.mu.Lock()
 	if m.Endpoint.AddrPort() != c.mapped.endpoint {

@@ -31,7 +31,7 @@ const (
 
 // A measurement is one look at how the networks between node and server treat TCP.
 type measurement struct {
-	session *session
+	main *mainConn
 
 	mu     sync.Mutex
 	v4, v6 natbehavior.Evidence
@@ -39,8 +39,8 @@ type measurement struct {
 	asked  []netip.Addr // of the server, in this measurement
 }
 
-// measureAll measures when the session begins, and again when somebody asks for it.
-func (s *session) measureAll(ctx context.Context) {
+// measureAll measures when the main connection begins, and again when somebody asks for it.
+func (s *mainConn) measureAll(ctx context.Context) {
 	if s.proxied || len(s.holePorts) == 0 {
 		return // there is nothing to see: no other connection keeps a mapping alive; or nobody to look
 	}
@@ -64,7 +64,7 @@ func (s *session) measureAll(ctx context.Context) {
 // measure looks at mapping and allocation first, which takes a round trip and some 60 ms, and tells the server. It then has the server
 // dial back, which takes seconds where nothing comes in, and only then connects to the server's other addresses: they are those
 // that the node's filter knows nothing of. It returns when to measure again because the server was busy; zero: never.
-func (s *session) measure(ctx context.Context) (retryAfter time.Duration) {
+func (s *mainConn) measure(ctx context.Context) (retryAfter time.Duration) {
 	defer s.client.expectProofs()()
 	m := s.newMeasurement()
 	m.note(natbehavior.Sample{Local: s.state.Local, Server: s.state.Remote, Seen: s.state.Observed, At: s.opened})
@@ -93,8 +93,8 @@ func (s *session) measure(ctx context.Context) (retryAfter time.Duration) {
 }
 
 // newMeasurement begins with what takes longest to learn, from the last one in this network.
-func (s *session) newMeasurement() *measurement {
-	m := &measurement{session: s}
+func (s *mainConn) newMeasurement() *measurement {
+	m := &measurement{main: s}
 	state := s.client.State()
 	keep := func(e natbehavior.Evidence) natbehavior.Evidence {
 		e.Samples = nil
@@ -105,7 +105,7 @@ func (s *session) newMeasurement() *measurement {
 }
 
 // holesHere is the hole ports on the address of the main connection.
-func (s *session) holesHere() []netip.AddrPort {
+func (s *mainConn) holesHere() []netip.AddrPort {
 	var holes []netip.AddrPort
 	for _, port := range s.holePorts[:min(len(s.holePorts), holesMax)] {
 		holes = append(holes, netip.AddrPortFrom(s.state.Remote.Addr(), uint16(port)))
@@ -114,7 +114,7 @@ func (s *session) holesHere() []netip.AddrPort {
 }
 
 // holesElsewhere is the hole listeners on other addresses that the invite names too: the server's word alone is not enough to dial.
-func (s *session) holesElsewhere() []netip.AddrPort {
+func (s *mainConn) holesElsewhere() []netip.AddrPort {
 	var holes []netip.AddrPort
 	for _, hole := range s.welcomed.GetHoles() {
 		addr := hole.AddrPort()
@@ -131,15 +131,15 @@ func (m *measurement) own(ctx context.Context, to ...netip.AddrPort) {
 	var holes sync.WaitGroup
 	defer holes.Wait()
 	for _, hole := range to {
-		if hole.Addr() != m.session.state.Remote.Addr() && !m.contact(hole.Addr()) {
+		if hole.Addr() != m.main.state.Remote.Addr() && !m.contact(hole.Addr()) {
 			continue
 		}
 		at := time.Now()
 		holes.Go(func() {
-			seen, err := m.session.openHole(ctx, hole, at)
+			seen, err := m.main.openHole(ctx, hole, at)
 			if err != nil {
 				if ctx.Err() == nil {
-					m.session.client.log.Info("hole connection failed", "server", hole, "err", err)
+					m.main.client.log.Info("hole connection failed", "server", hole, "err", err)
 				}
 				return
 			}
@@ -160,7 +160,7 @@ func (m *measurement) contact(addr netip.Addr) bool {
 		return false
 	}
 	m.asked = append(m.asked, addr)
-	m.session.client.contact(addr)
+	m.main.client.contact(addr)
 	return true
 }
 
@@ -192,7 +192,7 @@ func (c *Client) isFresh(addr netip.Addr) bool {
 
 // sample looks at the mappings of fresh ports, in the family of the main connection: each begins when the SYN before has left.
 func (m *measurement) sample(ctx context.Context) {
-	s := m.session
+	s := m.main
 	if s.client.config.DialSample == nil || len(s.holePorts) == 0 || s.state.Local.Addr() == s.state.Observed.Addr() {
 		return
 	}
@@ -252,9 +252,9 @@ func (m *measurement) publish(register, isComplete bool) {
 	v4, v6 := clone(m.v4), clone(m.v6)
 	holes := slices.Clone(m.holes)
 	m.mu.Unlock()
-	c := m.session.client
+	c := m.main.client
 	c.mu.Lock()
-	if c.session != m.session {
+	if c.main != m.main {
 		c.mu.Unlock()
 		return
 	}
@@ -263,7 +263,7 @@ func (m *measurement) publish(register, isComplete bool) {
 	c.state.Behavior = natbehavior.Reports{IPv4: natbehavior.Classify(v4), IPv6: natbehavior.Classify(v6)}
 	c.mu.Unlock()
 	if register {
-		m.session.registerBehavior()
+		m.main.registerBehavior()
 	}
 	c.tellState()
 }
@@ -275,7 +275,7 @@ func clone(e natbehavior.Evidence) natbehavior.Evidence {
 
 // dialBack has the server dial the node, and takes what came back. It returns when to ask again if the server was busy.
 func (m *measurement) dialBack(ctx context.Context) (retryAfter time.Duration) {
-	s := m.session
+	s := m.main
 	number, answers := s.askDialBack()
 	err := s.send(&wire.ClientMessage{Body: &wire.ClientMessage_DialBack{DialBack: &wire.DialBack{
 		Number: number, Key: append([]byte(nil), s.client.proofKey[:]...)}}})
@@ -311,7 +311,7 @@ func (m *measurement) take(answer *wire.DialledBack) {
 	for _, try := range answer.Tries {
 		from, _ := netip.AddrFromSlice(try.From)
 		d := natbehavior.DialBack{From: from.Unmap(), To: try.To.AddrPort(), Answer: known(try.Answer, natbehavior.ICMP), Fresh: try.OtherAddress}
-		if d.Fresh && !m.session.client.isFresh(d.From) {
+		if d.Fresh && !m.main.client.isFresh(d.From) {
 			i := slices.IndexFunc(before, func(b natbehavior.DialBack) bool { return b.Fresh && b.From == d.From })
 			if i < 0 {
 				continue
@@ -324,7 +324,7 @@ func (m *measurement) take(answer *wire.DialledBack) {
 }
 
 // askDialBack makes a channel for the answer to the question of that number.
-func (s *session) askDialBack() (number uint32, answers <-chan *wire.DialledBack) {
+func (s *mainConn) askDialBack() (number uint32, answers <-chan *wire.DialledBack) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.dialBackNumber++
@@ -333,7 +333,7 @@ func (s *session) askDialBack() (number uint32, answers <-chan *wire.DialledBack
 }
 
 // answerDialBack gives the answer to who waits for it.
-func (s *session) answerDialBack(m *wire.DialledBack) {
+func (s *mainConn) answerDialBack(m *wire.DialledBack) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.dialledBack != nil && m.Number == s.dialBackNumber {

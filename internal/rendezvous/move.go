@@ -18,7 +18,7 @@ func (c *Client) Moved() {
 	default: // noted already
 	}
 	c.mu.Lock()
-	s, giveUp := c.session, c.giveUp
+	s, giveUp := c.main, c.giveUp
 	c.mu.Unlock()
 	switch {
 	case s != nil:
@@ -37,7 +37,7 @@ func (c *Client) Check() {
 }
 
 // check gives the server a short while for its next message.
-func (s *session) check() {
+func (s *mainConn) check() {
 	s.mu.Lock()
 	if !s.leaveBy.IsZero() {
 		s.mu.Unlock()
@@ -50,7 +50,7 @@ func (s *session) check() {
 }
 
 // isSuspect reports whether the server was silent since check.
-func (s *session) isSuspect() bool {
+func (s *mainConn) isSuspect() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.suspect
@@ -70,7 +70,7 @@ func (c *Client) takeMoved() bool {
 }
 
 // connectUnlessMoved is connect, until Moved is called.
-func (c *Client) connectUnlessMoved(ctx context.Context) (*session, error) {
+func (c *Client) connectUnlessMoved(ctx context.Context) (*mainConn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c.mu.Lock()

@@ -24,8 +24,8 @@ const (
 	farewell = time.Second
 )
 
-// A session is one main connection, from its registration to its end.
-type session struct {
+// A mainConn is one main connection, from its registration to its end.
+type mainConn struct {
 	client  *Client
 	proxied bool
 	conn    *tls.Conn
@@ -46,7 +46,7 @@ type session struct {
 	mu      sync.Mutex
 	leaveBy time.Time              // zero: not leaving
 	queue   []byte                 // frames to be sent
-	dials   map[uint64]chan answer // by request; nil: the session is over
+	dials   map[uint64]chan answer // by request; nil: the connection is over
 	suspect bool                   // the network changed, and nothing has come since
 	pinged  time.Time              // when the ping left that was not answered yet; zero: none
 	rtt     time.Duration
@@ -62,7 +62,7 @@ type answer struct {
 }
 
 // welcome takes over what the server said of itself.
-func (s *session) welcome(w *wire.Welcome, at address) {
+func (s *mainConn) welcome(w *wire.Welcome, at address) {
 	s.interval = min(max(time.Duration(w.GetPingIntervalMs())*time.Millisecond, pingIntervalMin), pingIntervalMax)
 	s.spread = time.Duration(w.GetReconnectSpreadMs()) * time.Millisecond
 	s.welcomed, s.holePorts = w, w.GetHolePorts()
@@ -72,7 +72,7 @@ func (s *session) welcome(w *wire.Welcome, at address) {
 }
 
 // serve reads until the connection or ctx ends. The connection is then closed, and nothing of it runs any more.
-func (s *session) serve(ctx context.Context) error {
+func (s *mainConn) serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	closed := make(chan struct{})
 	context.AfterFunc(ctx, func() {
@@ -98,7 +98,7 @@ func (s *session) serve(ctx context.Context) error {
 // leave bounds the goodbye: the writer ends with TLS's close_notify, so that the others in the room are told at once, and the reader goes on until the server
 // has closed too. What is still on its way from the server would otherwise arrive at the next connection from the same port
 // and be answered there with a reset, which closes a Linux NAT's new entry: that connection then hung in 2 of 5 restarts.
-func (s *session) leave() {
+func (s *mainConn) leave() {
 	s.mu.Lock()
 	s.leaveBy = time.Now().Add(farewell)
 	s.conn.SetReadDeadline(s.leaveBy)
@@ -107,7 +107,7 @@ func (s *session) leave() {
 }
 
 // extendRead gives the server another while for its next message; not once the node is leaving.
-func (s *session) extendRead() {
+func (s *mainConn) extendRead() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.suspect = false
@@ -117,7 +117,7 @@ func (s *session) extendRead() {
 }
 
 // read handles messages until the connection ends. Silence of two and a half ping intervals is an end: two pongs are missing.
-func (s *session) read() error {
+func (s *mainConn) read() error {
 	for {
 		s.extendRead()
 		var m wire.ServerMessage
@@ -152,7 +152,7 @@ func (s *session) read() error {
 }
 
 // send queues a message, and does not block. A server that reads nothing loses the connection.
-func (s *session) send(m *wire.ClientMessage) error {
+func (s *mainConn) send(m *wire.ClientMessage) error {
 	frame, err := wire.Append(nil, m)
 	if err != nil {
 		return err
@@ -176,7 +176,7 @@ func (s *session) send(m *wire.ClientMessage) error {
 
 // write sends what is queued, and pings: at once, again as soon as there is a round trip to tell, and then
 // once in each interval, not all nodes at the same time.
-func (s *session) write(ctx context.Context) {
+func (s *mainConn) write(ctx context.Context) {
 	ping := time.NewTimer(0)
 	defer ping.Stop()
 	for first := true; ; {
@@ -206,7 +206,7 @@ func (s *session) write(ctx context.Context) {
 	}
 }
 
-func (s *session) ping() {
+func (s *mainConn) ping() {
 	s.mu.Lock()
 	rtt := s.rtt
 	if s.pinged.IsZero() {
@@ -218,7 +218,7 @@ func (s *session) ping() {
 
 // ponged takes the round trip. Of several, a lower one counts at once and a higher one by an eighth: what is
 // wanted is the path's delay, not that of a queue.
-func (s *session) ponged(m *wire.Pong) {
+func (s *mainConn) ponged(m *wire.Pong) {
 	s.spread = time.Duration(m.GetReconnectSpreadMs()) * time.Millisecond
 	s.mu.Lock()
 	if s.pinged.IsZero() {
@@ -241,7 +241,7 @@ func (s *session) ponged(m *wire.Pong) {
 	c.state.RTT = rtt
 }
 
-func (s *session) introduced(m *wire.Introduction) {
+func (s *mainConn) introduced(m *wire.Introduction) {
 	i := Introduction{
 		Attempt:  wire.AttemptID(m.Attempt),
 		Request:  m.Request,
@@ -270,7 +270,7 @@ func (s *session) introduced(m *wire.Introduction) {
 	}
 }
 
-func (s *session) dialFailed(m *wire.DialFailed) {
+func (s *mainConn) dialFailed(m *wire.DialFailed) {
 	err := error(ErrNotHere)
 	if m.Code == wire.DialFailed_CODE_LIMITED {
 		err = &LimitedError{time.Duration(m.RetryAfterMs) * time.Millisecond}
@@ -278,7 +278,7 @@ func (s *session) dialFailed(m *wire.DialFailed) {
 	s.answer(m.Request, answer{err: err})
 }
 
-func (s *session) attemptOver(m *wire.AttemptOver) {
+func (s *mainConn) attemptOver(m *wire.AttemptOver) {
 	if tell := s.client.config.Over; tell != nil {
 		s.client.telling.Lock()
 		defer s.client.telling.Unlock()
@@ -286,7 +286,7 @@ func (s *session) attemptOver(m *wire.AttemptOver) {
 	}
 }
 
-func (s *session) relayOver(m *wire.RelayOver) {
+func (s *mainConn) relayOver(m *wire.RelayOver) {
 	if tell := s.client.config.RelayOver; tell != nil {
 		s.client.telling.Lock()
 		defer s.client.telling.Unlock()
@@ -295,7 +295,7 @@ func (s *session) relayOver(m *wire.RelayOver) {
 }
 
 // answer gives a to whoever waits for it. There is one answer to a request; further rounds find nobody waiting.
-func (s *session) answer(request uint64, a answer) {
+func (s *mainConn) answer(request uint64, a answer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if waiting := s.dials[request]; waiting != nil {
@@ -305,7 +305,7 @@ func (s *session) answer(request uint64, a answer) {
 }
 
 // endDials answers all who wait, and lets nobody begin.
-func (s *session) endDials() {
+func (s *mainConn) endDials() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, waiting := range s.dials {
@@ -315,7 +315,7 @@ func (s *session) endDials() {
 }
 
 // dial registers a waiting request. Without a connection it returns false.
-func (s *session) dial(request uint64) (<-chan answer, bool) {
+func (s *mainConn) dial(request uint64) (<-chan answer, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.dials == nil {
@@ -326,7 +326,7 @@ func (s *session) dial(request uint64) (<-chan answer, bool) {
 	return waiting, true
 }
 
-func (s *session) forget(request uint64) {
+func (s *mainConn) forget(request uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.dials, request)
