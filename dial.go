@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
+	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
 // dialTimeout bounds the work for one dial: the server's answer and a whole attempt (10 s at most, docs/protocol.md).
@@ -24,11 +25,37 @@ func parseTarget(peer string) (target, error) {
 	if name := strings.ToLower(peer); validName(name) && !looksLikeID(name) {
 		return target{name: name}, nil
 	}
+	if !looksLikeID(strings.ToLower(peer)) {
+		return target{}, fmt.Errorf("bodkin: peer %q: neither a name (1 to %d of a-z, 0-9 and -) nor an id (node1...)", short(peer), wire.MaxName)
+	}
 	id, err := ParseNodeID(peer)
 	if err != nil {
-		return target{}, fmt.Errorf("bodkin: peer %q: %w", peer, err)
+		return target{}, fmt.Errorf("bodkin: peer %q: %w", short(peer), err)
 	}
 	return target{id: id}, nil
+}
+
+// short is text that somebody gave, cut to what an error has room for.
+func short(text string) string {
+	const most = 80
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "..."
+}
+
+// CheckPeer tells why text cannot stand for a peer, which is the name of a node or its id. Nil does not mean that there is one.
+func CheckPeer(text string) error {
+	_, err := parseTarget(text)
+	return err
+}
+
+// CheckService tells why text cannot be the name of a service: it has 1 to 128 bytes, all printable.
+func CheckService(text string) error {
+	if wire.Validate(&wire.StreamOpen{Service: text}) != nil {
+		return fmt.Errorf("bodkin: service %q: want 1 to %d printable characters", short(text), wire.MaxService)
+	}
+	return nil
 }
 
 // looksLikeID tells whether text was meant as a node id, so that a mistyped id is not taken for a name.
@@ -49,6 +76,9 @@ func (t target) matches(id NodeID, name string) bool {
 // wants fewer dials, and ctx's own. A session goes on being made when ctx ends, for the next caller.
 func (n *Node) Dial(ctx context.Context, peer, service string) (*Conn, error) {
 	who, err := parseTarget(peer)
+	if err == nil {
+		err = CheckService(service)
+	}
 	if err != nil {
 		return nil, err
 	}

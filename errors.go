@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bodkin-p2p/bodkin/internal/identity"
 	"github.com/bodkin-p2p/bodkin/internal/punch"
 	"github.com/bodkin-p2p/bodkin/internal/relay"
 	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
@@ -21,6 +22,9 @@ var (
 
 	// ErrServerUnreachable tells that no address of the rendezvous server answered. See [UnreachableError].
 	ErrServerUnreachable = errors.New("bodkin: server unreachable")
+
+	// ErrWrongServer tells that who answered is not the server of the invite. It comes with ErrServerUnreachable.
+	ErrWrongServer = identity.ErrWrongServer
 
 	// ErrRefused tells that the server, or its limits, do not let this node in. See [RefusedError].
 	ErrRefused = errors.New("bodkin: refused by the server")

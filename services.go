@@ -1,12 +1,10 @@
 package bodkin
 
 import (
-	"fmt"
 	"net"
 	"sync"
 
 	"github.com/bodkin-p2p/bodkin/internal/session"
-	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
 // backlog is how many streams may wait for a listener's Accept; more are refused as busy.
@@ -35,8 +33,8 @@ func (n *Node) Listen(service string) (*Listener, error) {
 	if n.config.DialOnly {
 		return nil, ErrDialOnly
 	}
-	if err := wire.Validate(&wire.StreamOpen{Service: service}); err != nil {
-		return nil, fmt.Errorf("bodkin: service %q: want 1 to %d printable characters", service, wire.MaxService)
+	if err := CheckService(service); err != nil {
+		return nil, err
 	}
 	l := &Listener{service: service, node: n, streams: make(chan *Conn, backlog), done: make(chan struct{})}
 	n.services.mu.Lock()

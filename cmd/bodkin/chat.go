@@ -34,6 +34,11 @@ nobody is in the chat, lines wait; those of a program for ten seconds.`,
 	asJSON := jsonFlag(c, "received lines as a JSON object each: {from, id, text}")
 	nodeFlags(g, c)
 	c.RunE = func(c *cobra.Command, args []string) error {
+		for _, peer := range args {
+			if err := checkPeer(peer); err != nil {
+				return err
+			}
+		}
 		node, err := openListener(c.Context(), g, c.ErrOrStderr())
 		if err != nil {
 			return err
@@ -44,9 +49,9 @@ nobody is in the chat, lines wait; those of a program for ten seconds.`,
 		defer cancel(nil)
 		room := newChatRoom(node)
 		if len(args) == 1 { // also tells at once if there is no such peer
-			ping, err := node.Ping(ctx, args[0])
+			ping, err := reach(ctx, node, args[0], func(peer string) (bodkin.Ping, error) { return node.Ping(ctx, peer) })
 			if err != nil {
-				return about(args[0], err)
+				return err
 			}
 			room.only = &person{ping.ID, ping.Name}
 		}

@@ -1,7 +1,11 @@
 package main
 
 import (
+	"cmp"
+
 	"github.com/spf13/cobra"
+
+	"github.com/bodkin-p2p/bodkin/internal/control"
 )
 
 func newConnect(g *globals) *cobra.Command {
@@ -25,14 +29,19 @@ serves.`,
 	nodeFlags(g, c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		peer, service := args[0], args[1]
+		if err := cmp.Or(checkPeer(peer), checkService(service)); err != nil {
+			return err
+		}
 		node, err := openDialer(c.Context(), g, c.ErrOrStderr())
 		if err != nil {
 			return err
 		}
 		defer node.Close()
-		stream, err := node.Dial(c.Context(), peer, service)
+		stream, err := reach(c.Context(), node, peer, func(peer string) (control.Stream, error) {
+			return node.Dial(c.Context(), peer, service)
+		})
 		if err != nil {
-			return about(peer, err)
+			return err
 		}
 		if err := pipeStdio(c.Context(), c.InOrStdin(), c.OutOrStdout(), stream); err != nil {
 			return aboutStream(peer, service, err)

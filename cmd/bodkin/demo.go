@@ -49,7 +49,11 @@ and where namespaces are forbidden, the same runs over loopback, without NATs.`,
 		if *asJSON {
 			out = c.ErrOrStderr()
 		}
-		result, err := playDemo(c.Context(), newStory(out), entered, int64(size))
+		story := newStory(out)
+		result, err := playDemo(c.Context(), story, entered, int64(size))
+		if err == nil {
+			err = story.told.err
+		}
 		if err == nil && *asJSON {
 			err = json.NewEncoder(c.OutOrStdout()).Encode(result)
 		}

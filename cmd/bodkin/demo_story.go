@@ -20,10 +20,26 @@ type story struct {
 	live  bool       // the progress bar may be drawn over itself
 	width func() int // of the terminal
 	began time.Time
+	told  *keeper // what out writes to
+}
+
+// A keeper passes writes on, and keeps the first error: a story is told in many lines, of which none asks.
+type keeper struct {
+	io.Writer
+	err error
+}
+
+func (k *keeper) Write(b []byte) (int, error) {
+	n, err := k.Writer.Write(b)
+	if k.err == nil {
+		k.err = err
+	}
+	return n, err
 }
 
 func newStory(out io.Writer) *story {
-	return &story{out: out, style: styleOf(out), live: isTerminal(out) && takesEscapes(), width: func() int { return terminalWidth(out) }, began: time.Now()}
+	told := &keeper{Writer: out}
+	return &story{out: told, style: styleOf(out), live: isTerminal(out) && takesEscapes(), width: func() int { return terminalWidth(out) }, began: time.Now(), told: told}
 }
 
 // terminalWidth is 80 where it cannot be told.

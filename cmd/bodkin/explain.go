@@ -13,7 +13,7 @@ import (
 
 	"github.com/bodkin-p2p/bodkin"
 	"github.com/bodkin-p2p/bodkin/internal/control"
-	"github.com/bodkin-p2p/bodkin/internal/identity"
+	"github.com/bodkin-p2p/bodkin/server"
 )
 
 // Exit codes. Scripts rely on them.
@@ -96,7 +96,7 @@ func explain(err error) *failure {
 	case errors.Is(err, bodkin.ErrServerUnreachable):
 		f.code = exitServerUnreachable
 		f.text = f.text[max(0, strings.LastIndex(f.text, "server unreachable")):] // each layer says it
-		if errors.Is(err, identity.ErrWrongServer) {
+		if errors.Is(err, bodkin.ErrWrongServer) {
 			f.hint = "the invite is for another server, or the server's keys were lost: ask for a new invite"
 			break
 		}
@@ -110,6 +110,8 @@ func explain(err error) *failure {
 		f.hint = "another command of this machine listens on it; choose another name, or end that one"
 	case errors.Is(err, bodkin.ErrServiceUnknown):
 		f.hint = "on the other machine: `bodkin listen SERVICE`, or `bodkin up --expose SERVICE=HOST:PORT`"
+	case errors.Is(err, server.ErrHomeInUse):
+		f.hint = "end that one, or give this one a home of its own: --home DIR"
 	case errors.Is(err, control.ErrStopped):
 		f.hint = "start `bodkin up` again"
 	case errors.Is(err, context.DeadlineExceeded):

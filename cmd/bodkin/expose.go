@@ -73,14 +73,23 @@ func parseServices(expose, socks, allow []string) ([]exposure, error) {
 	return all, nil
 }
 
+// isPort tells whether text is a number from 0 to 65535, or the name of a port.
+func isPort(text string) bool {
+	_, err := net.LookupPort("tcp", text)
+	return err == nil && text != ""
+}
+
 // parseExposures reads the values of --expose.
 func parseExposures(texts []string) ([]exposure, error) {
 	var all []exposure
 	for _, text := range texts {
 		service, address, _ := strings.Cut(text, "=")
 		_, port, err := net.SplitHostPort(address)
-		if service == "" || err != nil || port == "" {
+		if service == "" || err != nil || !isPort(port) || port == "0" {
 			return nil, misuse("for example --expose ssh=localhost:22", "--expose %s: want NAME=HOST:PORT", text)
+		}
+		if err := checkService(service); err != nil {
+			return nil, err
 		}
 		all = append(all, exposure{service: service, address: address})
 	}

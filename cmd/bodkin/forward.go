@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -94,6 +95,9 @@ func parseForwarding(text string) (forwarding, error) {
 	if len(parts) != 3 || parts[1] == "" || parts[2] == "" {
 		return bad("want [BIND:]PORT:PEER:SERVICE")
 	}
+	if err := cmp.Or(checkPeer(parts[1]), checkService(parts[2])); err != nil {
+		return forwarding{}, err
+	}
 	port, err := strconv.ParseUint(parts[0], 10, 16)
 	if err != nil {
 		return bad(fmt.Sprintf("%q is no port", parts[0]))
@@ -153,7 +157,7 @@ func runForwardings(ctx context.Context, node control.Node, all []forwarding, er
 	for _, f := range all {
 		tasks.Go(func() {
 			open := func(ctx context.Context) (io.ReadWriteCloser, error) {
-				stream, err := node.Dial(ctx, f.peer, f.service)
+				stream, err := reach(ctx, node, f.peer, func(peer string) (control.Stream, error) { return node.Dial(ctx, peer, f.service) })
 				if err == nil {
 					return &complaining{stream, func(err error) { c.tell(f, err) }}, nil
 				}

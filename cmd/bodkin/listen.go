@@ -50,6 +50,9 @@ BODKIN_PEER_ID (who it is) and BODKIN_SERVICE.`,
 	nodeFlags(g, c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		service, command := args[0], args[1:]
+		if err := checkService(service); err != nil {
+			return err
+		}
 		if len(command) > 0 {
 			if _, err := exec.LookPath(command[0]); err != nil {
 				return fail("give a program that is in the PATH, or its path", "%v", err)

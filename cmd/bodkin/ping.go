@@ -39,6 +39,9 @@ first protected byte could be sent; in how many rounds and with how many SYNs.`,
 		if *count < 0 {
 			return misuse("give 1 or more, or 0 for no end", "--count %d", *count)
 		}
+		if err := checkPeer(args[0]); err != nil {
+			return err
+		}
 		node, err := openDialer(c.Context(), g, c.ErrOrStderr())
 		if err != nil {
 			return err
@@ -59,14 +62,14 @@ first protected byte could be sent; in how many rounds and with how many SYNs.`,
 }
 
 func ping(ctx context.Context, node control.Node, peer string, directOnly bool, print func(bodkin.Ping) error) error {
-	result, err := node.Ping(ctx, peer)
+	result, err := reach(ctx, node, peer, func(peer string) (bodkin.Ping, error) { return node.Ping(ctx, peer) })
 	if errors.Is(err, bodkin.ErrNoDirectPath) && directOnly {
-		f := explain(about(peer, err))
+		f := explain(err)
 		f.code = exitNoDirectPath
 		return f
 	}
 	if err != nil {
-		return about(peer, err)
+		return err
 	}
 	if err := print(result); err != nil {
 		return err

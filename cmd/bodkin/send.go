@@ -57,6 +57,11 @@ where it was, and so it does if the same send is started again.`,
 	nodeFlags(g, c)
 	c.RegisterFlagCompletionFunc("to", completePeer(g))
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if s.to != "" {
+			if err := checkPeer(s.to); err != nil {
+				return err
+			}
+		}
 		source, err := openSource(c.InOrStdin(), args, *name)
 		if err != nil {
 			return err
@@ -114,7 +119,7 @@ func (s *sender) toPeer(ctx context.Context) error {
 	began := false
 	last := time.Now() // that the receiver was there
 	for {
-		stream, err := s.node.Dial(ctx, s.to, receiveService)
+		stream, err := reach(ctx, s.node, s.to, func(peer string) (control.Stream, error) { return s.node.Dial(ctx, peer, receiveService) })
 		if err == nil {
 			err = s.send(ctx, stream)
 		}

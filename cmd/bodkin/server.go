@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -45,6 +46,9 @@ connected to each other stay connected.`,
 	relay := flags.Bool("relay", true, "relay the bytes of nodes that cannot connect directly; they are encrypted from end to end")
 	asJSON := jsonFlag(c, "one JSON object instead: {invite, main, hole, http}")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := checkAddresses(config); err != nil {
+			return err
+		}
 		h, err := openHome(g)
 		if err != nil {
 			return err
@@ -54,6 +58,27 @@ connected to each other stay connected.`,
 		return runServer(c, config, *asJSON)
 	}
 	return c
+}
+
+// checkAddresses refuses what cannot be listened on anywhere.
+func checkAddresses(config server.Config) error {
+	check := func(flag, address string) error {
+		if _, port, err := net.SplitHostPort(address); err != nil || !isPort(port) {
+			return misuse(fmt.Sprintf("for example %s :4000, or %[1]s 203.0.113.5:4000", flag), "%s %s: want [HOST]:PORT", flag, address)
+		}
+		return nil
+	}
+	var err error
+	for _, address := range config.Main {
+		err = cmp.Or(err, check("--main", address))
+	}
+	for _, address := range config.Hole {
+		err = cmp.Or(err, check("--hole", address))
+	}
+	if config.HTTP != "" {
+		err = cmp.Or(err, check("--http", config.HTTP))
+	}
+	return err
 }
 
 func serverLog(g *globals, c *cobra.Command) *slog.Logger {

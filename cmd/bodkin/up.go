@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -97,6 +98,7 @@ func runNode(ctx context.Context, node *bodkin.Node, socket net.Listener, servic
 		tasks.Go(func() { e.serve(ctx, listener, log) })
 	}
 	tellStatus(errs, node)
+	tasks.Go(func() { tellMapping(ctx, errs, node) })
 	print := eventPrinter(errs, false)
 	if out != nil {
 		print = eventPrinter(out, true)
@@ -143,5 +145,27 @@ func tellStatus(errs io.Writer, node *bodkin.Node) {
 	fmt.Fprintf(errs, "server %s sees it at %s\n", printable(s.Server), s.Reflexive)
 	if !s.PortReuse {
 		fmt.Fprintf(errs, "%s sockets cannot share a local port on this system: no direct path through a NAT will open\n", style.bad("warning:"))
+	}
+}
+
+// tellMapping says what came of the port mapping, once that is known.
+func tellMapping(ctx context.Context, errs io.Writer, node *bodkin.Node) {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		m := node.Status().PortMapping
+		switch {
+		case m.Proven:
+			fmt.Fprintf(errs, "port mapping: the router forwards %s by %s, so peers behind any NAT can connect\n", m.External, m.Protocol)
+			return
+		case m.Problem != "":
+			fmt.Fprintf(errs, "port mapping: none, %s\n", printable(m.Problem))
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
 	}
 }

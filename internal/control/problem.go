@@ -24,12 +24,22 @@ type class struct {
 	status int // of HTTP
 }
 
+// fits tells whether err is of the class: all of its errors, where it joins several.
+func (c class) fits(err error) bool {
+	several, ok := c.err.(interface{ Unwrap() []error })
+	if !ok {
+		return errors.Is(err, c.err)
+	}
+	return !slices.ContainsFunc(several.Unwrap(), func(one error) bool { return !errors.Is(err, one) })
+}
+
 // classes is in the order of asking: an error may be several of these, and the first that fits says most.
 func classes() []class {
 	return []class{
 		{"no_direct_path", bodkin.ErrNoDirectPath, 502},
 		{"peer_unavailable", bodkin.ErrPeerUnavailable, 404},
 		{"refused", bodkin.ErrRefused, 403},
+		{"wrong_server", errors.Join(bodkin.ErrServerUnreachable, bodkin.ErrWrongServer), 503},
 		{"server_unreachable", bodkin.ErrServerUnreachable, 503},
 		{"service_taken", bodkin.ErrServiceTaken, 409},
 		{"service_unknown", bodkin.ErrServiceUnknown, 404},
@@ -43,7 +53,7 @@ func classes() []class {
 // describe makes a problem of err, and chooses the HTTP status that goes with it.
 func describe(err error) (problem, int) {
 	for _, c := range classes() {
-		if errors.Is(err, c.err) {
+		if c.fits(err) {
 			p := problem{Code: c.name, Text: err.Error()}
 			errors.As(err, &p.Refused)
 			if path := (*bodkin.PathError)(nil); errors.As(err, &path) {
