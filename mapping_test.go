@@ -10,6 +10,23 @@ import (
 	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
 )
 
+func TestAMappingBehindAnotherNATIsToldToTheRoomAlone(t *testing.T) {
+	for external, want := range map[string]bool{
+		"100.64.0.9:4001": true, "192.168.0.2:4001": true,
+		"203.0.113.7:4001": false, "0.0.0.0:4001": false, "169.254.1.1:4001": false, "127.0.0.1:4001": false,
+	} {
+		n := &Node{}
+		n.mapping.state.Mapping = &portmap.Mapping{External: netip.MustParseAddrPort(external)}
+		c, ok := n.innerMapping()
+		if ok != want || ok && c.Addr.String() != external {
+			t.Errorf("%s: %v, %v", external, c, ok)
+		}
+	}
+	if _, ok := (&Node{}).innerMapping(); ok {
+		t.Error("told without a mapping")
+	}
+}
+
 func TestAMappingIsOfferedWhereTheServerSeesTheNode(t *testing.T) {
 	state := func(observed string, holes ...string) rendezvous.State {
 		s := rendezvous.State{}

@@ -93,7 +93,7 @@ func judgeMove(server rendezvous.State, source netip.Addr, noRoute error) move {
 
 // hostsChanged tells whether the node has other host candidates than the server's profile of it says.
 func (n *Node) hostsChanged() bool {
-	hosts := gather.Hosts(n.interfaces(), n.port.Number())
+	hosts := n.profile().candidates
 	n.network.mu.Lock()
 	defer n.network.mu.Unlock()
 	return !slices.Equal(hosts, n.network.hosts)

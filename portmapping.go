@@ -48,7 +48,23 @@ func (n *Node) portMapped(state portmap.State) {
 	n.mapping.mu.Lock()
 	n.mapping.state = state
 	n.mapping.mu.Unlock()
+	if n.hostsChanged() {
+		n.client.Update()
+	}
 	n.offerMapping(n.client.State())
+}
+
+// innerMapping is the endpoint at which a gateway forwards that is behind another NAT: its address is private. Others behind the
+// same outer NAT can reach it, even where that one does not hairpin, so it is told to the room as a host candidate: by candidate.Rules
+// nobody dials it who is elsewhere.
+func (n *Node) innerMapping() (candidate.Candidate, bool) {
+	n.mapping.mu.Lock()
+	defer n.mapping.mu.Unlock()
+	m := n.mapping.state.Mapping
+	if m == nil || !candidate.Private(m.External.Addr()) || !candidate.Dialable(m.External.Addr()) {
+		return candidate.Candidate{}, false
+	}
+	return candidate.Candidate{Type: candidate.Host, Addr: m.External}, true
 }
 
 // mappingSeen hears from the server. A node that is seen somewhere else may be in another network.
@@ -108,7 +124,7 @@ func judgeMapping(state portmap.State, server rendezvous.State) (offer netip.Add
 	case !server.Observed.IsValid():
 		return netip.AddrPort{}, ""
 	case candidate.Private(external.Addr()):
-		return netip.AddrPort{}, fmt.Sprintf("the gateway's own address, %v, is private: another NAT, the provider's perhaps, is in front of it", external.Addr())
+		return netip.AddrPort{}, fmt.Sprintf("the gateway's own address, %v, is private: another NAT, the provider's perhaps, is in front of it; only peers behind the same one are told", external.Addr())
 	}
 	return netip.AddrPort{}, fmt.Sprintf("the gateway says %v, but the server sees this node at %v: another NAT or a tunnel is between them",
 		external.Addr(), server.Observed.Addr())

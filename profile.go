@@ -41,6 +41,9 @@ func (n *Node) profile() profile {
 	p := profile{name: n.config.Name, dialOnly: n.config.DialOnly}
 	if n.config.Relay != RelayAlways {
 		p.candidates = gather.Hosts(n.interfaces(), n.port.Number())
+		if inner, ok := n.innerMapping(); ok {
+			p.candidates = append(p.candidates, inner)
+		}
 	}
 	return p
 }
