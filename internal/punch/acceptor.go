@@ -34,7 +34,8 @@ type Listener interface {
 }
 
 // Acceptor hands inbound connections of a node's port to the attempts that they name in their prefaces. All others it
-// closes without a word. A node has one; the zero value works.
+// closes without a word: the oldest first where there are too many, so that strangers who wait keep nobody out. A node has
+// one; the zero value works.
 type Acceptor struct {
 	Limit      int // connections at a time that no attempt has taken yet. Zero: DefaultLimit
 	PerAddress int // of these, from one IPv4 address or IPv6 /64. Zero: DefaultPerAddress
@@ -48,8 +49,7 @@ type Acceptor struct {
 	Unexpected func(attempt wire.AttemptID, from netip.AddrPort) bool
 
 	mu      sync.Mutex
-	waiting map[netip.Prefix]int // by source; their sum is total
-	total   int
+	guests  []*guest // oldest first
 	inboxes map[wire.AttemptID]*inbox
 	changed chan struct{} // closed, and replaced, when an attempt is expected
 }
@@ -112,21 +112,24 @@ func (a *Acceptor) Serve(ctx context.Context, l Listener) error {
 
 // admit starts to identify c if there is room for it.
 func (a *Acceptor) admit(ctx context.Context, work *sync.WaitGroup, c net.Conn) {
-	source := sourceOf(remoteAddr(c).Addr())
-	if !a.enter(source) {
+	ctx, cancel := context.WithCancel(ctx)
+	g := &guest{source: sourceOf(remoteAddr(c).Addr()), leave: cancel}
+	if !a.enter(g) {
+		cancel()
 		_ = reuseport.Abort(c)
 		return
 	}
 	work.Go(func() {
-		defer a.leave(source)
-		if err := a.identify(ctx, c); err != nil {
+		defer cancel()
+		defer a.exit(g)
+		if err := a.identify(ctx, g, c); err != nil {
 			_ = reuseport.Abort(c)
 		}
 	})
 }
 
 // identify reads c's preface and delivers c to the attempt. If it returns an error, c is the caller's.
-func (a *Acceptor) identify(ctx context.Context, c net.Conn) error {
+func (a *Acceptor) identify(ctx context.Context, g *guest, c net.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, identifyTimeout)
 	defer cancel()
 	interrupt := context.AfterFunc(ctx, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })
@@ -160,6 +163,9 @@ func (a *Acceptor) identify(ctx context.Context, c net.Conn) error {
 				return ctx.Err()
 			}
 		}
+		if !a.settle(g) {
+			return context.Canceled
+		}
 		select {
 		case box.conns <- c:
 			return nil
@@ -186,8 +192,9 @@ func (a *Acceptor) prove(c net.Conn, preface wire.Preface) error {
 	if _, err := c.Write(answer); err != nil { // a few bytes, which fit the send buffer
 		return err
 	}
+	_ = c.SetReadDeadline(time.Now().Add(identifyTimeout))
 	var b [1]byte
-	c.Read(b[:]) // until the end, or the deadline of identify
+	c.Read(b[:]) // until the end
 	return errProof
 }
 
@@ -202,40 +209,6 @@ func (a *Acceptor) find(attempt wire.AttemptID) (*inbox, <-chan struct{}) {
 		a.changed = make(chan struct{})
 	}
 	return nil, a.changed
-}
-
-// enter counts one more connection from source, if there is room for it.
-func (a *Acceptor) enter(source netip.Prefix) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.total >= orDefault(a.Limit, DefaultLimit) || a.waiting[source] >= orDefault(a.PerAddress, DefaultPerAddress) {
-		return false
-	}
-	if a.waiting == nil {
-		a.waiting = make(map[netip.Prefix]int)
-	}
-	a.waiting[source]++
-	a.total++
-	return true
-}
-
-func (a *Acceptor) leave(source netip.Prefix) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.total--
-	if a.waiting[source]--; a.waiting[source] == 0 {
-		delete(a.waiting, source)
-	}
-}
-
-// sourceOf is what counts as one address: an IPv6 host chooses freely within its /64.
-func sourceOf(addr netip.Addr) netip.Prefix {
-	bits := 32
-	if addr.Is6() {
-		bits = 64
-	}
-	source, _ := addr.Prefix(bits) // zero for no address: those count together
-	return source
 }
 
 func orDefault(n, fallback int) int {

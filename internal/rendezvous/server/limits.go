@@ -12,6 +12,7 @@ type Limits struct {
 	Handshakes           int           // in flight at once; others wait in the kernel's queue. 1,024: 32 MiB, a second of two cores
 	HandshakesPerAddress int           // 64: more than two cores do in the time of a round trip; 16 addresses fill Handshakes
 	HandshakeTimeout     time.Duration // 5 s, as for a round trip of 300 ms with two SYNs lost
+	HelloTimeout         time.Duration // of it, until the first whole message of the node. 2 s: it leaves at once, in two segments
 	RegisterTimeout      time.Duration // from the handshake to the first message. 5 s: nodes send it at once
 
 	MessagesPerSecond int // of one connection, in the long run. 100: ten attempts a second with all that can fail in them
@@ -56,6 +57,7 @@ func (l Limits) withDefaults() Limits {
 	number(&l.Handshakes, 1024)
 	number(&l.HandshakesPerAddress, 64)
 	duration(&l.HandshakeTimeout, 5*time.Second)
+	duration(&l.HelloTimeout, 2*time.Second)
 	duration(&l.RegisterTimeout, 5*time.Second)
 	number(&l.MessagesPerSecond, 100)
 	number(&l.DialsPerSecond, 10)

@@ -14,15 +14,17 @@ import (
 type opening struct {
 	net.Conn
 	first []byte        // not read again yet
+	until time.Time     // the end of the time for the handshake, from its first answer on
 	sent  time.Time     // when what was written last left, if nothing was read since
 	rtt   time.Duration // the longest wait for an answer: tickets are sent while the client's flight is there already
 }
 
-// open reads the first byte, within the time for a handshake.
+// open reads the first byte. The connection has the time for a ClientHello until it is answered, which means that its ClientHello was whole.
 func (s *Server) open(ctx context.Context, nc net.Conn) (*opening, error) {
 	defer context.AfterFunc(ctx, func() { nc.Close() })()
-	nc.SetDeadline(time.Now().Add(s.limits.HandshakeTimeout))
-	o := &opening{Conn: nc, first: make([]byte, 1)}
+	now := time.Now()
+	o := &opening{Conn: nc, first: make([]byte, 1), until: now.Add(s.limits.HandshakeTimeout)}
+	nc.SetDeadline(now.Add(min(s.limits.HelloTimeout, s.limits.HandshakeTimeout)))
 	_, err := io.ReadFull(nc, o.first)
 	return o, err
 }
@@ -44,6 +46,10 @@ func (o *opening) Read(b []byte) (int, error) {
 }
 
 func (o *opening) Write(b []byte) (int, error) {
+	if !o.until.IsZero() {
+		o.Conn.SetDeadline(o.until)
+		o.until = time.Time{}
+	}
 	o.sent = time.Now()
 	return o.Conn.Write(b)
 }
