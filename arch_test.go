@@ -40,6 +40,7 @@ var arrows = map[string][]string{
 	"internal/relay":             {"internal/wire"},
 	"internal/session":           {"internal/wire"},
 	"internal/session/line":      {},
+	"internal/session/batch":     {},
 	"internal/portmap":           {},
 	"internal/netwatch":          {},
 	"internal/lan":               {},
@@ -47,7 +48,7 @@ var arrows = map[string][]string{
 	// The library and the server join the parts above.
 	".": {"internal/candidate", "internal/gather", "internal/identity", "internal/lan", "internal/natbehavior", "internal/netwatch", "internal/portmap", "internal/proxy", "internal/punch",
 		"internal/relay",
-		"internal/rendezvous", "internal/reuseport", "internal/rounds", "internal/session", "internal/session/line", "internal/wire"},
+		"internal/rendezvous", "internal/reuseport", "internal/rounds", "internal/session", "internal/session/batch", "internal/session/line", "internal/wire"},
 	"server": {"internal/identity", "internal/relay", "internal/rendezvous/server", "internal/reuseport", "internal/wire"},
 	// The program.
 	"internal/control": {".", "forward"},

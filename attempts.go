@@ -14,6 +14,7 @@ import (
 	"github.com/bodkin-p2p/bodkin/internal/natbehavior"
 	"github.com/bodkin-p2p/bodkin/internal/punch"
 	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
+	"github.com/bodkin-p2p/bodkin/internal/session/batch"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
@@ -222,9 +223,10 @@ func (n *Node) verify(a *attempt) func(context.Context, net.Conn) (net.Conn, err
 		if err != nil {
 			return nil, err
 		}
-		secured := tls.Server(conn, config)
+		batched := batch.New(conn)
+		secured := tls.Server(batched, config)
 		if a.role == rendezvous.Dialer {
-			secured = tls.Client(conn, config)
+			secured = tls.Client(batched, config)
 		}
 		return secured, secured.HandshakeContext(ctx)
 	}

@@ -1,16 +1,22 @@
 package session
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/session/batch"
+	"github.com/bodkin-p2p/bodkin/internal/session/line"
 )
 
-// BenchmarkThroughput sends over bare TLS on loopback, over one stream and over 100 streams of a session on the same kind
-// of carrier, in turns of 64 MiB, so that a busy machine slows all of them.
+// BenchmarkThroughput sends over bare TLS on loopback, and over 1, 100 and 1,000 streams of a session as nodes have it: over a line, over
+// TLS that writes and reads in batches. In turns of 64 MiB, so that a busy machine slows all of them; "fair" is the most that one of the
+// thousand streams got over the least, when all had sent for as long.
 func BenchmarkThroughput(b *testing.B) {
 	const turn = 64 << 20
 	type lane struct {
@@ -21,14 +27,15 @@ func BenchmarkThroughput(b *testing.B) {
 	from, to := tlsPair(b)
 	defer from.Close()
 	defer to.Close()
-	lanes := []*lane{{name: "tls", from: []net.Conn{from}, to: []net.Conn{to}}, {name: "stream"}, {name: "100streams"}}
-	for i, streams := range []int{1, 100} {
-		from, to := tlsPair(b)
-		client, server := join(b, from, to, Config{})
+	lanes := []*lane{{name: "tls", from: []net.Conn{from}, to: []net.Conn{to}}}
+	for _, streams := range []int{1, 100, 1000} {
+		l := &lane{name: fmt.Sprintf("%dstreams", streams)}
+		client, server := overLines(b, Config{KeepAlive: -1, MaxStreams: streams})
 		for range streams {
 			opened, accepted := connected(b, client, server)
-			lanes[i+1].from, lanes[i+1].to = append(lanes[i+1].from, opened), append(lanes[i+1].to, accepted)
+			l.from, l.to = append(l.from, opened), append(l.to, accepted)
 		}
+		lanes = append(lanes, l)
 	}
 	for b.Loop() {
 		for _, lane := range lanes {
@@ -41,7 +48,52 @@ func BenchmarkThroughput(b *testing.B) {
 		sent := float64(b.N) * float64(turn/len(lane.from)*len(lane.from))
 		b.ReportMetric(sent/lane.spent.Seconds()/1e6, lane.name+"-MB/s")
 	}
+	thousand := lanes[len(lanes)-1]
+	b.ReportMetric(fairness(b, thousand.from, thousand.to), "fair")
 	b.ReportMetric(0, "ns/op") // of all turns together, which says nothing
+}
+
+// overLines joins two sessions over a line each, over batched TLS.
+func overLines(b *testing.B, config Config) (client, server *Session) {
+	from, to := tcpPair(b)
+	from, to = tlsOver(b, batch.New(from), batch.New(to))
+	near := line.New(line.Config{})
+	far := make(chan *line.Line, 1)
+	go func() {
+		defer close(far)
+		request, err := line.Receive(b.Context(), to)
+		if err != nil {
+			b.Error(err)
+			return
+		}
+		l, err := request.Begin(line.Config{})
+		if err == nil {
+			err = l.Take(b.Context(), request, line.Carrier{})
+		}
+		if err != nil {
+			b.Error(err)
+		}
+		far <- l
+	}()
+	if err := near.Attach(b.Context(), line.Carrier{Conn: from}); err != nil {
+		b.Fatal(err)
+	}
+	return join(b, near, <-far, config)
+}
+
+// fairness has all connections send for two seconds, and returns the most that one received over the least.
+func fairness(b *testing.B, from, to []net.Conn) float64 {
+	var work sync.WaitGroup
+	received := make([]int64, len(to))
+	until := time.Now().Add(2 * time.Second)
+	for i := range from {
+		from[i].SetDeadline(until)
+		to[i].SetDeadline(until)
+		work.Go(func() { io.Copy(from[i], endless{}) })
+		work.Go(func() { received[i], _ = io.CopyBuffer(onlyWriter{}, to[i], make([]byte, 16<<10)) })
+	}
+	work.Wait()
+	return float64(slices.Max(received)) / float64(max(1, slices.Min(received)))
 }
 
 // pump sends so many bytes over each of the connections at once.

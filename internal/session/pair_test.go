@@ -40,6 +40,13 @@ func tcpPair(t testing.TB) (client, server net.Conn) {
 
 func tlsPair(t testing.TB) (client, server net.Conn) {
 	t.Helper()
+	a, b := tcpPair(t)
+	return tlsOver(t, a, b)
+}
+
+// tlsOver puts TLS on both ends of a connection.
+func tlsOver(t testing.TB, a, b net.Conn) (client, server net.Conn) {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +56,6 @@ func tlsPair(t testing.TB) (client, server net.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, b := tcpPair(t)
 	from := tls.Client(a, &tls.Config{InsecureSkipVerify: true}) // the keys are not what is tested
 	to := tls.Server(b, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{certificate}, PrivateKey: key}}})
 	done := make(chan error, 1)

@@ -28,8 +28,9 @@ type Carrier struct {
 type carrier struct {
 	Carrier
 	line   *Line
-	name   uint64 // the same at both ends
-	corked corked // nil if Conn has none
+	name   uint64   // the same at both ends
+	under  net.Conn // Conn, or what is below its TLS
+	corked corked   // under, if it can gather
 
 	// What follows is guarded by line.mu.
 	wake      sync.Cond // the writer waits here
@@ -48,6 +49,7 @@ type carrier struct {
 	closeDue  bool // the line is over, and the peer is to be told
 	saidClose bool
 	fate      error // why it is lost
+	flushing  bool  // the writer is writing
 
 	chunk   *chunk // where the reader puts data
 	fill    int    // only the reader uses it
@@ -67,6 +69,7 @@ func (l *Line) newCarrier(given Carrier, name uint64) *carrier {
 	if t, ok := under.(interface{ NetConn() net.Conn }); ok { // crypto/tls
 		under = t.NetConn()
 	}
+	c.under = under
 	c.corked, _ = under.(corked)
 	return c
 }
@@ -97,9 +100,11 @@ func (c *carrier) write() {
 		}
 		head, parts = c.gather(head[:0], parts[:0])
 		last, over := c.leaving, c.saidClose
+		c.flushing = true
 		l.mu.Unlock()
 		err := c.flush(head, parts)
 		l.mu.Lock()
+		c.flushing = false
 		l.out.drop(parts)
 		clear(parts)
 		switch {

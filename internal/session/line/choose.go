@@ -72,15 +72,21 @@ func (c *carrier) lose(err error) {
 	if err != errRetired && l.err == nil {
 		l.lost = err
 	}
-	l.work.Go(c.close)
+	stuck := c.flushing
+	l.work.Go(func() { c.end(stuck) })
 	l.choose()
 	l.wakeWriter()
 }
 
-// close ends the connection, which stops the carrier's goroutines.
-func (c *carrier) close() {
+// end ends the connection, which stops the carrier's goroutines. Only a connection that works is ended with TLS's own last word, which
+// would wait behind a write that is stuck.
+func (c *carrier) end(stuck bool) {
+	orderly := c.fate == errRetired || c.fate == errClosed || c.fate == ErrPeerClosed
 	if c.Abort != nil && c.fate == ErrSilent {
 		c.Abort()
+	}
+	if stuck || !orderly {
+		c.under.Close()
 	}
 	c.Conn.Close()
 }
