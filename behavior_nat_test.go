@@ -14,14 +14,16 @@ import (
 	"github.com/bodkin-p2p/bodkin/server"
 )
 
-// newWideWorld is a world whose server has two IPv4 addresses and one of IPv6.
+// newWideWorld is a world whose server has three IPv4 addresses and one of IPv6. The invite does not name the third, so that no node
+// sends there, however long a connection to the others takes.
 func newWideWorld(t testing.TB) *world {
 	t.Helper()
 	lab := natlab.Test(t, natlab.Config{})
-	w := &world{lab: lab, server: lab.Host("s", natlab.At("203.0.113.10", "203.0.113.20", "2001:db8::10"))}
+	w := &world{lab: lab, server: lab.Host("s", natlab.At("203.0.113.10", "203.0.113.20", "203.0.113.30", "2001:db8::10"))}
 	var s *server.Server
 	err := w.server.Do(func() (err error) {
-		s, err = server.Open(server.Config{Home: t.TempDir(), Within: w.server.Do})
+		s, err = server.Open(server.Config{Home: t.TempDir(), Within: w.server.Do,
+			Advertise: []string{"203.0.113.10", "203.0.113.20", "2001:db8::10"}})
 		return err
 	})
 	if err != nil {

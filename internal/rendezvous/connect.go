@@ -38,6 +38,7 @@ func (c *Client) dial(ctx context.Context, a address) (net.Conn, error) {
 	if !a.addr.IsValid() {
 		return c.config.DialProxied(ctx, a.server)
 	}
+	c.contact(a.addr.Addr())
 	return c.config.Dial(ctx, a.addr)
 }
 

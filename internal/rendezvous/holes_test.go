@@ -25,7 +25,7 @@ func (s *stage) hole(port uint16) *playedConn {
 	if err := wire.Read(bufio.NewReader(hole.raw), &hello); err != nil || string(hello.Token) != string(holeToken) {
 		s.t.Fatalf("hello is %v, %v", &hello, err)
 	}
-	hole.isSample = hello.Sample
+	hole.isSample, hole.hold = hello.Sample, time.Duration(hello.HoldS)*time.Second
 	return hole
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bodkin-p2p/bodkin/internal/identity"
+	"github.com/bodkin-p2p/bodkin/internal/natbehavior"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
@@ -51,6 +52,9 @@ type mainConn struct {
 	pinged  time.Time              // when the ping left that was not answered yet; zero: none
 	rtt     time.Duration
 
+	toKeep chan netip.AddrPort // holds one; see keep
+	kept   natbehavior.Sample  // zero: none
+
 	dialBackNumber uint32
 	dialledBack    chan *wire.DialledBack // holds one; nil: nobody waits
 }
@@ -67,6 +71,7 @@ func (s *mainConn) welcome(w *wire.Welcome, at address) {
 	s.spread = time.Duration(w.GetReconnectSpreadMs()) * time.Millisecond
 	s.welcomed, s.holePorts = w, w.GetHolePorts()
 	s.wake = make(chan struct{}, 1)
+	s.toKeep = make(chan netip.AddrPort, 1)
 	s.state = State{Connected: true, Server: at.server, Proxied: s.proxied, Remote: at.addr, Observed: w.GetObserved().AddrPort()}
 	s.state.Local = localAddr(s.conn)
 }
@@ -83,6 +88,8 @@ func (s *mainConn) serve(ctx context.Context) error {
 	s.registeredMapped()
 	running.Go(func() { s.write(ctx) })
 	running.Go(func() { s.measureAll(ctx) })
+	running.Go(func() { s.measureLifetime(ctx) })
+	running.Go(func() { s.keepOther(ctx) })
 	if s.client.roster.isWatched() {
 		s.client.watch(true)
 	}

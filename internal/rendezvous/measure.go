@@ -72,14 +72,24 @@ func (s *mainConn) measure(ctx context.Context) (retryAfter time.Duration) {
 
 	var first sync.WaitGroup
 	first.Go(func() { m.own(ctx, s.holesHere()...) })
-	if i := slices.IndexFunc(elsewhere, func(a netip.AddrPort) bool { return a.Addr().Is4() != s.state.Remote.Addr().Is4() }); i >= 0 {
-		first.Go(func() { m.own(ctx, elsewhere[i]) })
+	other, hasOther := s.otherFamily(elsewhere)
+	kept := s.keptSample()
+	switch {
+	case kept.Seen.IsValid():
+		m.contact(kept.Server.Addr())
+		m.note(kept)
+		m.addHole(Observation{kept.Server, kept.Seen})
+	case hasOther:
+		first.Go(func() { m.own(ctx, other) })
 	}
 	first.Go(func() { m.sample(ctx) })
 	first.Wait()
 	m.publish(true, false)
 	if ctx.Err() != nil {
 		return 0
+	}
+	if hasOther && m.isTranslated(other.Addr()) {
+		s.keep(other)
 	}
 
 	var second sync.WaitGroup
@@ -205,7 +215,7 @@ func (m *measurement) sample(ctx context.Context) {
 	for range samples {
 		left := make(chan struct{})
 		all.Go(func() {
-			seen, conn, err := s.openSample(ctx, to, func() { close(left) })
+			seen, conn, err := s.openSample(ctx, to, 0, func() { close(left) })
 			if err == nil {
 				abort(conn)
 				m.note(seen)
@@ -258,6 +268,7 @@ func (m *measurement) publish(register, isComplete bool) {
 		c.mu.Unlock()
 		return
 	}
+	v4.Lifetime, v6.Lifetime = c.state.IPv4.Lifetime, c.state.IPv6.Lifetime // which is measured meanwhile
 	c.state.Holes, c.state.IPv4, c.state.IPv6 = holes, v4, v6
 	c.state.Measured = c.state.Measured || isComplete
 	c.state.Behavior = natbehavior.Reports{IPv4: natbehavior.Classify(v4), IPv6: natbehavior.Classify(v6)}

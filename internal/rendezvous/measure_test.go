@@ -1,9 +1,12 @@
 package rendezvous
 
 import (
+	"bufio"
 	"context"
 	"net"
 	"net/netip"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -184,4 +187,99 @@ type sampleConn struct {
 
 func (c sampleConn) LocalAddr() net.Addr {
 	return &net.TCPAddr{IP: net.IPv4(10, 0, 0, 2), Port: int(c.port)}
+}
+
+// TestTheLifetimeOfIdleConnectionsIsMeasured plays a network that forgets connections after 10 minutes.
+func TestTheLifetimeOfIdleConnectionsIsMeasured(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const forgets = 10 * time.Minute
+		var s *stage
+		s = newStage(t, func(c *ClientConfig) {
+			c.DialSample = func(_ context.Context, _, remote netip.AddrPort, started func()) (net.Conn, error) {
+				near, far := net.Pipe()
+				started()
+				s.dialed <- &playedConn{stage: s, raw: far, remote: remote}
+				return sampleConn{near, 50000}, nil
+			}
+		})
+		s.run()
+		p := s.welcomed(&wire.Welcome{PingIntervalMs: 20_000, HolePorts: []uint32{8000}, HoleToken: holeToken})
+		p.serves(always())
+		var mu sync.Mutex
+		var held []time.Duration
+		serve := func(hole *playedConn) {
+			var hello wire.HoleHello
+			if wire.Read(bufio.NewReader(hole.raw), &hello) != nil {
+				hole.raw.Close() // the node looks whether it reaches itself
+				return
+			}
+			observed := &wire.Observed{Endpoint: wire.NewEndpoint(netip.MustParseAddrPort("203.0.113.7:30000")), ServerPort: 8000}
+			wire.Write(hole.raw, observed)
+			if hold := time.Duration(hello.HoldS) * time.Second; hold > 0 {
+				mu.Lock()
+				held = append(held, hold)
+				mu.Unlock()
+				time.Sleep(hold)
+				if hold <= forgets {
+					wire.Write(hole.raw, observed)
+				}
+			}
+		}
+		go func() {
+			for hole := range s.dialed {
+				go serve(hole)
+			}
+		}()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if got, want := s.client.State().IPv4.Lifetime, 8*time.Minute; got != want {
+			t.Errorf("lifetime %v, want %v", got, want)
+		}
+		if want := []time.Duration{time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 16 * time.Minute}; !slices.Equal(held, want) {
+			t.Errorf("connections were idle for %v, want %v", held, want)
+		}
+		close(s.dialed)
+	})
+}
+
+// TestTheMappingOfTheOtherFamilyIsKept has a main connection of IPv4 and a server that sees the node translated over IPv6.
+func TestTheMappingOfTheOtherFamilyIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, func(c *ClientConfig) { c.Servers = []string{"192.0.2.1:4000", "[2001:db8::1]:4000"} })
+		s.run()
+		s.welcomed(&wire.Welcome{PingIntervalMs: 20_000, HolePorts: []uint32{8000}, HoleToken: holeToken, Holes: []*wire.Endpoint{
+			wire.NewEndpoint(netip.MustParseAddrPort("[2001:db8::1]:8000"))}}).serves(always())
+		for range 2 {
+			hole := s.hole(8000)
+			seen := "203.0.113.7:30000"
+			if hole.remote.Addr().Is6() {
+				seen = "[2001:db8:9::9]:30000"
+			}
+			hole.shows(seen)
+		}
+		kept := s.hole(8000)
+		if !kept.remote.Addr().Is6() || kept.hold == 0 {
+			t.Fatalf("then a hole connection to %v, held for %v; want one to IPv6 that is held", kept.remote, kept.hold)
+		}
+		observed := &wire.Observed{Endpoint: wire.NewEndpoint(netip.MustParseAddrPort("[2001:db8:9::9]:30001")), ServerPort: 8000}
+		if err := wire.Write(kept.raw, observed); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		s.client.Remeasure()
+		again := s.hole(8000)
+		if again.remote.Addr().Is6() {
+			t.Errorf("measured again over the addresses of the kept connection")
+		}
+		again.shows("203.0.113.7:30000")
+		time.Sleep(time.Second)
+		if last := s.client.State().Behavior.IPv6.Last; last.Port() != 30001 {
+			t.Errorf("the mapping over IPv6 is %v, want that of the kept connection", last)
+		}
+		kept.raw.Close()
+		if next := s.hole(8000); !next.remote.Addr().Is6() || next.hold == 0 {
+			t.Errorf("after its end: to %v, held for %v; want the same again", next.remote, next.hold)
+		}
+	})
 }

@@ -84,6 +84,7 @@ type playedConn struct {
 	raw      net.Conn
 	remote   netip.AddrPort // where the client dialled
 	isSample bool           // of a hole connection
+	hold     time.Duration  // of a hole connection
 	conn     *tls.Conn
 	said     chan *wire.ClientMessage // closed at the end of the connection
 	err      error                    // of the reader, once said is closed

@@ -3270,8 +3270,9 @@ func (x *Pong) GetReconnectSpreadMs() uint32 {
 
 type HoleHello struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Token         []byte                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`     // from Welcome
-	Sample        bool                   `protobuf:"varint,20,opt,name=sample,proto3" json:"sample,omitempty"` // it leaves from another port than peers are to dial, to see how that is mapped: nobody is told
+	Token         []byte                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`                // from Welcome
+	Sample        bool                   `protobuf:"varint,20,opt,name=sample,proto3" json:"sample,omitempty"`            // it leaves from another port than peers are to dial, to see how that is mapped: nobody is told
+	HoldS         uint32                 `protobuf:"varint,21,opt,name=hold_s,json=holdS,proto3" json:"hold_s,omitempty"` // at most 7,440: the server stays silent for so long after its answer, and then says it again
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3318,6 +3319,13 @@ func (x *HoleHello) GetSample() bool {
 		return x.Sample
 	}
 	return false
+}
+
+func (x *HoleHello) GetHoldS() uint32 {
+	if x != nil {
+		return x.HoldS
+	}
+	return 0
 }
 
 // Nominate is the dialer's first message on the connection that both keep.
@@ -3670,10 +3678,11 @@ const file_bodkin_proto_rawDesc = "" +
 	"\rSnapshotBegin\"\r\n" +
 	"\vSnapshotEnd\"6\n" +
 	"\x04Pong\x12.\n" +
-	"\x13reconnect_spread_ms\x18\x01 \x01(\rR\x11reconnectSpreadMs\"9\n" +
+	"\x13reconnect_spread_ms\x18\x01 \x01(\rR\x11reconnectSpreadMs\"P\n" +
 	"\tHoleHello\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\fR\x05token\x12\x16\n" +
-	"\x06sample\x18\x14 \x01(\bR\x06sample\"$\n" +
+	"\x06sample\x18\x14 \x01(\bR\x06sample\x12\x15\n" +
+	"\x06hold_s\x18\x15 \x01(\rR\x05holdS\"$\n" +
 	"\bNominate\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\fR\aattempt\"&\n" +
 	"\n" +

@@ -47,7 +47,7 @@ func samples() []proto.Message {
 		&ServerMessage{Body: &ServerMessage_Presence{Presence: &Presence{Kind: Presence_KIND_JOINED, Node: id, SealedProfile: []byte("sealed"), NameTag: tag}}},
 		&ServerMessage{Body: &ServerMessage_SnapshotEnd{SnapshotEnd: &SnapshotEnd{}}},
 		&ServerMessage{Body: &ServerMessage_Pong{Pong: &Pong{}}},
-		&HoleHello{Token: make([]byte, 24)},
+		&HoleHello{Token: make([]byte, 24), Sample: true, HoldS: MaxHold},
 		&Observed{Endpoint: v4, ServerPort: 8000},
 		&Profile{Name: "laptop", Candidates: []*Candidate{{Type: CandidateType_CANDIDATE_TYPE_HOST, Endpoint: v4}}},
 		&Nominate{Attempt: attempt},

@@ -16,7 +16,10 @@ func Validate(m proto.Message) error {
 	case *ServerMessage:
 		return validateServer(m)
 	case *HoleHello:
-		return between("hole_hello.token", len(m.Token), MinTokenLen, MaxTokenLen)
+		return first(
+			between("hole_hello.token", len(m.Token), MinTokenLen, MaxTokenLen),
+			between("hole_hello.hold_s", int(m.HoldS), 0, MaxHold),
+		)
 	case *Observed:
 		return validateObserved(m)
 	case *Profile:

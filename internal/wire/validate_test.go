@@ -90,6 +90,7 @@ func TestEachLimitIsEnforced(t *testing.T) {
 		"a delay that wraps":         introduction(func(i *Introduction) { i.DelayUs = 1<<32 - 1 }),
 		"no deadline":                introduction(func(i *Introduction) { i.DeadlineMs = 0 }),
 		"short token":                &HoleHello{Token: make([]byte, MinTokenLen-1)},
+		"held for days":              &HoleHello{Token: make([]byte, MinTokenLen), HoldS: MaxHold + 1},
 		"long token":                 &HoleHello{Token: make([]byte, MaxTokenLen+1)},
 		"nameless profile":           &Profile{},
 		"profile of many candidates": &Profile{Name: "a", Candidates: make([]*Candidate, MaxCandidates+1)},

@@ -39,6 +39,7 @@ const (
 	MaxDelta    = 4096    // of Behavior.delta, either way
 	MaxRate     = 100_000 // of Behavior.rate
 	MaxLifetime = 86_400  // of Behavior.lifetime_s
+	MaxHold     = 7440    // of HoleHello.hold_s: 2 h 4 min, what RFC 5382 has a NAT keep an idle connection for
 )
 
 // Lengths of binary fields, in bytes.

@@ -11,6 +11,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/bodkin-p2p/bodkin/internal/identity"
 	"github.com/bodkin-p2p/bodkin/internal/rendezvous/poll"
 	"github.com/bodkin-p2p/bodkin/internal/rendezvous/record"
@@ -198,7 +200,12 @@ func (c *conn) isClosing() bool {
 
 // appendFrame appends m as a frame. A message of ours is legal whatever nodes sent; if one ever is not, it is left out, since
 // no node may end the server.
-func (s *Server) appendFrame(b []byte, m *wire.ServerMessage) []byte {
+func (s *Server) appendFrame(b []byte, m *wire.ServerMessage) []byte { return s.frame(b, m) }
+
+// frameOf is a message of a hole connection as a frame.
+func (s *Server) frameOf(m *wire.Observed) []byte { return s.frame(nil, m) }
+
+func (s *Server) frame(b []byte, m proto.Message) []byte {
 	framed, err := wire.Append(b, m)
 	if err != nil {
 		s.log.Error("message left out: a mistake in the server", "err", err)

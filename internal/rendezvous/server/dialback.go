@@ -56,7 +56,7 @@ func (s *Server) dialBacks(c *conn) []dialBack {
 			continue
 		}
 		tries = append(tries, dialBack{from: seen.local, to: seen.from})
-		for _, hole := range s.holeAddrs {
+		for _, hole := range slices.Backward(s.holeAddrs) { // the node is least likely to have been at the last
 			if hole.Addr() != seen.local && hole.Addr().Is4() == seen.from.Addr().Is4() {
 				tries = append(tries, dialBack{from: hole.Addr(), to: seen.from, isOtherAddress: true})
 				break

@@ -48,32 +48,41 @@ func (t *tokens) mac(number []byte) []byte {
 
 // serveHole answers one hole connection: one message in, one out. It then waits for the node to close, for at most HoleTimeout in
 // all, since the side that closes first keeps the connection's addresses busy, and a FIN may close the NAT's mapping.
+//
+// A node may want it held open: it then goes to the loop.
 func (s *Server) serveHole(ctx context.Context, nc net.Conn) {
 	defer s.holes.leave(addrPort(nc.RemoteAddr()).Addr())
-	defer nc.Close()
-	defer context.AfterFunc(ctx, func() { nc.Close() })()
+	stop := context.AfterFunc(ctx, func() { nc.Close() })
+	defer stop()
 	nc.SetDeadline(time.Now().Add(s.limits.HoleTimeout))
-	outcome := s.answerHole(nc)
+	outcome, held := s.answerHole(nc)
 	count(s.metrics.holes, outcome)
+	if held != nil && stop() && s.holds.take(held, nc) {
+		return
+	}
+	defer nc.Close()
+	if held != nil {
+		return // there is no room for it
+	}
 	if outcome == "observed" {
 		io.CopyN(io.Discard, nc, 1) // the node sends nothing more; any byte ends it as well as the end does
 	}
 }
 
-func (s *Server) answerHole(nc net.Conn) (outcome string) {
+func (s *Server) answerHole(nc net.Conn) (outcome string, toHold *held) {
 	var hello wire.HoleHello
 	// The buffer bounds what is read: a hello is below 70 bytes.
 	if err := wire.Read(bufio.NewReaderSize(io.LimitReader(nc, wire.MaxTokenLen+16), wire.MaxTokenLen+16), &hello); err != nil {
-		return "failed"
+		return "failed", nil
 	}
 	number, ok := s.tokens.check(hello.Token)
 	if !ok {
-		return "forged"
+		return "forged", nil
 	}
 	c := s.table.find(number)
 	addr, local := addrPort(nc.RemoteAddr()), addrPort(nc.LocalAddr())
 	if c == nil || !addr.IsValid() {
-		return "failed"
+		return "failed", nil
 	}
 	seen := &wire.Observed{Endpoint: wire.NewEndpoint(addr), ServerPort: uint32(local.Port())}
 	if !hello.Sample {
@@ -81,9 +90,12 @@ func (s *Server) answerHole(nc net.Conn) (outcome string) {
 		c.sendMessage(&wire.ServerMessage{Body: &wire.ServerMessage_Observed{Observed: seen}})
 	}
 	if err := wire.Write(nc, seen); err != nil {
-		return "failed"
+		return "failed", nil
 	}
-	return "observed"
+	if hello.HoldS > 0 {
+		toHold = &held{owner: c, remote: addr.Addr(), again: seen, silent: time.Duration(hello.HoldS) * time.Second}
+	}
+	return "observed", toHold
 }
 
 // addrPort is addr without an IPv4 address's IPv6 form, the zero AddrPort if it is no TCP address.

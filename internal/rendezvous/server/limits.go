@@ -30,6 +30,9 @@ type Limits struct {
 	HoleConnectionsPerAddress int           // 32
 	HoleTimeout               time.Duration // of a hole connection in all. 5 s
 
+	HeldConnections           int // hole connections that nodes want held open at once, of 4 KiB each. 100,000
+	HeldConnectionsPerAddress int // 1,024
+
 	Proofs          int           // of mapped ports under way at once, of 4 KiB each. 64: a node asks once in hours
 	ProofsPerMinute int           // to one address, in the long run and at once. 30: many homes share an address behind a carrier's NAT
 	ProofTimeout    time.Duration // of a proof in all. 5 s, as for a hole connection
@@ -70,6 +73,8 @@ func (l Limits) withDefaults() Limits {
 	number(&l.HoleConnections, 512)
 	number(&l.HoleConnectionsPerAddress, 32)
 	duration(&l.HoleTimeout, 5*time.Second)
+	number(&l.HeldConnections, 100_000)
+	number(&l.HeldConnectionsPerAddress, 1024)
 	number(&l.Proofs, 64)
 	number(&l.ProofsPerMinute, 30)
 	duration(&l.ProofTimeout, 5*time.Second)

@@ -76,6 +76,7 @@ type Server struct {
 	registry    registry
 	attempts    *attempts
 	prover      *prover
+	holds       *holds
 	dials       *dials
 	announcer   *announcer
 	sweeper     *sweeper
@@ -134,6 +135,7 @@ func New(config Config) (*Server, error) {
 	s.renewPong()
 	s.attempts = newAttempts(s)
 	s.prover = newProver(s, config)
+	s.holds = newHolds(s)
 	s.sweeper = newSweeper(s)
 	s.metrics, err = newMetrics(config.Metrics, s)
 	return s, err
@@ -176,6 +178,7 @@ func (s *Server) Serve(ctx context.Context, mainListeners, holeListeners []net.L
 	closeAll(listeners)
 	accepting.Wait()
 	s.prover.close()
+	s.holds.close()
 	s.attempts.close()
 	stopLoop()
 	running.Wait()
@@ -275,6 +278,7 @@ func (s *Server) drop(c *conn, outcome string) {
 	s.announcer.announce(c.room)
 	s.attempts.leave(c)
 	s.prover.leave(c)
+	s.holds.leave(c)
 	s.registry.leave(c.room)
 	s.connections.leave(c.remote.Addr())
 	count(s.metrics.closed, outcome)
