@@ -75,7 +75,8 @@ type cell struct {
 	Runs         int      `json:"runs"` // that count
 	Direct       int      `json:"direct"`
 	Relayed      int      `json:"relayed"`
-	Marked       int      `json:"marked"` // that do not count, because the machine stood still
+	Moved        int      `json:"moved,omitempty"` // of the relayed ones, to a direct path
+	Marked       int      `json:"marked"`          // that do not count, because the machine stood still
 	MarkedDirect int      `json:"marked_direct"`
 	Rounds       int      `json:"rounds"` // of direct runs, the median
 	MostRounds   int      `json:"most_rounds"`
@@ -116,6 +117,9 @@ func summarize(p pair, runs []run, o options) cell {
 			direct, rounds = append(direct, r.FirstMS), append(rounds, float64(r.Rounds))
 		case "relayed":
 			relayed = append(relayed, r.FirstMS)
+			if r.MovedMS > 0 {
+				c.Moved++
+			}
 		}
 		near, far = append(near, float64(r.NearSYNs)), append(far, float64(r.FarSYNs))
 	}
@@ -155,7 +159,7 @@ func (c cell) judge(counted []run, o options) []string {
 	share := float64(c.Direct) / float64(max(c.Runs, 1))
 	switch {
 	case c.Theory.Prospect == certain || o.Mapped:
-		claim(c.Direct == c.Runs, "direct %d of %d", c.Direct, c.Runs)
+		claim(c.Direct+c.Moved == c.Runs, "direct %d of %d", c.Direct+c.Moved, c.Runs)
 	case c.Theory.Prospect == predicted:
 		claim(c.Runs-c.Direct <= max(1, int(float64(c.Runs)*(1-predictedLeast))), "direct %d of %d, want 96 %%", c.Direct, c.Runs)
 	case c.Theory.Prospect == search && o.Search:

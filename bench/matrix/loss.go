@@ -179,7 +179,7 @@ func (s spread) row(name string) string {
 func (r *report) writeLoss(w io.Writer, o options) error {
 	m := lossModel{o.Loss, o.Jitter, rand.New(rand.NewPCG(1, 2))}
 	var expected, measured []float64
-	var missed, failed int
+	var missed, failed, moved int
 	for range 20_000 {
 		if d, ok := m.dial(); ok {
 			expected = append(expected, ms(d))
@@ -198,6 +198,9 @@ func (r *report) writeLoss(w io.Writer, o options) error {
 				measured = append(measured, one.FirstMS)
 			default:
 				failed++
+				if one.MovedMS > 0 {
+					moved++
+				}
 			}
 		}
 	}
@@ -207,5 +210,8 @@ func (r *report) writeLoss(w io.Writer, o options) error {
 	fmt.Fprintln(b, "| | median, ms | 90 % | 99 % | below 0.5 s | 0.5-1.5 s | 1.5-2.5 s | later | not direct |")
 	fmt.Fprintln(b, "|---|---|---|---|---|---|---|---|---|")
 	fmt.Fprint(b, spreadOf(expected, missed).row("model, 20,000 dials"), spreadOf(measured, failed).row("measured"))
+	if moved > 0 {
+		fmt.Fprintf(b, "\nOf the %d that were not direct at first %d moved to a direct path, within 45 s of the dial.\n", failed, moved)
+	}
 	return b.Flush()
 }

@@ -18,6 +18,7 @@ const (
 	joinLimit   = 30 * time.Second
 	settleLimit = 10 * time.Second // until a node knows the networks in front of it
 	dialLimit   = 20 * time.Second // an attempt is over after 10 s
+	moveLimit   = 45 * time.Second // a direct path is looked for again after 10 s, then after 20 more
 )
 
 // A run is what came of one dial. Times are in milliseconds.
@@ -28,6 +29,7 @@ type run struct {
 	Candidate string  `json:"candidate,omitempty"`
 	FirstMS   float64 `json:"first_ms,omitempty"`  // until the first protected byte could be sent
 	AnswerMS  float64 `json:"answer_ms,omitempty"` // until an answer of the peer was there
+	MovedMS   float64 `json:"moved_ms,omitempty"`  // until the session, relayed at first, was on a direct path
 	Rounds    int     `json:"rounds,omitempty"`
 	NearSYNs  int64   `json:"dialer_syns"` // to the peer
 	FarSYNs   int64   `json:"callee_syns"`
@@ -41,14 +43,14 @@ type run struct {
 func (s *stage) play(ctx context.Context, p pair, o options, c *clock, log io.Writer) run {
 	s.played++
 	r := run{Near: p.near.name, Far: p.far.name}
-	if err := s.playInto(ctx, &r, o, c, log); err != nil {
+	if err := s.playInto(ctx, &r, p, o, c, log); err != nil {
 		r.Err = err.Error()
 	}
 	r.Marked = r.StallMS > ms(o.stall)
 	return r
 }
 
-func (s *stage) playInto(ctx context.Context, r *run, o options, c *clock, log io.Writer) error {
+func (s *stage) playInto(ctx context.Context, r *run, p pair, o options, c *clock, log io.Writer) error {
 	if err := s.forget(); err != nil {
 		return err
 	}
@@ -68,6 +70,9 @@ func (s *stage) playInto(ctx context.Context, r *run, o options, c *clock, log i
 	r.AnswerMS = ms(time.Since(began))
 	r.StallMS = ms(w.stop())
 
+	if err == nil && ping.Path.Kind == bodkin.Relayed && o.lossy() && p.theory().Prospect == certain {
+		r.MovedMS = ms(awaitDirect(ctx, nodes, began))
+	}
 	nodes.close()
 	flows := s.lab.Flows()
 	near, far := count(flows, s.near, s.far), count(flows, s.far, s.near)
@@ -83,6 +88,24 @@ func (s *stage) playInto(ctx context.Context, r *run, o options, c *clock, log i
 	r.Path, r.Candidate = ping.Path.Kind.String(), ping.Path.Candidate
 	r.FirstMS, r.Rounds = ms(ping.Timing.Secured), ping.Timing.Rounds
 	return s.checkPath(ping.Path)
+}
+
+// awaitDirect waits until the session of two nodes, which began at the relay, is direct, and tells when; zero if it stays there.
+func awaitDirect(ctx context.Context, n nodes, began time.Time) time.Duration {
+	ctx, cancel := context.WithTimeout(ctx, moveLimit)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return 0
+		}
+		if ping, err := n.dialer.Ping(ctx, n.callee.Name()); err == nil && ping.Path.Kind == bodkin.Direct {
+			return time.Since(began)
+		}
+	}
 }
 
 // checkPath makes sure that a direct path leads to the peer's network, and a relayed one to the server.
@@ -112,7 +135,7 @@ func (s *stage) join(ctx context.Context, o options, log io.Writer) (nodes, erro
 	}{{"ada", s.near, &n.dialer}, {"ben", s.far, &n.callee}} {
 		work.Go(func() {
 			// A name of its own in each run: the server may not have heard yet that the node before has left.
-			config := bodkin.Config{Invite: s.invite, Name: fmt.Sprintf("%s-%d", who.name, s.played), Within: who.at.Do}
+			config := bodkin.Config{Invite: s.invite, Name: fmt.Sprintf("%s-%d", who.name, s.played), Within: who.at.Do, Patient: true}
 			if o.DirectOnly {
 				config.Relay = bodkin.RelayNever
 			}
