@@ -124,12 +124,13 @@ func (r *receiver) fromRoom(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer listener.Close()
+	in := newInbox(listener)
+	defer in.close()
 	r.view.waiting("ready; elsewhere in the room: bodkin send PATH --to %s", printable(r.node.Name()))
 	var last error // of the transfer that is to go on
 	var staging string
 	for {
-		stream, err := r.accept(ctx, listener, last != nil)
+		stream, err := r.next(ctx, in, last != nil)
 		if err != nil {
 			r.sayHowToGoOn(staging)
 			if ctx.Err() == nil && last != nil {
@@ -141,7 +142,12 @@ func (r *receiver) fromRoom(ctx context.Context) error {
 			decline(ctx, stream)
 			continue
 		}
-		received, err := r.receive(ctx, stream)
+		var meter transfer.Meter
+		var received transfer.Received
+		err = in.serve(stream, &meter, func() (err error) {
+			received, err = r.receive(ctx, stream, &meter)
+			return err
+		})
 		if err == nil {
 			return nil
 		}
@@ -156,19 +162,14 @@ func (r *receiver) fromRoom(ctx context.Context) error {
 	}
 }
 
-// accept waits for a stream: for a limited time if one is to go on.
-func (r *receiver) accept(ctx context.Context, l control.Listener, limited bool) (control.Stream, error) {
+// next waits for a stream: for a limited time if a transfer is to go on.
+func (r *receiver) next(ctx context.Context, in *inbox, limited bool) (control.Stream, error) {
 	if limited {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, r.wait)
 		defer cancel()
 	}
-	defer accepting(ctx, l)()
-	stream, err := l.Accept()
-	if err != nil {
-		return nil, accepted(ctx, err)
-	}
-	return stream, nil
+	return in.next(ctx)
 }
 
 // wanted tells whether a stream is from whom it should be.
@@ -187,10 +188,9 @@ func decline(ctx context.Context, stream control.Stream) {
 }
 
 // receive takes one transfer.
-func (r *receiver) receive(ctx context.Context, stream control.Stream) (transfer.Received, error) {
-	var meter transfer.Meter
-	w := r.view.watch(ctx, "from", stream, r.node, &meter)
-	in := transfer.Receiver{Dir: r.dir, Output: r.output, From: stream.Peer().String(), Meter: &meter}
+func (r *receiver) receive(ctx context.Context, stream control.Stream, meter *transfer.Meter) (transfer.Received, error) {
+	w := r.view.watch(ctx, "from", stream, r.node, meter)
+	in := transfer.Receiver{Dir: r.dir, Output: r.output, From: stream.Peer().String(), Meter: meter}
 	received, err := in.Receive(ctx, stream)
 	w.stop()
 	r.view.leftOut(received.LeftOut, "it leads out of what was sent")

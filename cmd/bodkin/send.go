@@ -121,7 +121,7 @@ func (s *sender) toPeer(ctx context.Context) error {
 	for {
 		stream, err := reach(ctx, s.node, s.to, func(peer string) (control.Stream, error) { return s.node.Dial(ctx, peer, receiveService) })
 		if err == nil {
-			err = s.send(ctx, stream)
+			err = s.send(ctx, stream, new(transfer.Meter))
 		}
 		switch {
 		case err == nil:
@@ -150,10 +150,9 @@ func (s *sender) toPeer(ctx context.Context) error {
 }
 
 // send sends everything over one stream.
-func (s *sender) send(ctx context.Context, stream control.Stream) error {
-	var meter transfer.Meter
-	w := s.view.watch(ctx, "to", stream, s.node, &meter)
-	err := transfer.Send(ctx, stream, s.source, &meter)
+func (s *sender) send(ctx context.Context, stream control.Stream, meter *transfer.Meter) error {
+	w := s.view.watch(ctx, "to", stream, s.node, meter)
+	err := transfer.Send(ctx, stream, s.source, meter)
 	w.stop()
 	if err == nil {
 		s.view.done("sent", meter.Read(), nil)

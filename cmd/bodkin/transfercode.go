@@ -41,7 +41,8 @@ func (s *sender) byCode(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer listener.Close()
+	in := newInbox(listener)
+	defer in.close()
 	if err := s.view.code(code.String()); err != nil {
 		return err
 	}
@@ -56,7 +57,7 @@ func (s *sender) byCode(ctx context.Context) error {
 			waiting, cancel = context.WithTimeoutCause(ctx, s.wait, transfer.ErrInterrupted)
 			defer cancel()
 		}
-		stream, err := acceptUntil(waiting, listener)
+		stream, err := in.next(waiting)
 		if err != nil {
 			s.sayHowToGoOn(began)
 			return s.aboutCode(err)
@@ -76,7 +77,8 @@ func (s *sender) byCode(ctx context.Context) error {
 		}
 		id := stream.Peer()
 		receiver, s.to = &id, printable(stream.PeerName())
-		err = s.send(ctx, stream)
+		var meter transfer.Meter
+		err = in.serve(stream, &meter, func() error { return s.send(ctx, stream, &meter) })
 		switch {
 		case err == nil:
 			return nil
@@ -113,16 +115,6 @@ func (s *sender) offerCode(ctx context.Context) (control.Listener, pairing.Code,
 		return listener, code, err
 	}
 	return nil, pairing.Code{}, fail("end one", "this machine offers %d codes already", codeSlots)
-}
-
-// acceptUntil waits for a stream until ctx ends, and leaves the listener open otherwise.
-func acceptUntil(ctx context.Context, l control.Listener) (control.Stream, error) {
-	defer accepting(ctx, l)()
-	stream, err := l.Accept()
-	if err != nil {
-		return nil, accepted(ctx, err)
-	}
-	return stream, nil
 }
 
 // pair lets the other side prove the code. A stream that does not is closed.
@@ -167,7 +159,7 @@ func (r *receiver) byCode(ctx context.Context, g *globals, text string, errs io.
 		stream, err := r.find(ctx, code)
 		var received transfer.Received
 		if err == nil {
-			if received, err = r.receive(ctx, stream); err == nil {
+			if received, err = r.receive(ctx, stream, new(transfer.Meter)); err == nil {
 				return nil
 			}
 			staging, since = received.Staging, time.Now()
