@@ -16,6 +16,8 @@ bench:
 	go test -run 'SameTick|AllNodes|Hostile|Hopeless' -count=1 -v ./internal/rendezvous/server
 	go test -run '^$$' -bench . ./internal/rendezvous/server ./internal/identity ./internal/session ./internal/reuseport ./natlab
 	go -C bench/mux test -count=1 -v .
+	go run ./bench/transfer
+	go run ./bench/transfer -kills 20
 
 # Every pair of NATs, 20 runs each. Half an hour on a quiet machine with two cores.
 matrix:

@@ -54,7 +54,8 @@ var arrows = map[string][]string{
 	"internal/control": {".", "forward"},
 	"cmd/bodkin":       {".", "forward", "internal/control", "internal/identity", "internal/pairing", "natlab", "server", "transfer"},
 	// Measurements.
-	"bench/matrix": {".", "natlab", "server"},
+	"bench/matrix":   {".", "natlab", "server"},
+	"bench/transfer": {"natlab"},
 }
 
 func TestImportsGoDownOnly(t *testing.T) {

@@ -1,0 +1,27 @@
+package main
+
+import (
+	"os"
+	"testing"
+
+	"github.com/bodkin-p2p/bodkin/natlab"
+)
+
+func TestMain(m *testing.M) { natlab.Main(m) }
+
+// TestATransferThatIsKilledAFewTimesArrives is what -kills 20 does twenty times.
+func TestATransferThatIsKilledAFewTimesArrives(t *testing.T) {
+	s, err := newStage(t.Context(), t.TempDir(), slowPath, false)
+	if err != nil {
+		if os.Getenv("NATLAB") != "require" {
+			t.Skip(err)
+		}
+		t.Fatal(err)
+	}
+	defer s.close()
+	report, err := s.killing(t.Context(), 3, 12<<20)
+	t.Log(report)
+	if err != nil {
+		t.Error(err)
+	}
+}

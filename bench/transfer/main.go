@@ -1,0 +1,79 @@
+// Transfer measures bodkin send and receive beside croc, scp and rsync over the same path, and kills them at random moments.
+//
+//	go run ./bench/transfer                             256 MiB, and 2,000 files of 1 KiB: three rounds, one tool after the other
+//	go run ./bench/transfer -size 2048 -files 20000     2 GiB and 20,000 files
+//	go run ./bench/transfer -same                       both on one host, so that the path is the kernel's loopback
+//	go run ./bench/transfer -kills 20                   instead: kill -9 of either side, 20 times in one transfer
+//
+// Hosts are natlab's, so it needs Linux but no root for bodkin and croc; sshd needs root. A tool that is not there is left out, and said so.
+// croc is built from bench/croc. The tools take turns, so that what else the machine does hits all alike.
+//
+// # What is timed
+//
+// bodkin: from the start of bodkin send until it has ended, with bodkin receive waiting. scp and rsync: the whole command, sshd waiting.
+// croc: from the start of the receiving croc until both have ended; the sending one has hashed its files and waits. It runs without
+// compression, and its receiver is told the sender's address, so that it goes there directly and not by a relay.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/bodkin-p2p/bodkin/natlab"
+)
+
+// options are the command line's.
+type options struct {
+	size, files, rounds int
+	same                bool
+	kills               int
+}
+
+func main() {
+	var o options
+	flag.IntVar(&o.size, "size", 256, "MiB of the large file")
+	flag.IntVar(&o.files, "files", 2000, "small files, of 1 KiB each")
+	flag.IntVar(&o.rounds, "rounds", 3, "rounds, in each of which every tool has a turn")
+	flag.BoolVar(&o.same, "same", false, "both sides on one host")
+	flag.IntVar(&o.kills, "kills", 0, "instead of measuring, kill -9 of either side, so many times in one transfer")
+	flag.Parse()
+	if err := natlab.Enter(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "transfer:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options) error {
+	dir, err := os.MkdirTemp("", "bodkin-transfer-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if o.kills > 0 {
+		s, err := newStage(ctx, dir, slowPath, false)
+		if err != nil {
+			return err
+		}
+		defer s.close()
+		report, err := s.killing(ctx, o.kills, killingSize)
+		fmt.Println(report)
+		return err
+	}
+	s, err := newStage(ctx, dir, natlab.Link{}, o.same)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	return s.measure(ctx, o)
+}
