@@ -47,12 +47,15 @@ func mapAnyway(t *testing.T, nat *natlab.NAT) {
 	}()
 }
 
-func (g *gateway) nft(commands string) error {
-	path, err := exec.LookPath("nft")
-	if err != nil {
-		path = "/usr/sbin/nft"
+func nftPath() string {
+	if path, err := exec.LookPath("nft"); err == nil {
+		return path
 	}
-	cmd := exec.Command(path, "-f", "-")
+	return "/usr/sbin/nft" // where users have no path to
+}
+
+func (g *gateway) nft(commands string) error {
+	cmd := exec.Command(nftPath(), "-f", "-")
 	cmd.Stdin = strings.NewReader(commands)
 	return g.router.Do(func() error { // what a thread starts is in its namespace
 		if out, err := cmd.CombinedOutput(); err != nil {

@@ -56,6 +56,7 @@ func (n *Node) networkChanged(change netwatch.Change) {
 	n.dropLost()
 	switch way {
 	case moved:
+		n.relays.wrap(false) // another network, another box
 		n.client.Moved()
 	case stayed:
 		if n.hostsChanged() {

@@ -2,11 +2,13 @@ package bodkin
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"sync"
 	"time"
 
+	"github.com/bodkin-p2p/bodkin/internal/identity"
 	"github.com/bodkin-p2p/bodkin/internal/punch"
 	"github.com/bodkin-p2p/bodkin/internal/relay"
 	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
@@ -52,8 +54,9 @@ func ParseRelayPolicy(text string) (RelayPolicy, error) {
 
 // relays is the attempts of which a relayed connection is open or may be, with where to tell why the server ends it.
 type relays struct {
-	mu   sync.Mutex
-	over map[wire.AttemptID]chan wire.RelayStatus
+	mu      sync.Mutex
+	over    map[wire.AttemptID]chan wire.RelayStatus
+	wrapped bool // this network cuts relayed connections that are not wrapped in TLS
 }
 
 func (t *relays) expect(id wire.AttemptID) <-chan wire.RelayStatus {
@@ -103,9 +106,60 @@ func (n *Node) relayed(a *attempt, offer *rendezvous.RelayOffer) *punch.Relay {
 	}
 }
 
-// dialRelay opens a connection to the server's main port, by a proxy if the main connection has one. It leaves from any port: nobody needs
+// wrap notes whether this network wants relayed connections wrapped in TLS.
+func (t *relays) wrap(wanted bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.wrapped = wanted
+}
+
+func (t *relays) isWrapped() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.wrapped
+}
+
+// dialRelay opens a connection to the server's relay. If the network cuts it before the server answers, it is made again inside of TLS, as
+// those to come are in this network: there are boxes that let nothing pass that they do not know.
+func (n *Node) dialRelay(ctx context.Context) (net.Conn, error) {
+	if n.relays.isWrapped() {
+		return n.dialWrapped(ctx)
+	}
+	conn, err := n.dialMain(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return relay.Again(conn, func() (net.Conn, error) {
+		wrapped, err := n.dialWrapped(ctx)
+		n.log.Info("relayed connection was cut, made again inside of TLS", "err", err)
+		if err == nil {
+			n.relays.wrap(true)
+		}
+		return wrapped, err
+	}), nil
+}
+
+// dialWrapped opens a connection to the server's relay inside of TLS.
+func (n *Node) dialWrapped(ctx context.Context) (net.Conn, error) {
+	config, err := identity.RelayConfig(n.config.Key, n.config.Invite.Room, n.config.Invite.Server)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := n.dialMain(ctx)
+	if err != nil {
+		return nil, err
+	}
+	secured := tls.Client(conn, config)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return secured, nil
+}
+
+// dialMain opens a connection to the server's main port, by a proxy if the main connection has one. It leaves from any port: nobody needs
 // to know its mapping, and from the node's own the four-tuple is taken.
-func (n *Node) dialRelay(ctx context.Context) (conn net.Conn, err error) {
+func (n *Node) dialMain(ctx context.Context) (conn net.Conn, err error) {
 	if state := n.client.State(); state.Proxied {
 		conn, err = n.dialProxied(ctx, state.Server)
 	} else {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/bodkin-p2p/bodkin/internal/identity"
 	"github.com/bodkin-p2p/bodkin/internal/relay"
 	rendezvous "github.com/bodkin-p2p/bodkin/internal/rendezvous/server"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
@@ -12,9 +13,13 @@ import (
 
 // openRelay makes the relay, unless there is to be none, and joins it with the rendezvous server: the one hands out its tokens and
 // knows the nodes, the other carries their bytes.
-func (s *Server) openRelay() *rendezvous.Relay {
+func (s *Server) openRelay() (*rendezvous.Relay, error) {
 	if s.config.NoRelay {
-		return nil
+		return nil, nil
+	}
+	wrapping, err := identity.RelayServerConfig(s.key)
+	if err != nil {
+		return nil, err
 	}
 	s.relay = relay.NewServer(relay.Config{
 		Limits: s.config.RelayLimits,
@@ -29,7 +34,8 @@ func (s *Server) openRelay() *rendezvous.Relay {
 			return s.relay.Token(relay.Ticket{Attempt: attempt, Role: role, Owner: relay.Owner{Node: node, Room: room, Connection: connection}})
 		},
 		Take: s.relay.Take,
-	}
+		TLS:  wrapping,
+	}, nil
 }
 
 // serveRelay relays until ctx ends.

@@ -144,8 +144,12 @@ func (s *Server) open() (err error) {
 		s.config.Log.Warn("no port to tell transparent proxies by", "err", err)
 	}
 	s.closed = closed
+	relayed, err := s.openRelay()
+	if err != nil {
+		return err
+	}
 	s.rendezvous, err = rendezvous.New(rendezvous.Config{
-		TLS: s.tls, RoomServed: s.rooms.served, Relay: s.openRelay(), Metrics: s.registry, Log: s.config.Log,
+		TLS: s.tls, RoomServed: s.rooms.served, Relay: relayed, Metrics: s.registry, Log: s.config.Log,
 		Dial: s.dial, DialFrom: s.dialFrom, Holes: holes, ClosedPort: closedPort,
 	})
 	return err

@@ -10,8 +10,9 @@ import (
 // The application protocols (ALPN, RFC 7301) of the two kinds of connection. A certificate shown in one is
 // of no use in the other, and a Bodkin of another version is told apart before the first frame.
 const (
-	ServerProtocol = "bodkin/1"      // node to rendezvous server
-	PeerProtocol   = "bodkin-peer/1" // node to node
+	ServerProtocol = "bodkin/1"       // node to rendezvous server
+	PeerProtocol   = "bodkin-peer/1"  // node to node
+	RelayProtocol  = "bodkin-relay/1" // node to the server's relay, around what goes on to a peer
 )
 
 // Errors of the handshake at the side that found the mistake. The other side learns only that its
@@ -40,10 +41,20 @@ var errNobody = errors.New("identity: no other end given")
 // The handshake ends before the server has judged this node. What the server answers to
 // the first message, or ErrNoProof's alert on the first Read, tells whether the node was let in.
 func NodeConfig(key Key, room Room, server ServerID, cache tls.ClientSessionCache) (*tls.Config, error) {
+	return nodeConfig(key, room, server, cache, ServerProtocol)
+}
+
+// RelayConfig returns how a node connects to its server's relay, as TLS client, in a network that lets nothing else pass. It hides from
+// that network what goes on inside, which is protected by the nodes themselves.
+func RelayConfig(key Key, room Room, server ServerID) (*tls.Config, error) {
+	return nodeConfig(key, room, server, nil, RelayProtocol)
+}
+
+func nodeConfig(key Key, room Room, server ServerID, cache tls.ClientSessionCache, protocol string) (*tls.Config, error) {
 	if server.IsZero() {
 		return nil, errNobody
 	}
-	config, err := newConfig(key, room.signer, ServerProtocol)
+	config, err := newConfig(key, room.signer, protocol)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +70,7 @@ func NodeConfig(key Key, room Room, server ServerID, cache tls.ClientSessionCach
 		if ServerID(subject) != server {
 			return fmt.Errorf("%w: it has %v", ErrWrongServer, ServerID(subject))
 		}
-		return checkProtocol(state, ServerProtocol)
+		return checkProtocol(state, protocol)
 	}
 	return config, nil
 }
@@ -70,7 +81,14 @@ func NodeConfig(key Key, room Room, server ServerID, cache tls.ClientSessionCach
 //
 // With nil tickets there is no resumption. After tickets change, [TicketKeys.Apply] hands them to the Config in use.
 func ServerConfig(key Key, tickets *TicketKeys) (*tls.Config, error) {
-	config, err := newConfig(key, key.private, ServerProtocol)
+	return serverConfig(key, tickets, ServerProtocol)
+}
+
+// RelayServerConfig returns how a server accepts what nodes make with [RelayConfig]. The tokens that come inside say who may be relayed.
+func RelayServerConfig(key Key) (*tls.Config, error) { return serverConfig(key, nil, RelayProtocol) }
+
+func serverConfig(key Key, tickets *TicketKeys, protocol string) (*tls.Config, error) {
+	config, err := newConfig(key, key.private, protocol)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +100,7 @@ func ServerConfig(key Key, tickets *TicketKeys) (*tls.Config, error) {
 		if _, _, err := Authenticated(state); err != nil {
 			return err
 		}
-		return checkProtocol(state, ServerProtocol)
+		return checkProtocol(state, protocol)
 	}
 	return config, nil
 }

@@ -1,11 +1,15 @@
 package server
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"time"
 
+	"github.com/bodkin-p2p/bodkin/internal/identity"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
@@ -25,9 +29,40 @@ func (s *Server) open(ctx context.Context, nc net.Conn) (*opening, error) {
 	now := time.Now()
 	o := &opening{Conn: nc, first: make([]byte, 1), until: now.Add(s.limits.HandshakeTimeout)}
 	nc.SetDeadline(now.Add(min(s.limits.HelloTimeout, s.limits.HandshakeTimeout)))
-	_, err := io.ReadFull(nc, o.first)
-	return o, err
+	if _, err := io.ReadFull(nc, o.first); err != nil || o.first[0] != recordHandshake {
+		return o, err
+	}
+	return o, o.readHello()
 }
+
+const (
+	recordHandshake = 0x16    // the first byte of TLS (RFC 8446, section 5.1)
+	recordMax       = 1 << 14 // bytes in a record that is not encrypted
+)
+
+// readHello takes in the first record of TLS, in which the client says which protocols it speaks.
+func (o *opening) readHello() error {
+	o.first = append(o.first, 0, 0, 0, 0)
+	if _, err := io.ReadFull(o.Conn, o.first[1:]); err != nil {
+		return err
+	}
+	length := int(binary.BigEndian.Uint16(o.first[3:]))
+	if length > recordMax {
+		return errors.New("the first record is too long")
+	}
+	o.first = append(o.first, make([]byte, length)...)
+	_, err := io.ReadFull(o.Conn, o.first[5:])
+	return err
+}
+
+// isWrapped tells whether the connection is TLS around a relayed one. It looks for the protocol's name among what is not encrypted; TLS
+// then makes sure that it is the one agreed on.
+func (o *opening) isWrapped() bool {
+	return o.first[0] == recordHandshake && bytes.Contains(o.first, []byte(wrappedName))
+}
+
+// wrappedName is the protocol as the client names it: behind its length (RFC 7301, section 3.1).
+const wrappedName = string(rune(len(identity.RelayProtocol))) + identity.RelayProtocol
 
 // isRelayed tells whether it is a relayed connection, and not TLS.
 func (o *opening) isRelayed() bool { return o.first[0] == wire.PrefaceFirst }

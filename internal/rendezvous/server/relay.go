@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"net"
 
@@ -12,6 +13,9 @@ import (
 type Relay struct {
 	// Token makes the token with which one side of an attempt may come to the relay. node and room number whose quotas it uses.
 	Token func(attempt wire.AttemptID, role wire.Role, node, room, connection uint64) []byte
+
+	// TLS is for relayed connections that come wrapped in TLS, of identity.RelayServerConfig.
+	TLS *tls.Config
 
 	// Take takes over a connection that began with first, and returns when it is known who it is. It closes conn in the end.
 	Take func(conn net.Conn, first []byte)
@@ -27,6 +31,24 @@ func (s *Server) takeRelayed(ctx context.Context, o *opening) {
 	}
 	defer context.AfterFunc(ctx, func() { o.Conn.Close() })()
 	s.relay.Take(o.Conn, o.first)
+}
+
+// takeWrapped is takeRelayed for a connection that is wrapped in TLS.
+func (s *Server) takeWrapped(ctx context.Context, o *opening) {
+	s.connections.leave(addrPort(o.RemoteAddr()).Addr())
+	if s.relay == nil {
+		count(s.metrics.handshakes, "failed")
+		turnAway(o.Conn)
+		return
+	}
+	defer context.AfterFunc(ctx, func() { o.Conn.Close() })()
+	secured := tls.Server(o, s.relay.TLS)
+	if err := secured.HandshakeContext(ctx); err != nil { // within the deadline of open
+		count(s.metrics.handshakes, "failed")
+		o.Conn.Close()
+		return
+	}
+	s.relay.Take(secured, nil)
 }
 
 // RelayOver tells the node of a main connection why the relay ends one of its connections. It does not block.

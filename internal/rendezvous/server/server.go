@@ -216,6 +216,10 @@ func (s *Server) greet(ctx context.Context, nc net.Conn) {
 		s.takeRelayed(ctx, opening)
 		return
 	}
+	if err == nil && opening.isWrapped() {
+		s.takeWrapped(ctx, opening)
+		return
+	}
 	var c *conn
 	if err == nil {
 		c, err = s.handshake(ctx, opening)
