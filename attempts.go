@@ -14,6 +14,7 @@ import (
 	"github.com/bodkin-p2p/bodkin/internal/natbehavior"
 	"github.com/bodkin-p2p/bodkin/internal/punch"
 	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
+	"github.com/bodkin-p2p/bodkin/internal/rounds"
 	"github.com/bodkin-p2p/bodkin/internal/session/batch"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
@@ -47,6 +48,11 @@ type attempt struct {
 	rounds chan punch.Round // further rounds; closed when the server starts no more
 	seen   int              // the newest round. Guarded by attempts.mu, as is over
 	over   bool
+
+	mu       sync.Mutex // guards these three
+	spare    *spare     // a second port for the next round
+	spares   []*spare   // all
+	searched bool       // a round was a search
 
 	done chan struct{} // closed at the end, then one of these is set
 	link *link
@@ -157,7 +163,7 @@ func (n *Node) introduced(intro rendezvous.Introduction) {
 		n.log.Warn("introduction to a stranger passed over", "peer", intro.Peer.Short(), "err", err)
 		return
 	}
-	round := n.round(intro, peer)
+	round := n.round(a, intro, peer)
 	if !isNew {
 		n.attempts.next(a, round)
 		return
@@ -168,21 +174,82 @@ func (n *Node) introduced(intro rendezvous.Introduction) {
 }
 
 // round decides which of a peer's addresses this node dials.
-func (n *Node) round(intro rendezvous.Introduction, peer profile) punch.Round {
+func (n *Node) round(a *attempt, intro rendezvous.Introduction, peer profile) punch.Round {
 	if n.config.Relay == RelayAlways {
 		return punch.Round{Number: intro.Round}
 	}
-	dial, refused := n.rules(intro.Observed).Select(gather.WithServer(peer.candidates, intro.Observed, intro.Mapped))
+	rules := n.rules(intro.Observed)
+	dial, refused := rules.Select(gather.WithServer(peer.candidates, intro.Observed, intro.Mapped))
 	for _, r := range refused {
 		n.log.Debug("candidate not dialled", "peer", peer.name, "addr", r.Candidate.Addr, "why", r.Reason)
 	}
-	return punch.Round{Number: intro.Round, Remotes: dial, Delay: intro.Delay}
+	round := punch.Round{Number: intro.Round, Remotes: dial, Delay: intro.Delay}
+	if s := a.take(); s != nil && intro.Fresh.IsValid() {
+		second, _ := rules.Select([]candidate.Candidate{{Type: candidate.ServerReflexive, Addr: intro.Fresh}})
+		if len(second) == 1 {
+			round.Second = punch.Second{Remote: second[0], Dial: s.port.Dial}
+		}
+	}
+	part, way := n.part(intro)
+	round.Guess = guess(part, way, intro, dial)
+	if part.Sample && len(round.Guess.Remotes) > 0 {
+		round.Remotes = withoutReflexive(dial)
+	}
+	if way == rounds.Search {
+		a.mu.Lock()
+		a.searched = true
+		a.mu.Unlock()
+	}
+	return round
+}
+
+// noteSearch remembers that a search came to nothing.
+func (n *Node) noteSearch(a *attempt) {
+	a.mu.Lock()
+	searched := a.searched
+	a.mu.Unlock()
+	if searched && n.ctx.Err() == nil {
+		n.searches.fail(a.peer, time.Now())
+	}
+}
+
+// keep takes a second port for the next round, and closes it at the end of the attempt.
+func (a *attempt) keep(s *spare) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	select {
+	case <-a.done:
+		s.close()
+		return
+	default:
+	}
+	a.spares = append(a.spares, s)
+	a.spare = s
+}
+
+// take is the second port for the round that begins, nil if there is none.
+func (a *attempt) take() *spare {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := a.spare
+	a.spare = nil
+	return s
+}
+
+// closeSpares closes all second ports.
+func (a *attempt) closeSpares() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, s := range a.spares {
+		s.close()
+	}
 }
 
 // attempt runs a until it has a link or has failed.
 func (n *Node) attempt(a *attempt, peer profile, first punch.Round, way *punch.Relay, timeout time.Duration) {
 	accepted, forget := n.acceptor.Expect(a.id)
 	defer forget()
+	defer a.closeSpares()
 	n.yield(a.peer, first)
 	if n.config.Relay == RelayAlways {
 		accepted = nil
@@ -191,6 +258,8 @@ func (n *Node) attempt(a *attempt, peer profile, first punch.Round, way *punch.R
 		Attempt:    a.id,
 		Role:       punchRoles[a.role],
 		Dial:       n.port.Dial,
+		DialApart:  n.dialApart,
+		Pace:       n.pace.Wait,
 		Verify:     n.verify(a),
 		Accepted:   accepted,
 		Rounds:     a.rounds,
@@ -201,6 +270,7 @@ func (n *Node) attempt(a *attempt, peer profile, first punch.Round, way *punch.R
 	})
 	if err != nil {
 		n.relays.forget(a.id)
+		n.noteSearch(a)
 		n.finished(a, first.Number, rendezvous.NoCarrier)
 		n.attempts.end(a, nil, n.withWhy(pathError(a.peer, err), a.behaves))
 		n.log.Info("no direct path", "peer", peer.name, "err", err)

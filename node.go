@@ -17,6 +17,7 @@ import (
 	"github.com/bodkin-p2p/bodkin/internal/punch"
 	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
 	"github.com/bodkin-p2p/bodkin/internal/reuseport"
+	"github.com/bodkin-p2p/bodkin/internal/rounds"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
@@ -46,6 +47,9 @@ type Node struct {
 	attempts attempts
 	calls    *rate.Limiter // of introductions that were not asked for
 	relays   relays
+	sampling chan struct{} // holds one for each sample that is under way
+	pace     *rate.Limiter // of SYNs of predictions and searches, over all attempts
+	searches searches
 	roster   roster
 	mapping  mapping
 	network  network
@@ -101,7 +105,10 @@ func newNode(config Config, port *reuseport.Port) (*Node, error) {
 		log:    config.Log,
 		port:   port,
 		calls:  rate.NewLimiter(callsPerSecond, callsAtOnce),
-		done:   make(chan struct{}),
+		pace:   rate.NewLimiter(rounds.SearchRate, rounds.MaxPredicted),
+
+		sampling: make(chan struct{}, samplesAtOnce),
+		done:     make(chan struct{}),
 	}
 	n.locals = newLocals()
 	n.localCalls = rate.NewLimiter(localCallsPerSecond, localCallsAtOnce)
@@ -120,6 +127,7 @@ func newNode(config Config, port *reuseport.Port) (*Node, error) {
 		Introduced:  n.introduced,
 		Over:        n.attempts.noMore,
 		RelayOver:   n.relays.tell,
+		SampleAsked: n.sampleAsked,
 		Seen:        n.seen,
 		Log:         config.Log,
 	})

@@ -31,6 +31,8 @@ func (n *Node) registration() rendezvous.Registration {
 		NameTag:   room.NameTag(p.name),
 		Primary:   !n.config.DialOnly,
 		PortReuse: n.portReuse,
+		Search:    n.config.Search,
+		Samples:   true,
 		Relay:     relayPolicies[n.config.Relay],
 		Software:  software(),
 	}

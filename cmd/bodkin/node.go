@@ -135,6 +135,8 @@ func nodeFlags(g *globals, c *cobra.Command) {
 		"leave the router alone, which is otherwise asked to forward the node's port; the same with BODKIN_NO_PORT_MAPPING=1")
 	c.Flags().BoolVar(&g.noLAN, "no-lan", false,
 		"do not look for peers on this network by multicast DNS, nor be found so; the same with BODKIN_NO_LAN=1")
+	c.Flags().BoolVar(&g.search, "search", false,
+		"where nothing better is known, look for a peer among random ports, if it does the same; may look like a port scan to others")
 	c.Flags().Var(&g.relay, "relay", "when the server may relay to peers that cannot be reached directly: auto, never, or always")
 }
 
@@ -148,7 +150,7 @@ func nodeConfig(g *globals, h home, errs io.Writer) (bodkin.Config, error) {
 	if err != nil {
 		return bodkin.Config{}, err
 	}
-	return bodkin.Config{Invite: m.Invite, Key: key, Name: m.Name, Port: m.Port, Relay: g.relay.policy, NoPortMapping: g.noPortMapping || os.Getenv("BODKIN_NO_PORT_MAPPING") != "",
+	return bodkin.Config{Invite: m.Invite, Key: key, Name: m.Name, Port: m.Port, Relay: g.relay.policy, Search: g.search, NoPortMapping: g.noPortMapping || os.Getenv("BODKIN_NO_PORT_MAPPING") != "",
 		NoLAN: g.noLAN || os.Getenv("BODKIN_NO_LAN") != "", Log: logger(g, errs)}, nil
 }
 

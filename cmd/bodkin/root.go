@@ -15,6 +15,7 @@ type globals struct {
 
 	noPortMapping bool // --no-port-mapping; see nodeFlags
 	noLAN         bool // --no-lan
+	search        bool // --search
 }
 
 func newRoot(g *globals) *cobra.Command {

@@ -18,8 +18,7 @@ import (
 //
 // The relay is one more try, with rules of its own for when it starts and when it may be nominated (relay.go).
 //
-// It starts try after try at once. What is to come (many predicted remotes at a measured pace, a fresh port, a low TTL)
-// are further ways of dialling, fields of action, and leave the rest as it is.
+// It starts try after try at once; at which pace guesses leave is the shell's business.
 type machine struct {
 	role  Role
 	tries []try
@@ -29,7 +28,7 @@ type machine struct {
 	began     [wire.MaxRounds + 1]time.Time // each round; number 0 is the attempt
 	failed    time.Time                     // when a failure of this round was first reported; zero: none
 	expired   bool                          // the time is over
-	syns      int
+	guesses   int                           // tries of predictions and searches
 	accepts   int
 	relay     fallback
 
@@ -41,11 +40,21 @@ type machine struct {
 
 type try struct {
 	Try
+	port     port
 	stage    stage
 	isOpen   bool // there is a connection that nobody has closed
 	opened   time.Time
 	verified time.Time
 }
+
+// A port is where a try leaves from: two tries are of the same four-tuple only if they have the same port and remote.
+type port int
+
+const (
+	home     port = 0  // the node's own
+	unshared port = -1 // one that nobody else has
+	// All else is the number of the round that brought a port.
+)
 
 // stage is where a try is on its way. All but ended are alive.
 type stage uint8
@@ -88,14 +97,21 @@ func (m *machine) start(now time.Time, r Round) []action {
 		if i == candidate.MaxRound {
 			break
 		}
-		if m.isAlive(remote.Addr) {
-			continue
+		if !m.isAlive(home, remote.Addr) {
+			do = append(do, m.dial(now, home, Try{Remote: remote}))
 		}
-		m.tries = append(m.tries, try{Try: Try{Remote: remote, Round: m.round, Started: now}, stage: dialling})
-		m.syns++
-		do = append(do, action{verb: dial, try: len(m.tries) - 1})
 	}
+	if r.Second.Dial != nil {
+		do = append(do, m.dial(now, port(r.Number), Try{Remote: r.Second.Remote}))
+	}
+	do = append(do, m.guess(now, r.Guess)...)
 	return append(do, m.giveUp(now)...)
+}
+
+func (m *machine) dial(now time.Time, from port, t Try) action {
+	t.Round, t.Started = m.round, now
+	m.tries = append(m.tries, try{Try: t, port: from, stage: dialling})
+	return action{verb: dial, try: len(m.tries) - 1}
 }
 
 // noMoreRounds is the event that the server starts no further round.
@@ -121,7 +137,7 @@ func (m *machine) dialed(now time.Time, i int, err error) []action {
 	outcome := dialOutcome(err)
 	// The peer's connection came in before ours went out: there is nothing to repeat.
 	metInbound := outcome == TupleBusy && m.isAcceptedFrom(t.Remote.Addr)
-	do := m.fail(now, i, outcome, err, !metInbound)
+	do := m.fail(now, i, outcome, err, !metInbound && !t.Guessed)
 	return append(do, m.giveUp(now)...)
 }
 
@@ -151,7 +167,7 @@ func (m *machine) checked(now time.Time, i int, err error) []action {
 	case err != nil:
 		outcome := checkOutcome(err)
 		// What came in is no remote that could be dialled again. What the dialer cuts off is one that it needs no more.
-		tell := !t.Accepted && (m.role == Dialer || outcome != CutOff)
+		tell := !t.Accepted && !t.Guessed && (m.role == Dialer || outcome != CutOff)
 		if t.isRelayed() {
 			outcome, tell = NotRelayed, false
 		}
@@ -229,9 +245,9 @@ func (m *machine) fail(now time.Time, i int, outcome Outcome, err error, tell bo
 	return []action{{verb: report, try: i, failure: Failure{Round: t.Round, Remote: t.Remote.Addr, Kind: kind}}}
 }
 
-// isAlive tells whether there is a try to or from remote that has not failed.
-func (m *machine) isAlive(remote netip.AddrPort) bool {
-	return slices.ContainsFunc(m.tries, func(t try) bool { return t.stage != ended && t.Remote.Addr == remote })
+// isAlive tells whether there is a try between the port and remote that has not failed.
+func (m *machine) isAlive(from port, remote netip.AddrPort) bool {
+	return slices.ContainsFunc(m.tries, func(t try) bool { return t.stage != ended && t.port == from && t.Remote.Addr == remote })
 }
 
 // isAcceptedFrom tells whether a connection from remote came in and has not failed.

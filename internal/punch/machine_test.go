@@ -352,7 +352,7 @@ func TestDialsAreCountedAndBounded(t *testing.T) {
 			}
 		}
 	}
-	if m.syns != MaxSYNs || len(m.tries) != MaxSYNs {
-		t.Errorf("%d SYNs, %d tries, want %d", m.syns, len(m.tries), MaxSYNs)
+	if want := candidate.MaxRound * wire.MaxRounds; len(m.tries) != want {
+		t.Errorf("%d tries, want %d", len(m.tries), want)
 	}
 }

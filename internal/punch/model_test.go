@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/bodkin-p2p/bodkin/internal/candidate"
+	"github.com/bodkin-p2p/bodkin/internal/rounds"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
@@ -27,6 +29,8 @@ type world struct {
 	proven  []int        // in the order of the proofs
 	told    map[int]bool
 	history []string
+
+	searched bool // some round was a search
 }
 
 // TestNoOrderOfEventsBreaksTheRules plays 10,000 attempts with events in random order. Seen to fail with each rule of
@@ -79,6 +83,16 @@ func (w *world) step() {
 		r := Round{Number: w.rand.IntN(wire.MaxRounds + 2)}
 		for range w.rand.IntN(9) {
 			r.Remotes = append(r.Remotes, w.remote())
+		}
+		if w.rand.IntN(2) == 0 {
+			r.Second = Second{w.remote(), func(context.Context, netip.AddrPort) (net.Conn, error) { return nil, nil }} // only that it is there counts
+		}
+		if w.rand.IntN(2) == 0 {
+			r.Guess = Guess{Ports: w.rand.IntN(30), Target: w.remote().Addr, Search: w.rand.IntN(8) == 0, Apart: w.rand.IntN(4) == 0}
+			for range w.rand.IntN(60) {
+				r.Guess.Remotes = append(r.Guess.Remotes, w.remote().Addr)
+			}
+			w.searched = w.searched || r.Guess.Search
 		}
 		w.do(fmt.Sprint("round ", r), w.m.start(w.now, r))
 	case n < 85:
@@ -169,8 +183,9 @@ func (w *world) checkDial(i int) {
 	w.expect(!w.m.over, "dials %d after the end", i)
 	perRound := 0
 	for j, other := range w.m.tries[:i] {
-		w.expect(w.failed[j] || other.Remote.Addr != t.Remote.Addr, "dials %d, while %d to the same remote has not failed", i, j)
-		if other.Round == t.Round && !other.Accepted && !other.isRelayed() {
+		sameTuple := other.Remote.Addr == t.Remote.Addr && other.port == t.port && t.port != unshared
+		w.expect(w.failed[j] || !sameTuple, "dials %d, while %d to the same remote has not failed", i, j)
+		if other.Round == t.Round && other.port == home && !other.Accepted && !other.isRelayed() && !other.Guessed {
 			perRound++
 		}
 		w.expect(!other.isRelayed() || !t.isRelayed(), "goes to the relay twice")
@@ -180,7 +195,7 @@ func (w *world) checkDial(i int) {
 		w.expect(!early || w.m.lastRound || w.m.round >= 2, "goes to the relay before its time")
 		return
 	}
-	w.expect(perRound < candidate.MaxRound, "dials %d remotes in a round", perRound+1)
+	w.expect(t.Guessed || t.port != home || perRound < candidate.MaxRound, "dials %d remotes in a round", perRound+1)
 }
 
 func (w *world) checkNominate(i int) {
@@ -214,12 +229,22 @@ func (w *world) checkEnd() {
 	}
 	for i, t := range w.m.tries {
 		w.expect(t.stage == ended && !t.Ended.IsZero(), "try %d has not ended: %v", i, t)
-		wantTold := t.Outcome.kind() != 0 && !t.Accepted && !(t.Outcome == CutOff && w.m.role == Callee) && !t.isRelayed()
+		wantTold := t.Outcome.kind() != 0 && !t.Accepted && !(t.Outcome == CutOff && w.m.role == Callee) && !t.isRelayed() && !t.Guessed
 		if t.Outcome != TupleBusy { // is told or not, by who holds it
 			w.expect(w.told[i] == wantTold, "try %d, %v: told %v", i, t, w.told[i])
 		}
 	}
-	w.expect(w.m.syns <= MaxSYNs, "%d SYNs", w.m.syns)
+	guesses, known := 0, 0
+	for _, t := range w.m.tries {
+		switch {
+		case t.Guessed:
+			guesses++
+		case !t.Accepted && !t.isRelayed():
+			known++
+		}
+	}
+	w.expect(known <= MaxSYNs, "%d SYNs to known remotes", known)
+	w.expect(guesses <= rounds.MaxPredicted || w.searched && guesses <= rounds.MaxSearched, "%d guesses", guesses)
 }
 
 // won tells whether i is the connection that is kept.

@@ -32,8 +32,9 @@ func (r Role) String() string {
 
 // Limits of one attempt. They hold whatever the server sends: it is not trusted with this node's SYNs (DESIGN 6).
 const (
-	// MaxSYNs is the number of dials of an attempt. The kernel repeats each SYN about every second.
-	MaxSYNs = candidate.MaxRound * wire.MaxRounds
+	// MaxSYNs is the number of dials of an attempt to remotes that are known: six a round, and a second port. The kernel repeats each SYN about every second. Those of
+	// a prediction or a search come on top: rounds.MaxPredicted or rounds.MaxSearched.
+	MaxSYNs = (candidate.MaxRound + 1) * wire.MaxRounds
 	// maxAccepted bounds the inbound connections that an attempt looks at. Its id travels in the clear, so whoever sits
 	// on the path could open any number.
 	maxAccepted = 16
@@ -63,6 +64,12 @@ type Plan struct {
 	// Dial opens a TCP connection from the port whose mapping the peer was told. It ends when ctx ends; until then a
 	// SYN without an answer must stay alive.
 	Dial func(ctx context.Context, remote netip.AddrPort) (net.Conn, error)
+
+	// DialApart is Dial from a port of its own, which no other connection has. Nil: guesses open none from such ports.
+	DialApart func(ctx context.Context, remote netip.AddrPort) (net.Conn, error)
+
+	// Pace waits until one more SYN of a prediction or a search may leave. Nil: at once.
+	Pace func(ctx context.Context) error
 
 	// Verify runs mutual TLS in the role over c and returns the protected connection if the peer is the expected one.
 	// It ends when ctx ends or c is closed, and need not close c on failure. Several run at once.
@@ -110,6 +117,16 @@ type Round struct {
 	Number  int                   // 1..wire.MaxRounds; a round that is not newer than the last one is passed over
 	Remotes []candidate.Candidate // all dialled at once, candidate.MaxRound at most, except those that are still alive
 	Delay   time.Duration         // before the SYNs, counted from when Run gets the round
+
+	Second Second
+	Guess  Guess
+}
+
+// Second is one more remote, dialled from another port than all else: both sides have taken a new one, because an earlier connection holds
+// the four-tuple of the usual ports, or nothing is heard on it.
+type Second struct {
+	Remote candidate.Candidate
+	Dial   func(ctx context.Context, remote netip.AddrPort) (net.Conn, error) // nil: there is none
 }
 
 // Failure is a remote that could not be reached. The pair is free: the next round dials it again if it names it.
@@ -131,7 +148,7 @@ type Result struct {
 	Accepted bool                // came in through the listener
 	Round    int                 // in which it was dialled; the newest round if it was accepted
 	Rounds   int                 // the newest round
-	SYNs     int                 // dials started, over all remotes and rounds
+	SYNs     int                 // dials that left, over all remotes and rounds
 	Tries    []Try               // all, in the order they were started, with the winner among them
 
 	Started   time.Time // Run began

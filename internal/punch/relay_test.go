@@ -226,8 +226,8 @@ func TestRelayIsForWhatDoesNotOpenDirectly(t *testing.T) {
 				t.Errorf("the winner is relayed: %v, want %v", winner.isRelayed(), c.relayed)
 			}
 			for _, try := range m.tries {
-				if try.Outcome == NotRelayed || try.isRelayed() && m.syns == len(m.tries) {
-					t.Errorf("try %v, of %d SYNs", try.Try, m.syns)
+				if try.Outcome == NotRelayed {
+					t.Errorf("try %v", try.Try)
 				}
 			}
 		})

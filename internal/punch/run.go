@@ -5,9 +5,11 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/bodkin-p2p/bodkin/internal/candidate"
+	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
 // Run makes one attempt and returns the connection that both sides keep, or an *[Error] that lists every try. It
@@ -44,7 +46,7 @@ func Run(ctx context.Context, first Round, p Plan) (*Result, error) {
 			a.act(working, a.machine.tick(time.Now()))
 		case r, ok := <-rounds:
 			if ok {
-				a.act(working, a.machine.start(time.Now(), r))
+				a.begin(working, r)
 			} else {
 				rounds = nil
 				a.act(working, a.machine.noMoreRounds(time.Now()))
@@ -83,11 +85,13 @@ func Run(ctx context.Context, first Round, p Plan) (*Result, error) {
 type attempt struct {
 	plan    Plan
 	machine machine
+	rounds  [wire.MaxRounds + 1]Round
 	links   map[int]*link    // by try; all that opened
 	proven  map[int]net.Conn // by try; what Verify made of it
 	answers chan answer
 	workers sync.WaitGroup
-	pending int // actions without an answer
+	pending int          // actions without an answer
+	sent    atomic.Int32 // dials that left
 	started time.Time
 }
 
@@ -130,12 +134,7 @@ func (a *attempt) act(ctx context.Context, do []action) {
 		i, t := action.try, a.machine.tries[action.try]
 		switch action.verb {
 		case dial:
-			remote := t.Remote.Addr
-			open := func() (net.Conn, error) { return a.plan.Dial(ctx, remote) }
-			if t.isRelayed() {
-				open = func() (net.Conn, error) { return a.plan.Relay.Dial(ctx) }
-			}
-			a.start(i, dial, open)
+			a.start(i, dial, a.opening(ctx, t))
 		case verify:
 			l, timeout := a.links[i], verifyTimeout
 			if t.isRelayed() {
@@ -156,6 +155,17 @@ func (a *attempt) act(ctx context.Context, do []action) {
 			}
 		}
 	}
+}
+
+// begin gives a round to the machine.
+func (a *attempt) begin(ctx context.Context, r Round) {
+	if a.plan.DialApart == nil {
+		r.Guess.Ports, r.Guess.Apart = 0, false
+	}
+	if r.Number > a.machine.round && r.Number <= wire.MaxRounds {
+		a.rounds[r.Number] = r
+	}
+	a.act(ctx, a.machine.start(time.Now(), r))
 }
 
 // start runs one action in a goroutine of its own, which ends with its answer.
@@ -236,19 +246,16 @@ func (a *attempt) drain(ctx context.Context) {
 // outcome is what Run returns.
 func (a *attempt) outcome() (*Result, error) {
 	m := &a.machine
-	tries := make([]Try, len(m.tries))
-	for i, t := range m.tries {
-		tries[i] = t.Try
-	}
+	tries := summary(m.tries)
 	if m.cause != nil {
-		return nil, &Error{Tries: tries, SYNs: m.syns, Rounds: m.round, Cause: m.cause}
+		return nil, &Error{Tries: tries, SYNs: int(a.sent.Load()), Rounds: m.round, Cause: m.cause}
 	}
 	winner, l := m.tries[m.winner], a.links[m.winner]
 	l.keep()
 	result := &Result{
 		Conn: a.proven[m.winner], Socket: l.Conn,
 		Remote: winner.Remote, Accepted: winner.Accepted, Round: winner.Round, Rounds: m.round,
-		SYNs: m.syns, Tries: tries,
+		SYNs: int(a.sent.Load()), Tries: tries,
 		Started: a.started, Connected: winner.opened, Verified: winner.verified, Nominated: winner.Ended,
 	}
 	for _, t := range tries {

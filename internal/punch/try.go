@@ -84,7 +84,9 @@ func (o Outcome) String() string {
 type Try struct {
 	Remote   candidate.Candidate
 	Accepted bool
-	Round    int // in which it was dialled; the newest round if it was accepted
+	Guessed  bool // the remote, or the port that it left from, was part of a prediction or a search
+	Count    int  // so many guesses that ended alike, of which Remote is the first; zero: this one
+	Round    int  // in which it was dialled; the newest round if it was accepted
 	Started  time.Time
 	Ended    time.Time // when the outcome was known
 	Outcome  Outcome
@@ -94,9 +96,12 @@ type Try struct {
 // String is the try in words, without its times.
 func (t Try) String() string {
 	var b strings.Builder
-	if t.Accepted {
+	switch {
+	case t.Accepted:
 		fmt.Fprintf(&b, "accepted from %v: %v", t.Remote.Addr, t.Outcome)
-	} else {
+	case t.Guessed:
+		fmt.Fprintf(&b, "%d guesses at %v, round %d: %v", max(t.Count, 1), t.Remote.Addr.Addr(), t.Round, t.Outcome)
+	default:
 		fmt.Fprintf(&b, "%v, round %d: %v", t.Remote, t.Round, t.Outcome)
 	}
 	if t.Err != nil {
@@ -108,7 +113,7 @@ func (t Try) String() string {
 // Error tells why an attempt gave no connection: errors.Is finds ErrNoDirectPath, or what ended the caller's context.
 type Error struct {
 	Tries  []Try // in the order they were started
-	SYNs   int   // dials started
+	SYNs   int   // dials that left
 	Rounds int   // the newest round
 	Cause  error
 }

@@ -30,7 +30,7 @@ func (r Registration) message(proxied bool, behaves natbehavior.Reports) *wire.C
 	return &wire.ClientMessage{Body: &wire.ClientMessage_Register{Register: &wire.Register{
 		Version: wire.Version, SealedProfile: r.Sealed, NameTag: r.NameTag[:], Primary: r.Primary,
 		PortReuse: wire.PortReuse(r.PortReuse), Software: r.Software,
-		Relay: wire.RelayPolicy(r.Relay), Proxied: proxied,
+		Relay: wire.RelayPolicy(r.Relay), Proxied: proxied, Samples: r.Samples && !proxied,
 		Behavior: behavior(behaves.IPv4, now), Behavior6: behavior(behaves.IPv6, now)}}}
 }
 

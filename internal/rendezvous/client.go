@@ -48,6 +48,9 @@ type ClientConfig struct {
 	RelayOver  func(wire.AttemptID, wire.RelayStatus) // the server ends a relayed connection of this node
 	Seen       func(State)                            // the state changed, but for its RTT
 
+	// SampleAsked is told that the server waits for a Sample. It comes only with Registration.Samples.
+	SampleAsked func(SampleRequest)
+
 	Log *slog.Logger // nil: silence
 }
 

@@ -144,6 +144,8 @@ func (s *mainConn) read() error {
 			s.attemptOver(body.AttemptOver)
 		case *wire.ServerMessage_RelayOver:
 			s.relayOver(body.RelayOver)
+		case *wire.ServerMessage_Sample:
+			s.sampleAsked(body.Sample)
 		case *wire.ServerMessage_DialledBack:
 			s.answerDialBack(body.DialledBack)
 		case *wire.ServerMessage_SnapshotBegin:
@@ -264,6 +266,7 @@ func (s *mainConn) introduced(m *wire.Introduction) {
 		Deadline: time.Duration(m.DeadlineMs) * time.Millisecond,
 	}
 	i.Behavior.IPv4, i.Behavior.IPv6 = report(m.Behavior, i.Received), report(m.Behavior6, i.Received)
+	i.Sample, i.Fresh = m.Sample.AddrPort(), m.Fresh.AddrPort()
 	if offer := m.Relay; offer != nil {
 		i.Relay = &RelayOffer{Token: offer.Token, HeadStart: time.Duration(offer.HeadStartUs) * time.Microsecond}
 	}

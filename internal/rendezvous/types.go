@@ -15,6 +15,7 @@ type Registration struct {
 	NameTag   [wire.NameTagLen]byte
 	Primary   bool // reachable by others; false: this connection only dials
 	PortReuse PortReuse
+	Samples   bool   // the node answers ClientConfig.SampleAsked with a Sample, and takes part in rounds that need one
 	Software  string // for the server's operator, at most 64 printable bytes
 	Relay     RelayPolicy
 	Search    bool // this node takes part in a search among random ports
@@ -72,6 +73,9 @@ type Introduction struct {
 	Deadline time.Duration       // of the whole attempt, at most 10 s
 	Relay    *RelayOffer         // nil: no relay
 	Behavior natbehavior.Reports // how the peer's networks treat TCP, as the peer measured it: a claim
+
+	Sample netip.AddrPort // the newest mapping of the peer's network, seen just now; zero: none was asked for
+	Fresh  netip.AddrPort // this round leaves from the port of the last Sample, to here; zero: from the usual port
 }
 
 // A RelayOffer lets this node open one relayed connection, to the server's main port.
@@ -162,11 +166,18 @@ type Target struct {
 	name *[wire.NameTagLen]byte // nil: by node
 
 	directOnly bool
+	sampling   bool
 }
 
 // DirectOnly is the target for an attempt without the relay.
 func (t Target) DirectOnly() Target {
 	t.directOnly = true
+	return t
+}
+
+// Sampling is the target for an attempt before which the node shows a Sample by itself, at the same time.
+func (t Target) Sampling() Target {
+	t.sampling = true
 	return t
 }
 

@@ -79,7 +79,7 @@ func TestRoundsAfterAFailureStartTogether(t *testing.T) {
 		{"silence", cones, 2, false, false, "staggered, callee first, new ports"},
 		{"failure", cones, 2, true, false, "crossing"},
 		{"a busy tuple", cones, 2, true, true, "crossing, new ports"},
-		{"prediction goes on", counter, 2, true, false, "prediction, dialer sampled, callee guesses 8 next"},
+		{"prediction goes on", counter, 2, true, false, "prediction, dialer sampled, opens 1, callee guesses 8 next"},
 		{"a plan that is over", block, 2, true, false, "crossing"},
 	} {
 		if got := inWords([]Round{At(test.plan, test.number, test.failed, test.busy)}); got != test.want {

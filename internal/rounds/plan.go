@@ -119,7 +119,8 @@ func oneDepends(dialer, callee Side) []Round {
 		return ordinary()[:1]
 	case allocation == counted:
 		guesses = fromSamples(func(count int) Round {
-			return Round{Dialer: Part{Sample: true}, Callee: Part{Guess: Guess{Next, count}}}
+			// Ports, because the mapping for the peer that an earlier round made stays where it is.
+			return Round{Dialer: Part{Sample: true, Ports: 1}, Callee: Part{Guess: Guess{Next, count}}}
 		}, dialer.Rate)
 	case allocation == inBlock:
 		size := dialer.blockSize()

@@ -113,13 +113,13 @@ func TestPlansInWords(t *testing.T) {
 		{"nothing known", Side{}, Side{},
 			"crossing; staggered, callee first, new ports; staggered, dialer first, new ports"},
 		{"a counter dials", networks["seq"], networks["port"],
-			"prediction, dialer sampled, callee guesses 8 next; prediction, dialer sampled, callee guesses 8 next; prediction, dialer sampled, callee guesses 8 next"},
+			"prediction, dialer sampled, opens 1, callee guesses 8 next; prediction, dialer sampled, opens 1, callee guesses 8 next; prediction, dialer sampled, opens 1, callee guesses 8 next"},
 		{"a counter is dialled, and counts for others", networks["port"], networks["busy"],
-			"prediction, dialer guesses 18 next, callee sampled; prediction, dialer guesses 18 next, callee sampled; prediction, dialer guesses 18 next, callee sampled"},
+			"prediction, dialer guesses 18 next, callee sampled, opens 1; prediction, dialer guesses 18 next, callee sampled, opens 1; prediction, dialer guesses 18 next, callee sampled, opens 1"},
 		{"two counters", networks["seq"], networks["seq"],
 			"prediction, dialer sampled, guesses 8 next, callee sampled, guesses 8 next; prediction, dialer sampled, guesses 8 next, callee sampled, guesses 8 next; prediction, dialer sampled, guesses 8 next, callee sampled, guesses 8 next"},
 		{"perhaps a counter", unknownCounter, networks["port"],
-			"crossing; prediction, dialer sampled, callee guesses 8 next; prediction, dialer sampled, callee guesses 8 next"},
+			"crossing; prediction, dialer sampled, opens 1, callee guesses 8 next; prediction, dialer sampled, opens 1, callee guesses 8 next"},
 		{"a block dials", networks["blk"], networks["port"], "prediction, dialer opens 64, callee guesses 64 in the block"},
 		{"a small block", Side{Report: block(64)}, networks["port"], "prediction, dialer opens 16, callee guesses 64 in the block"},
 		{"a tiny block", Side{Report: block(8)}, networks["port"], "prediction, dialer opens 2, callee guesses 8 in the block"},
@@ -202,7 +202,7 @@ func TestNoReportBreaksABudget(t *testing.T) {
 				guesses[i] += p.Guess.Count
 				ports[i] += p.Ports
 				own := []Side{dialer, callee}[i]
-				if p.Ports > MaxSearched || r.Way == Prediction && p.Ports > own.blockSize()/blockShare {
+				if p.Ports > MaxSearched || own.allocation() == inBlock && p.Ports > own.blockSize()/blockShare {
 					t.Fatalf("%+v to %+v: %s", dialer, callee, inWords(plan))
 				}
 			}

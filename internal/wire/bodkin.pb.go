@@ -682,7 +682,7 @@ func (x MappedProof_Code) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use MappedProof_Code.Descriptor instead.
 func (MappedProof_Code) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{17, 0}
+	return file_bodkin_proto_rawDescGZIP(), []int{18, 0}
 }
 
 type Refused_Code int32
@@ -743,7 +743,7 @@ func (x Refused_Code) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Refused_Code.Descriptor instead.
 func (Refused_Code) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{19, 0}
+	return file_bodkin_proto_rawDescGZIP(), []int{20, 0}
 }
 
 type DialFailed_Code int32
@@ -792,7 +792,7 @@ func (x DialFailed_Code) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DialFailed_Code.Descriptor instead.
 func (DialFailed_Code) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{24, 0}
+	return file_bodkin_proto_rawDescGZIP(), []int{25, 0}
 }
 
 type AttemptOver_Reason int32
@@ -844,7 +844,7 @@ func (x AttemptOver_Reason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use AttemptOver_Reason.Descriptor instead.
 func (AttemptOver_Reason) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{25, 0}
+	return file_bodkin_proto_rawDescGZIP(), []int{26, 0}
 }
 
 type Presence_Kind int32
@@ -896,7 +896,7 @@ func (x Presence_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Presence_Kind.Descriptor instead.
 func (Presence_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{26, 0}
+	return file_bodkin_proto_rawDescGZIP(), []int{27, 0}
 }
 
 type StreamAnswer_Code int32
@@ -951,7 +951,7 @@ func (x StreamAnswer_Code) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use StreamAnswer_Code.Descriptor instead.
 func (StreamAnswer_Code) EnumDescriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{33, 0}
+	return file_bodkin_proto_rawDescGZIP(), []int{34, 0}
 }
 
 // Endpoint is a TCP transport address.
@@ -1312,6 +1312,7 @@ type Register struct {
 	Proxied       bool                   `protobuf:"varint,13,opt,name=proxied,proto3" json:"proxied,omitempty"`                                                   // this connection comes through a proxy, so its address is nothing to connect to
 	Behavior      *Behavior              `protobuf:"bytes,20,opt,name=behavior,proto3" json:"behavior,omitempty"`                                                  // how the node's network treats TCP over IPv4; absent: not measured
 	Behavior6     *Behavior              `protobuf:"bytes,21,opt,name=behavior6,proto3" json:"behavior6,omitempty"`                                                // and over IPv6
+	Samples       bool                   `protobuf:"varint,30,opt,name=samples,proto3" json:"samples,omitempty"`                                                   // the node answers Sample
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1414,6 +1415,13 @@ func (x *Register) GetBehavior6() *Behavior {
 		return x.Behavior6
 	}
 	return nil
+}
+
+func (x *Register) GetSamples() bool {
+	if x != nil {
+		return x.Samples
+	}
+	return false
 }
 
 // Behavior is how a network treats TCP (RFC 4787, RFC 5382), as the node measured it with the server. Every field may be
@@ -1584,6 +1592,7 @@ type Dial struct {
 	//	*Dial_NameTag
 	Target        isDial_Target `protobuf_oneof:"target"`
 	DirectOnly    bool          `protobuf:"varint,5,opt,name=direct_only,json=directOnly,proto3" json:"direct_only,omitempty"` // the relay is not to be offered
+	Sampling      bool          `protobuf:"varint,30,opt,name=sampling,proto3" json:"sampling,omitempty"`                      // a hole connection with HoleHello.sample is on its way: no need to ask for one
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1653,6 +1662,13 @@ func (x *Dial) GetNameTag() []byte {
 func (x *Dial) GetDirectOnly() bool {
 	if x != nil {
 		return x.DirectOnly
+	}
+	return false
+}
+
+func (x *Dial) GetSampling() bool {
+	if x != nil {
+		return x.Sampling
 	}
 	return false
 }
@@ -2071,6 +2087,7 @@ type ServerMessage struct {
 	//	*ServerMessage_MappedProof
 	//	*ServerMessage_RelayOver
 	//	*ServerMessage_DialledBack
+	//	*ServerMessage_Sample
 	Body          isServerMessage_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2230,6 +2247,15 @@ func (x *ServerMessage) GetDialledBack() *DialledBack {
 	return nil
 }
 
+func (x *ServerMessage) GetSample() *Sample {
+	if x != nil {
+		if x, ok := x.Body.(*ServerMessage_Sample); ok {
+			return x.Sample
+		}
+	}
+	return nil
+}
+
 type isServerMessage_Body interface {
 	isServerMessage_Body()
 }
@@ -2286,6 +2312,10 @@ type ServerMessage_DialledBack struct {
 	DialledBack *DialledBack `protobuf:"bytes,20,opt,name=dialled_back,json=dialledBack,proto3,oneof"`
 }
 
+type ServerMessage_Sample struct {
+	Sample *Sample `protobuf:"bytes,30,opt,name=sample,proto3,oneof"`
+}
+
 func (*ServerMessage_Welcome) isServerMessage_Body() {}
 
 func (*ServerMessage_Refused) isServerMessage_Body() {}
@@ -2312,6 +2342,61 @@ func (*ServerMessage_RelayOver) isServerMessage_Body() {}
 
 func (*ServerMessage_DialledBack) isServerMessage_Body() {}
 
+func (*ServerMessage_Sample) isServerMessage_Body() {}
+
+// Sample asks the node for a hole connection from a new port, before a round that depends on how its network maps it.
+type Sample struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Attempt       []byte                 `protobuf:"bytes,1,opt,name=attempt,proto3" json:"attempt,omitempty"` // 16; comes back in HoleHello
+	Keep          bool                   `protobuf:"varint,2,opt,name=keep,proto3" json:"keep,omitempty"`      // the round is to leave from that port, and peers are told its mapping
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Sample) Reset() {
+	*x = Sample{}
+	mi := &file_bodkin_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sample) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sample) ProtoMessage() {}
+
+func (x *Sample) ProtoReflect() protoreflect.Message {
+	mi := &file_bodkin_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sample.ProtoReflect.Descriptor instead.
+func (*Sample) Descriptor() ([]byte, []int) {
+	return file_bodkin_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Sample) GetAttempt() []byte {
+	if x != nil {
+		return x.Attempt
+	}
+	return nil
+}
+
+func (x *Sample) GetKeep() bool {
+	if x != nil {
+		return x.Keep
+	}
+	return false
+}
+
 // DialledBack answers a DialBack.
 type DialledBack struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2324,7 +2409,7 @@ type DialledBack struct {
 
 func (x *DialledBack) Reset() {
 	*x = DialledBack{}
-	mi := &file_bodkin_proto_msgTypes[15]
+	mi := &file_bodkin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2336,7 +2421,7 @@ func (x *DialledBack) String() string {
 func (*DialledBack) ProtoMessage() {}
 
 func (x *DialledBack) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[15]
+	mi := &file_bodkin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2349,7 +2434,7 @@ func (x *DialledBack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DialledBack.ProtoReflect.Descriptor instead.
 func (*DialledBack) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{15}
+	return file_bodkin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DialledBack) GetNumber() uint32 {
@@ -2386,7 +2471,7 @@ type DialBackTry struct {
 
 func (x *DialBackTry) Reset() {
 	*x = DialBackTry{}
-	mi := &file_bodkin_proto_msgTypes[16]
+	mi := &file_bodkin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2398,7 +2483,7 @@ func (x *DialBackTry) String() string {
 func (*DialBackTry) ProtoMessage() {}
 
 func (x *DialBackTry) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[16]
+	mi := &file_bodkin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2411,7 +2496,7 @@ func (x *DialBackTry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DialBackTry.ProtoReflect.Descriptor instead.
 func (*DialBackTry) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{16}
+	return file_bodkin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DialBackTry) GetTo() *Endpoint {
@@ -2454,7 +2539,7 @@ type MappedProof struct {
 
 func (x *MappedProof) Reset() {
 	*x = MappedProof{}
-	mi := &file_bodkin_proto_msgTypes[17]
+	mi := &file_bodkin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2466,7 +2551,7 @@ func (x *MappedProof) String() string {
 func (*MappedProof) ProtoMessage() {}
 
 func (x *MappedProof) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[17]
+	mi := &file_bodkin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2479,7 +2564,7 @@ func (x *MappedProof) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MappedProof.ProtoReflect.Descriptor instead.
 func (*MappedProof) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{17}
+	return file_bodkin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *MappedProof) GetEndpoint() *Endpoint {
@@ -2519,7 +2604,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_bodkin_proto_msgTypes[18]
+	mi := &file_bodkin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2531,7 +2616,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[18]
+	mi := &file_bodkin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2544,7 +2629,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{18}
+	return file_bodkin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Welcome) GetObserved() *Endpoint {
@@ -2608,7 +2693,7 @@ type Refused struct {
 
 func (x *Refused) Reset() {
 	*x = Refused{}
-	mi := &file_bodkin_proto_msgTypes[19]
+	mi := &file_bodkin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2620,7 +2705,7 @@ func (x *Refused) String() string {
 func (*Refused) ProtoMessage() {}
 
 func (x *Refused) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[19]
+	mi := &file_bodkin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2633,7 +2718,7 @@ func (x *Refused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refused.ProtoReflect.Descriptor instead.
 func (*Refused) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{19}
+	return file_bodkin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Refused) GetCode() Refused_Code {
@@ -2669,7 +2754,7 @@ type Observed struct {
 
 func (x *Observed) Reset() {
 	*x = Observed{}
-	mi := &file_bodkin_proto_msgTypes[20]
+	mi := &file_bodkin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2681,7 +2766,7 @@ func (x *Observed) String() string {
 func (*Observed) ProtoMessage() {}
 
 func (x *Observed) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[20]
+	mi := &file_bodkin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2694,7 +2779,7 @@ func (x *Observed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Observed.ProtoReflect.Descriptor instead.
 func (*Observed) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{20}
+	return file_bodkin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Observed) GetEndpoint() *Endpoint {
@@ -2727,6 +2812,8 @@ type Introduction struct {
 	Relay         *RelayOffer            `protobuf:"bytes,14,opt,name=relay,proto3" json:"relay,omitempty"`                                     // absent: this attempt has no relay
 	Behavior      *Behavior              `protobuf:"bytes,20,opt,name=behavior,proto3" json:"behavior,omitempty"`                               // of the peer's network over IPv4, as it registered it; absent: unknown
 	Behavior6     *Behavior              `protobuf:"bytes,21,opt,name=behavior6,proto3" json:"behavior6,omitempty"`                             // and over IPv6
+	Sample        *Endpoint              `protobuf:"bytes,30,opt,name=sample,proto3" json:"sample,omitempty"`                                   // the newest mapping of the peer's network, seen just now; absent: none was asked for
+	Fresh         *Endpoint              `protobuf:"bytes,31,opt,name=fresh,proto3" json:"fresh,omitempty"`                                     // this round leaves from the port of the last Sample, and the peer's is here; absent: from the usual port
 	NameTag       []byte                 `protobuf:"bytes,60,opt,name=name_tag,json=nameTag,proto3" json:"name_tag,omitempty"`                  // 16; the one that the peer registered
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2734,7 +2821,7 @@ type Introduction struct {
 
 func (x *Introduction) Reset() {
 	*x = Introduction{}
-	mi := &file_bodkin_proto_msgTypes[21]
+	mi := &file_bodkin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2746,7 +2833,7 @@ func (x *Introduction) String() string {
 func (*Introduction) ProtoMessage() {}
 
 func (x *Introduction) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[21]
+	mi := &file_bodkin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2759,7 +2846,7 @@ func (x *Introduction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Introduction.ProtoReflect.Descriptor instead.
 func (*Introduction) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{21}
+	return file_bodkin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Introduction) GetAttempt() []byte {
@@ -2853,6 +2940,20 @@ func (x *Introduction) GetBehavior6() *Behavior {
 	return nil
 }
 
+func (x *Introduction) GetSample() *Endpoint {
+	if x != nil {
+		return x.Sample
+	}
+	return nil
+}
+
+func (x *Introduction) GetFresh() *Endpoint {
+	if x != nil {
+		return x.Fresh
+	}
+	return nil
+}
+
 func (x *Introduction) GetNameTag() []byte {
 	if x != nil {
 		return x.NameTag
@@ -2871,7 +2972,7 @@ type RelayOffer struct {
 
 func (x *RelayOffer) Reset() {
 	*x = RelayOffer{}
-	mi := &file_bodkin_proto_msgTypes[22]
+	mi := &file_bodkin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2883,7 +2984,7 @@ func (x *RelayOffer) String() string {
 func (*RelayOffer) ProtoMessage() {}
 
 func (x *RelayOffer) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[22]
+	mi := &file_bodkin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2896,7 +2997,7 @@ func (x *RelayOffer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayOffer.ProtoReflect.Descriptor instead.
 func (*RelayOffer) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{22}
+	return file_bodkin_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *RelayOffer) GetToken() []byte {
@@ -2924,7 +3025,7 @@ type RelayOver struct {
 
 func (x *RelayOver) Reset() {
 	*x = RelayOver{}
-	mi := &file_bodkin_proto_msgTypes[23]
+	mi := &file_bodkin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2936,7 +3037,7 @@ func (x *RelayOver) String() string {
 func (*RelayOver) ProtoMessage() {}
 
 func (x *RelayOver) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[23]
+	mi := &file_bodkin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2949,7 +3050,7 @@ func (x *RelayOver) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayOver.ProtoReflect.Descriptor instead.
 func (*RelayOver) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{23}
+	return file_bodkin_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *RelayOver) GetAttempt() []byte {
@@ -2979,7 +3080,7 @@ type DialFailed struct {
 
 func (x *DialFailed) Reset() {
 	*x = DialFailed{}
-	mi := &file_bodkin_proto_msgTypes[24]
+	mi := &file_bodkin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2991,7 +3092,7 @@ func (x *DialFailed) String() string {
 func (*DialFailed) ProtoMessage() {}
 
 func (x *DialFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[24]
+	mi := &file_bodkin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3004,7 +3105,7 @@ func (x *DialFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DialFailed.ProtoReflect.Descriptor instead.
 func (*DialFailed) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{24}
+	return file_bodkin_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DialFailed) GetRequest() uint64 {
@@ -3039,7 +3140,7 @@ type AttemptOver struct {
 
 func (x *AttemptOver) Reset() {
 	*x = AttemptOver{}
-	mi := &file_bodkin_proto_msgTypes[25]
+	mi := &file_bodkin_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3051,7 +3152,7 @@ func (x *AttemptOver) String() string {
 func (*AttemptOver) ProtoMessage() {}
 
 func (x *AttemptOver) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[25]
+	mi := &file_bodkin_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3064,7 +3165,7 @@ func (x *AttemptOver) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptOver.ProtoReflect.Descriptor instead.
 func (*AttemptOver) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{25}
+	return file_bodkin_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *AttemptOver) GetAttempt() []byte {
@@ -3094,7 +3195,7 @@ type Presence struct {
 
 func (x *Presence) Reset() {
 	*x = Presence{}
-	mi := &file_bodkin_proto_msgTypes[26]
+	mi := &file_bodkin_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3106,7 +3207,7 @@ func (x *Presence) String() string {
 func (*Presence) ProtoMessage() {}
 
 func (x *Presence) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[26]
+	mi := &file_bodkin_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3119,7 +3220,7 @@ func (x *Presence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Presence.ProtoReflect.Descriptor instead.
 func (*Presence) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{26}
+	return file_bodkin_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Presence) GetKind() Presence_Kind {
@@ -3160,7 +3261,7 @@ type SnapshotBegin struct {
 
 func (x *SnapshotBegin) Reset() {
 	*x = SnapshotBegin{}
-	mi := &file_bodkin_proto_msgTypes[27]
+	mi := &file_bodkin_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3172,7 +3273,7 @@ func (x *SnapshotBegin) String() string {
 func (*SnapshotBegin) ProtoMessage() {}
 
 func (x *SnapshotBegin) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[27]
+	mi := &file_bodkin_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3185,7 +3286,7 @@ func (x *SnapshotBegin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotBegin.ProtoReflect.Descriptor instead.
 func (*SnapshotBegin) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{27}
+	return file_bodkin_proto_rawDescGZIP(), []int{28}
 }
 
 type SnapshotEnd struct {
@@ -3196,7 +3297,7 @@ type SnapshotEnd struct {
 
 func (x *SnapshotEnd) Reset() {
 	*x = SnapshotEnd{}
-	mi := &file_bodkin_proto_msgTypes[28]
+	mi := &file_bodkin_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3208,7 +3309,7 @@ func (x *SnapshotEnd) String() string {
 func (*SnapshotEnd) ProtoMessage() {}
 
 func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[28]
+	mi := &file_bodkin_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3221,7 +3322,7 @@ func (x *SnapshotEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotEnd.ProtoReflect.Descriptor instead.
 func (*SnapshotEnd) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{28}
+	return file_bodkin_proto_rawDescGZIP(), []int{29}
 }
 
 type Pong struct {
@@ -3233,7 +3334,7 @@ type Pong struct {
 
 func (x *Pong) Reset() {
 	*x = Pong{}
-	mi := &file_bodkin_proto_msgTypes[29]
+	mi := &file_bodkin_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3245,7 +3346,7 @@ func (x *Pong) String() string {
 func (*Pong) ProtoMessage() {}
 
 func (x *Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[29]
+	mi := &file_bodkin_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3258,7 +3359,7 @@ func (x *Pong) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pong.ProtoReflect.Descriptor instead.
 func (*Pong) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{29}
+	return file_bodkin_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Pong) GetReconnectSpreadMs() uint32 {
@@ -3273,13 +3374,14 @@ type HoleHello struct {
 	Token         []byte                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`                // from Welcome
 	Sample        bool                   `protobuf:"varint,20,opt,name=sample,proto3" json:"sample,omitempty"`            // it leaves from another port than peers are to dial, to see how that is mapped: nobody is told
 	HoldS         uint32                 `protobuf:"varint,21,opt,name=hold_s,json=holdS,proto3" json:"hold_s,omitempty"` // at most 7,440: the server stays silent for so long after its answer, and then says it again
+	Attempt       []byte                 `protobuf:"bytes,30,opt,name=attempt,proto3" json:"attempt,omitempty"`           // 16; of the Sample that it answers, all zero for a Dial with sampling. Empty: it is only for the node to know
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *HoleHello) Reset() {
 	*x = HoleHello{}
-	mi := &file_bodkin_proto_msgTypes[30]
+	mi := &file_bodkin_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3291,7 +3393,7 @@ func (x *HoleHello) String() string {
 func (*HoleHello) ProtoMessage() {}
 
 func (x *HoleHello) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[30]
+	mi := &file_bodkin_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3304,7 +3406,7 @@ func (x *HoleHello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoleHello.ProtoReflect.Descriptor instead.
 func (*HoleHello) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{30}
+	return file_bodkin_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *HoleHello) GetToken() []byte {
@@ -3328,6 +3430,13 @@ func (x *HoleHello) GetHoldS() uint32 {
 	return 0
 }
 
+func (x *HoleHello) GetAttempt() []byte {
+	if x != nil {
+		return x.Attempt
+	}
+	return nil
+}
+
 // Nominate is the dialer's first message on the connection that both keep.
 type Nominate struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3338,7 +3447,7 @@ type Nominate struct {
 
 func (x *Nominate) Reset() {
 	*x = Nominate{}
-	mi := &file_bodkin_proto_msgTypes[31]
+	mi := &file_bodkin_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3350,7 +3459,7 @@ func (x *Nominate) String() string {
 func (*Nominate) ProtoMessage() {}
 
 func (x *Nominate) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[31]
+	mi := &file_bodkin_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3363,7 +3472,7 @@ func (x *Nominate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Nominate.ProtoReflect.Descriptor instead.
 func (*Nominate) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{31}
+	return file_bodkin_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Nominate) GetAttempt() []byte {
@@ -3383,7 +3492,7 @@ type StreamOpen struct {
 
 func (x *StreamOpen) Reset() {
 	*x = StreamOpen{}
-	mi := &file_bodkin_proto_msgTypes[32]
+	mi := &file_bodkin_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3395,7 +3504,7 @@ func (x *StreamOpen) String() string {
 func (*StreamOpen) ProtoMessage() {}
 
 func (x *StreamOpen) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[32]
+	mi := &file_bodkin_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3408,7 +3517,7 @@ func (x *StreamOpen) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamOpen.ProtoReflect.Descriptor instead.
 func (*StreamOpen) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{32}
+	return file_bodkin_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *StreamOpen) GetService() string {
@@ -3429,7 +3538,7 @@ type StreamAnswer struct {
 
 func (x *StreamAnswer) Reset() {
 	*x = StreamAnswer{}
-	mi := &file_bodkin_proto_msgTypes[33]
+	mi := &file_bodkin_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3441,7 +3550,7 @@ func (x *StreamAnswer) String() string {
 func (*StreamAnswer) ProtoMessage() {}
 
 func (x *StreamAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_bodkin_proto_msgTypes[33]
+	mi := &file_bodkin_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3454,7 +3563,7 @@ func (x *StreamAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamAnswer.ProtoReflect.Descriptor instead.
 func (*StreamAnswer) Descriptor() ([]byte, []int) {
-	return file_bodkin_proto_rawDescGZIP(), []int{33}
+	return file_bodkin_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *StreamAnswer) GetCode() StreamAnswer_Code {
@@ -3497,7 +3606,7 @@ const file_bodkin_proto_rawDesc = "" +
 	"\x05watch\x18\x06 \x01(\v2\x15.bodkin.wire.v1.WatchH\x00R\x05watch\x120\n" +
 	"\x06mapped\x18\f \x01(\v2\x16.bodkin.wire.v1.MappedH\x00R\x06mapped\x127\n" +
 	"\tdial_back\x18\x14 \x01(\v2\x18.bodkin.wire.v1.DialBackH\x00R\bdialBackB\x06\n" +
-	"\x04body\"\x91\x03\n" +
+	"\x04body\"\xab\x03\n" +
 	"\bRegister\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12%\n" +
 	"\x0esealed_profile\x18\x02 \x01(\fR\rsealedProfile\x12\x19\n" +
@@ -3509,7 +3618,8 @@ const file_bodkin_proto_rawDesc = "" +
 	"\x05relay\x18\f \x01(\x0e2\x1b.bodkin.wire.v1.RelayPolicyR\x05relay\x12\x18\n" +
 	"\aproxied\x18\r \x01(\bR\aproxied\x124\n" +
 	"\bbehavior\x18\x14 \x01(\v2\x18.bodkin.wire.v1.BehaviorR\bbehavior\x126\n" +
-	"\tbehavior6\x18\x15 \x01(\v2\x18.bodkin.wire.v1.BehaviorR\tbehavior6\"\xf2\x04\n" +
+	"\tbehavior6\x18\x15 \x01(\v2\x18.bodkin.wire.v1.BehaviorR\tbehavior6\x12\x18\n" +
+	"\asamples\x18\x1e \x01(\bR\asamples\"\xf2\x04\n" +
 	"\bBehavior\x124\n" +
 	"\amapping\x18\x01 \x01(\x0e2\x1a.bodkin.wire.v1.DependenceR\amapping\x128\n" +
 	"\tfiltering\x18\x02 \x01(\x0e2\x1a.bodkin.wire.v1.DependenceR\tfiltering\x12C\n" +
@@ -3531,13 +3641,14 @@ const file_bodkin_proto_rawDesc = "" +
 	"\n" +
 	"lifetime_s\x18\r \x01(\rR\tlifetimeS\x12\x18\n" +
 	"\aproxied\x18\x0e \x01(\bR\aproxied\x12\x16\n" +
-	"\x06search\x18\x0f \x01(\bR\x06search\"~\n" +
+	"\x06search\x18\x0f \x01(\bR\x06search\"\x9a\x01\n" +
 	"\x04Dial\x12\x18\n" +
 	"\arequest\x18\x01 \x01(\x04R\arequest\x12\x14\n" +
 	"\x04node\x18\x02 \x01(\fH\x00R\x04node\x12\x1b\n" +
 	"\bname_tag\x18\x03 \x01(\fH\x00R\anameTag\x12\x1f\n" +
 	"\vdirect_only\x18\x05 \x01(\bR\n" +
-	"directOnlyB\b\n" +
+	"directOnly\x12\x1a\n" +
+	"\bsampling\x18\x1e \x01(\bR\bsamplingB\b\n" +
 	"\x06target\"q\n" +
 	"\x06Report\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\fR\aattempt\x12\x14\n" +
@@ -3560,7 +3671,7 @@ const file_bodkin_proto_rawDesc = "" +
 	"\x03key\x18\x02 \x01(\fR\x03key\"4\n" +
 	"\bDialBack\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x10\n" +
-	"\x03key\x18\x02 \x01(\fR\x03key\"\xac\x06\n" +
+	"\x03key\x18\x02 \x01(\fR\x03key\"\xde\x06\n" +
 	"\rServerMessage\x123\n" +
 	"\awelcome\x18\x01 \x01(\v2\x17.bodkin.wire.v1.WelcomeH\x00R\awelcome\x123\n" +
 	"\arefused\x18\x02 \x01(\v2\x17.bodkin.wire.v1.RefusedH\x00R\arefused\x126\n" +
@@ -3577,8 +3688,12 @@ const file_bodkin_proto_rawDesc = "" +
 	"\fmapped_proof\x18\f \x01(\v2\x1b.bodkin.wire.v1.MappedProofH\x00R\vmappedProof\x12:\n" +
 	"\n" +
 	"relay_over\x18\x0e \x01(\v2\x19.bodkin.wire.v1.RelayOverH\x00R\trelayOver\x12@\n" +
-	"\fdialled_back\x18\x14 \x01(\v2\x1b.bodkin.wire.v1.DialledBackH\x00R\vdialledBackB\x06\n" +
-	"\x04body\"~\n" +
+	"\fdialled_back\x18\x14 \x01(\v2\x1b.bodkin.wire.v1.DialledBackH\x00R\vdialledBack\x120\n" +
+	"\x06sample\x18\x1e \x01(\v2\x16.bodkin.wire.v1.SampleH\x00R\x06sampleB\x06\n" +
+	"\x04body\"6\n" +
+	"\x06Sample\x12\x18\n" +
+	"\aattempt\x18\x01 \x01(\fR\aattempt\x12\x12\n" +
+	"\x04keep\x18\x02 \x01(\bR\x04keep\"~\n" +
 	"\vDialledBack\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x121\n" +
 	"\x05tries\x18\x02 \x03(\v2\x1b.bodkin.wire.v1.DialBackTryR\x05tries\x12$\n" +
@@ -3624,7 +3739,7 @@ const file_bodkin_proto_rawDesc = "" +
 	"\bObserved\x124\n" +
 	"\bendpoint\x18\x01 \x01(\v2\x18.bodkin.wire.v1.EndpointR\bendpoint\x12\x1f\n" +
 	"\vserver_port\x18\x02 \x01(\rR\n" +
-	"serverPort\"\x9c\x04\n" +
+	"serverPort\"\xfe\x04\n" +
 	"\fIntroduction\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\fR\aattempt\x12\x18\n" +
 	"\arequest\x18\x02 \x01(\x04R\arequest\x12\x14\n" +
@@ -3639,7 +3754,9 @@ const file_bodkin_proto_rawDesc = "" +
 	"\x06mapped\x18\f \x03(\v2\x18.bodkin.wire.v1.EndpointR\x06mapped\x120\n" +
 	"\x05relay\x18\x0e \x01(\v2\x1a.bodkin.wire.v1.RelayOfferR\x05relay\x124\n" +
 	"\bbehavior\x18\x14 \x01(\v2\x18.bodkin.wire.v1.BehaviorR\bbehavior\x126\n" +
-	"\tbehavior6\x18\x15 \x01(\v2\x18.bodkin.wire.v1.BehaviorR\tbehavior6\x12\x19\n" +
+	"\tbehavior6\x18\x15 \x01(\v2\x18.bodkin.wire.v1.BehaviorR\tbehavior6\x120\n" +
+	"\x06sample\x18\x1e \x01(\v2\x18.bodkin.wire.v1.EndpointR\x06sample\x12.\n" +
+	"\x05fresh\x18\x1f \x01(\v2\x18.bodkin.wire.v1.EndpointR\x05fresh\x12\x19\n" +
 	"\bname_tag\x18< \x01(\fR\anameTag\"F\n" +
 	"\n" +
 	"RelayOffer\x12\x14\n" +
@@ -3678,11 +3795,12 @@ const file_bodkin_proto_rawDesc = "" +
 	"\rSnapshotBegin\"\r\n" +
 	"\vSnapshotEnd\"6\n" +
 	"\x04Pong\x12.\n" +
-	"\x13reconnect_spread_ms\x18\x01 \x01(\rR\x11reconnectSpreadMs\"P\n" +
+	"\x13reconnect_spread_ms\x18\x01 \x01(\rR\x11reconnectSpreadMs\"j\n" +
 	"\tHoleHello\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\fR\x05token\x12\x16\n" +
 	"\x06sample\x18\x14 \x01(\bR\x06sample\x12\x15\n" +
-	"\x06hold_s\x18\x15 \x01(\rR\x05holdS\"$\n" +
+	"\x06hold_s\x18\x15 \x01(\rR\x05holdS\x12\x18\n" +
+	"\aattempt\x18\x1e \x01(\fR\aattempt\"$\n" +
 	"\bNominate\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\fR\aattempt\"&\n" +
 	"\n" +
@@ -3777,7 +3895,7 @@ func file_bodkin_proto_rawDescGZIP() []byte {
 }
 
 var file_bodkin_proto_enumTypes = make([]protoimpl.EnumInfo, 17)
-var file_bodkin_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
+var file_bodkin_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_bodkin_proto_goTypes = []any{
 	(CandidateType)(0),      // 0: bodkin.wire.v1.CandidateType
 	(Dependence)(0),         // 1: bodkin.wire.v1.Dependence
@@ -3811,25 +3929,26 @@ var file_bodkin_proto_goTypes = []any{
 	(*Mapped)(nil),          // 29: bodkin.wire.v1.Mapped
 	(*DialBack)(nil),        // 30: bodkin.wire.v1.DialBack
 	(*ServerMessage)(nil),   // 31: bodkin.wire.v1.ServerMessage
-	(*DialledBack)(nil),     // 32: bodkin.wire.v1.DialledBack
-	(*DialBackTry)(nil),     // 33: bodkin.wire.v1.DialBackTry
-	(*MappedProof)(nil),     // 34: bodkin.wire.v1.MappedProof
-	(*Welcome)(nil),         // 35: bodkin.wire.v1.Welcome
-	(*Refused)(nil),         // 36: bodkin.wire.v1.Refused
-	(*Observed)(nil),        // 37: bodkin.wire.v1.Observed
-	(*Introduction)(nil),    // 38: bodkin.wire.v1.Introduction
-	(*RelayOffer)(nil),      // 39: bodkin.wire.v1.RelayOffer
-	(*RelayOver)(nil),       // 40: bodkin.wire.v1.RelayOver
-	(*DialFailed)(nil),      // 41: bodkin.wire.v1.DialFailed
-	(*AttemptOver)(nil),     // 42: bodkin.wire.v1.AttemptOver
-	(*Presence)(nil),        // 43: bodkin.wire.v1.Presence
-	(*SnapshotBegin)(nil),   // 44: bodkin.wire.v1.SnapshotBegin
-	(*SnapshotEnd)(nil),     // 45: bodkin.wire.v1.SnapshotEnd
-	(*Pong)(nil),            // 46: bodkin.wire.v1.Pong
-	(*HoleHello)(nil),       // 47: bodkin.wire.v1.HoleHello
-	(*Nominate)(nil),        // 48: bodkin.wire.v1.Nominate
-	(*StreamOpen)(nil),      // 49: bodkin.wire.v1.StreamOpen
-	(*StreamAnswer)(nil),    // 50: bodkin.wire.v1.StreamAnswer
+	(*Sample)(nil),          // 32: bodkin.wire.v1.Sample
+	(*DialledBack)(nil),     // 33: bodkin.wire.v1.DialledBack
+	(*DialBackTry)(nil),     // 34: bodkin.wire.v1.DialBackTry
+	(*MappedProof)(nil),     // 35: bodkin.wire.v1.MappedProof
+	(*Welcome)(nil),         // 36: bodkin.wire.v1.Welcome
+	(*Refused)(nil),         // 37: bodkin.wire.v1.Refused
+	(*Observed)(nil),        // 38: bodkin.wire.v1.Observed
+	(*Introduction)(nil),    // 39: bodkin.wire.v1.Introduction
+	(*RelayOffer)(nil),      // 40: bodkin.wire.v1.RelayOffer
+	(*RelayOver)(nil),       // 41: bodkin.wire.v1.RelayOver
+	(*DialFailed)(nil),      // 42: bodkin.wire.v1.DialFailed
+	(*AttemptOver)(nil),     // 43: bodkin.wire.v1.AttemptOver
+	(*Presence)(nil),        // 44: bodkin.wire.v1.Presence
+	(*SnapshotBegin)(nil),   // 45: bodkin.wire.v1.SnapshotBegin
+	(*SnapshotEnd)(nil),     // 46: bodkin.wire.v1.SnapshotEnd
+	(*Pong)(nil),            // 47: bodkin.wire.v1.Pong
+	(*HoleHello)(nil),       // 48: bodkin.wire.v1.HoleHello
+	(*Nominate)(nil),        // 49: bodkin.wire.v1.Nominate
+	(*StreamOpen)(nil),      // 50: bodkin.wire.v1.StreamOpen
+	(*StreamAnswer)(nil),    // 51: bodkin.wire.v1.StreamAnswer
 }
 var file_bodkin_proto_depIdxs = []int32{
 	0,  // 0: bodkin.wire.v1.Candidate.type:type_name -> bodkin.wire.v1.CandidateType
@@ -3858,44 +3977,47 @@ var file_bodkin_proto_depIdxs = []int32{
 	17, // 23: bodkin.wire.v1.PairFailure.remote:type_name -> bodkin.wire.v1.Endpoint
 	8,  // 24: bodkin.wire.v1.PairFailure.kind:type_name -> bodkin.wire.v1.FailureKind
 	17, // 25: bodkin.wire.v1.Mapped.endpoint:type_name -> bodkin.wire.v1.Endpoint
-	35, // 26: bodkin.wire.v1.ServerMessage.welcome:type_name -> bodkin.wire.v1.Welcome
-	36, // 27: bodkin.wire.v1.ServerMessage.refused:type_name -> bodkin.wire.v1.Refused
-	37, // 28: bodkin.wire.v1.ServerMessage.observed:type_name -> bodkin.wire.v1.Observed
-	38, // 29: bodkin.wire.v1.ServerMessage.introduction:type_name -> bodkin.wire.v1.Introduction
-	41, // 30: bodkin.wire.v1.ServerMessage.dial_failed:type_name -> bodkin.wire.v1.DialFailed
-	42, // 31: bodkin.wire.v1.ServerMessage.attempt_over:type_name -> bodkin.wire.v1.AttemptOver
-	43, // 32: bodkin.wire.v1.ServerMessage.presence:type_name -> bodkin.wire.v1.Presence
-	45, // 33: bodkin.wire.v1.ServerMessage.snapshot_end:type_name -> bodkin.wire.v1.SnapshotEnd
-	46, // 34: bodkin.wire.v1.ServerMessage.pong:type_name -> bodkin.wire.v1.Pong
-	44, // 35: bodkin.wire.v1.ServerMessage.snapshot_begin:type_name -> bodkin.wire.v1.SnapshotBegin
-	34, // 36: bodkin.wire.v1.ServerMessage.mapped_proof:type_name -> bodkin.wire.v1.MappedProof
-	40, // 37: bodkin.wire.v1.ServerMessage.relay_over:type_name -> bodkin.wire.v1.RelayOver
-	32, // 38: bodkin.wire.v1.ServerMessage.dialled_back:type_name -> bodkin.wire.v1.DialledBack
-	33, // 39: bodkin.wire.v1.DialledBack.tries:type_name -> bodkin.wire.v1.DialBackTry
-	17, // 40: bodkin.wire.v1.DialBackTry.to:type_name -> bodkin.wire.v1.Endpoint
-	2,  // 41: bodkin.wire.v1.DialBackTry.answer:type_name -> bodkin.wire.v1.UnsolicitedAnswer
-	17, // 42: bodkin.wire.v1.MappedProof.endpoint:type_name -> bodkin.wire.v1.Endpoint
-	11, // 43: bodkin.wire.v1.MappedProof.code:type_name -> bodkin.wire.v1.MappedProof.Code
-	17, // 44: bodkin.wire.v1.Welcome.observed:type_name -> bodkin.wire.v1.Endpoint
-	17, // 45: bodkin.wire.v1.Welcome.holes:type_name -> bodkin.wire.v1.Endpoint
-	12, // 46: bodkin.wire.v1.Refused.code:type_name -> bodkin.wire.v1.Refused.Code
-	17, // 47: bodkin.wire.v1.Observed.endpoint:type_name -> bodkin.wire.v1.Endpoint
-	9,  // 48: bodkin.wire.v1.Introduction.role:type_name -> bodkin.wire.v1.Role
-	17, // 49: bodkin.wire.v1.Introduction.observed:type_name -> bodkin.wire.v1.Endpoint
-	17, // 50: bodkin.wire.v1.Introduction.mapped:type_name -> bodkin.wire.v1.Endpoint
-	39, // 51: bodkin.wire.v1.Introduction.relay:type_name -> bodkin.wire.v1.RelayOffer
-	22, // 52: bodkin.wire.v1.Introduction.behavior:type_name -> bodkin.wire.v1.Behavior
-	22, // 53: bodkin.wire.v1.Introduction.behavior6:type_name -> bodkin.wire.v1.Behavior
-	10, // 54: bodkin.wire.v1.RelayOver.status:type_name -> bodkin.wire.v1.RelayStatus
-	13, // 55: bodkin.wire.v1.DialFailed.code:type_name -> bodkin.wire.v1.DialFailed.Code
-	14, // 56: bodkin.wire.v1.AttemptOver.reason:type_name -> bodkin.wire.v1.AttemptOver.Reason
-	15, // 57: bodkin.wire.v1.Presence.kind:type_name -> bodkin.wire.v1.Presence.Kind
-	16, // 58: bodkin.wire.v1.StreamAnswer.code:type_name -> bodkin.wire.v1.StreamAnswer.Code
-	59, // [59:59] is the sub-list for method output_type
-	59, // [59:59] is the sub-list for method input_type
-	59, // [59:59] is the sub-list for extension type_name
-	59, // [59:59] is the sub-list for extension extendee
-	0,  // [0:59] is the sub-list for field type_name
+	36, // 26: bodkin.wire.v1.ServerMessage.welcome:type_name -> bodkin.wire.v1.Welcome
+	37, // 27: bodkin.wire.v1.ServerMessage.refused:type_name -> bodkin.wire.v1.Refused
+	38, // 28: bodkin.wire.v1.ServerMessage.observed:type_name -> bodkin.wire.v1.Observed
+	39, // 29: bodkin.wire.v1.ServerMessage.introduction:type_name -> bodkin.wire.v1.Introduction
+	42, // 30: bodkin.wire.v1.ServerMessage.dial_failed:type_name -> bodkin.wire.v1.DialFailed
+	43, // 31: bodkin.wire.v1.ServerMessage.attempt_over:type_name -> bodkin.wire.v1.AttemptOver
+	44, // 32: bodkin.wire.v1.ServerMessage.presence:type_name -> bodkin.wire.v1.Presence
+	46, // 33: bodkin.wire.v1.ServerMessage.snapshot_end:type_name -> bodkin.wire.v1.SnapshotEnd
+	47, // 34: bodkin.wire.v1.ServerMessage.pong:type_name -> bodkin.wire.v1.Pong
+	45, // 35: bodkin.wire.v1.ServerMessage.snapshot_begin:type_name -> bodkin.wire.v1.SnapshotBegin
+	35, // 36: bodkin.wire.v1.ServerMessage.mapped_proof:type_name -> bodkin.wire.v1.MappedProof
+	41, // 37: bodkin.wire.v1.ServerMessage.relay_over:type_name -> bodkin.wire.v1.RelayOver
+	33, // 38: bodkin.wire.v1.ServerMessage.dialled_back:type_name -> bodkin.wire.v1.DialledBack
+	32, // 39: bodkin.wire.v1.ServerMessage.sample:type_name -> bodkin.wire.v1.Sample
+	34, // 40: bodkin.wire.v1.DialledBack.tries:type_name -> bodkin.wire.v1.DialBackTry
+	17, // 41: bodkin.wire.v1.DialBackTry.to:type_name -> bodkin.wire.v1.Endpoint
+	2,  // 42: bodkin.wire.v1.DialBackTry.answer:type_name -> bodkin.wire.v1.UnsolicitedAnswer
+	17, // 43: bodkin.wire.v1.MappedProof.endpoint:type_name -> bodkin.wire.v1.Endpoint
+	11, // 44: bodkin.wire.v1.MappedProof.code:type_name -> bodkin.wire.v1.MappedProof.Code
+	17, // 45: bodkin.wire.v1.Welcome.observed:type_name -> bodkin.wire.v1.Endpoint
+	17, // 46: bodkin.wire.v1.Welcome.holes:type_name -> bodkin.wire.v1.Endpoint
+	12, // 47: bodkin.wire.v1.Refused.code:type_name -> bodkin.wire.v1.Refused.Code
+	17, // 48: bodkin.wire.v1.Observed.endpoint:type_name -> bodkin.wire.v1.Endpoint
+	9,  // 49: bodkin.wire.v1.Introduction.role:type_name -> bodkin.wire.v1.Role
+	17, // 50: bodkin.wire.v1.Introduction.observed:type_name -> bodkin.wire.v1.Endpoint
+	17, // 51: bodkin.wire.v1.Introduction.mapped:type_name -> bodkin.wire.v1.Endpoint
+	40, // 52: bodkin.wire.v1.Introduction.relay:type_name -> bodkin.wire.v1.RelayOffer
+	22, // 53: bodkin.wire.v1.Introduction.behavior:type_name -> bodkin.wire.v1.Behavior
+	22, // 54: bodkin.wire.v1.Introduction.behavior6:type_name -> bodkin.wire.v1.Behavior
+	17, // 55: bodkin.wire.v1.Introduction.sample:type_name -> bodkin.wire.v1.Endpoint
+	17, // 56: bodkin.wire.v1.Introduction.fresh:type_name -> bodkin.wire.v1.Endpoint
+	10, // 57: bodkin.wire.v1.RelayOver.status:type_name -> bodkin.wire.v1.RelayStatus
+	13, // 58: bodkin.wire.v1.DialFailed.code:type_name -> bodkin.wire.v1.DialFailed.Code
+	14, // 59: bodkin.wire.v1.AttemptOver.reason:type_name -> bodkin.wire.v1.AttemptOver.Reason
+	15, // 60: bodkin.wire.v1.Presence.kind:type_name -> bodkin.wire.v1.Presence.Kind
+	16, // 61: bodkin.wire.v1.StreamAnswer.code:type_name -> bodkin.wire.v1.StreamAnswer.Code
+	62, // [62:62] is the sub-list for method output_type
+	62, // [62:62] is the sub-list for method input_type
+	62, // [62:62] is the sub-list for extension type_name
+	62, // [62:62] is the sub-list for extension extendee
+	0,  // [0:62] is the sub-list for field type_name
 }
 
 func init() { file_bodkin_proto_init() }
@@ -3931,6 +4053,7 @@ func file_bodkin_proto_init() {
 		(*ServerMessage_MappedProof)(nil),
 		(*ServerMessage_RelayOver)(nil),
 		(*ServerMessage_DialledBack)(nil),
+		(*ServerMessage_Sample)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -3938,7 +4061,7 @@ func file_bodkin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bodkin_proto_rawDesc), len(file_bodkin_proto_rawDesc)),
 			NumEnums:      17,
-			NumMessages:   34,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -16,10 +16,7 @@ func Validate(m proto.Message) error {
 	case *ServerMessage:
 		return validateServer(m)
 	case *HoleHello:
-		return first(
-			between("hole_hello.token", len(m.Token), MinTokenLen, MaxTokenLen),
-			between("hole_hello.hold_s", int(m.HoldS), 0, MaxHold),
-		)
+		return validateHoleHello(m)
 	case *Observed:
 		return validateObserved(m)
 	case *Profile:
@@ -110,6 +107,8 @@ func validateServer(m *ServerMessage) error {
 		return validateDialledBack(body.DialledBack)
 	case *ServerMessage_AttemptOver:
 		return exactly("attempt_over.attempt", body.AttemptOver.GetAttempt(), AttemptIDLen)
+	case *ServerMessage_Sample:
+		return exactly("sample.attempt", body.Sample.GetAttempt(), AttemptIDLen)
 	case *ServerMessage_RelayOver:
 		return exactly("relay_over.attempt", body.RelayOver.GetAttempt(), AttemptIDLen)
 	case *ServerMessage_Presence:
@@ -159,6 +158,13 @@ func validateIntroduction(i *Introduction) error {
 	); err != nil {
 		return err
 	}
+	for field, told := range map[string]*Endpoint{"introduction.sample": i.Sample, "introduction.fresh": i.Fresh} {
+		if told != nil {
+			if err := endpoint(field, told); err != nil {
+				return err
+			}
+		}
+	}
 	for _, observed := range i.Observed {
 		if err := endpoint("introduction.observed", observed); err != nil {
 			return err
@@ -192,6 +198,16 @@ func relayOffer(o *RelayOffer) error {
 		between("introduction.relay.token", len(o.Token), MinTokenLen, MaxTokenLen),
 		between("introduction.relay.head_start_us", int(o.HeadStartUs), 0, MaxHeadStartMicros),
 	)
+}
+
+func validateHoleHello(m *HoleHello) error {
+	if err := first(
+		between("hole_hello.token", len(m.Token), MinTokenLen, MaxTokenLen),
+		between("hole_hello.hold_s", int(m.HoldS), 0, MaxHold),
+	); err != nil || len(m.Attempt) == 0 {
+		return err
+	}
+	return exactly("hole_hello.attempt", m.Attempt, AttemptIDLen)
 }
 
 func validateObserved(o *Observed) error {

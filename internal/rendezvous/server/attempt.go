@@ -2,10 +2,11 @@ package server
 
 import (
 	"crypto/rand"
-	"strconv"
+	"net/netip"
 	"sync"
 	"time"
 
+	"github.com/bodkin-p2p/bodkin/internal/rounds"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
@@ -27,22 +28,30 @@ type attempt struct {
 	id  wire.AttemptID
 	all *attempts
 
-	mu     sync.Mutex
-	ends   [2]end // the dialer's, the callee's
-	relay  relaying
-	round  int
-	began  time.Time // the round
-	timer  *time.Timer
-	endsAt time.Time
-	nextAt time.Time // of the next round, since a failure was reported; zero: none
-	over   bool
+	mu       sync.Mutex
+	ends     [2]end // the dialer's, the callee's
+	relay    relaying
+	plan     []rounds.Round // as of the newest round
+	round    int            // the newest; zero: none has begun
+	began    time.Time      // the round
+	prepared *rounds.Round  // the next one, for which samples are awaited until nextAt; nil: none
+	timer    *time.Timer
+	endsAt   time.Time
+	nextAt   time.Time // of the next round; zero: none
+	isQuiet  bool      // nextAt is when the round has had its time, and nothing has failed
+	over     bool
 }
 
 // An end is what an attempt knows of one of its sides.
 type end struct {
 	conn    *conn
 	role    wire.Role
-	request uint64 // of the Dial that the introduction answers
+	request uint64         // of the Dial that the introduction answers
+	also    []uint64       // of Dials that came before the first introduction
+	samples bool           // it answers Sample
+	awaited bool           // a sample of it
+	sampled netip.AddrPort // its newest mapping, for the round that is being prepared or runs
+	fresh   netip.AddrPort // and that of the port from which this round leaves; zero: the usual one
 	side
 }
 
@@ -88,7 +97,7 @@ func (s *attempts) introduce(dialer, callee *conn, m *wire.Dial) (outcome string
 	s.mu.Unlock()
 
 	a.timer = time.AfterFunc(attemptTimeout, a.fire)
-	a.startRoundLocked()
+	a.beginLocked(m.Sampling)
 	return "introduced"
 }
 
@@ -100,29 +109,13 @@ func (a *attempt) join(c *conn, request uint64) (joined bool) {
 	if e == nil || a.over {
 		return false
 	}
+	if a.round == 0 {
+		e.also = append(e.also, request) // as many as a node may dial in a second
+		return true
+	}
 	e.request = request
 	c.send(a.introductionLocked(e, 0))
 	return true
-}
-
-// startRoundLocked sends the next round's introductions to both sides in the same tick: both are made before one is sent.
-func (a *attempt) startRoundLocked() {
-	a.round++
-	a.nextAt = time.Time{}
-	for i := range a.ends {
-		e := &a.ends[i]
-		e.failed, e.late = failedNot, false
-		e.rtt = time.Duration(e.conn.rtt.Load()) * time.Microsecond
-	}
-	dialer, callee := &a.ends[0], &a.ends[1]
-	dialerDelay, calleeDelay := planRound(a.round, dialer.side, callee.side)
-	toDialer, toCallee := a.introductionLocked(dialer, dialerDelay), a.introductionLocked(callee, calleeDelay)
-
-	a.began = time.Now()
-	callee.conn.send(toCallee)
-	a.all.server.metrics.skew.Observe(time.Since(a.began).Seconds())
-	dialer.conn.send(toDialer)
-	count(a.all.server.metrics.rounds, strconv.Itoa(a.round))
 }
 
 // introductionLocked is the frame that introduces the other side to e.
@@ -143,6 +136,8 @@ func (a *attempt) introductionLocked(e *end, delay time.Duration) []byte {
 		DelayUs:       uint32(delay.Microseconds()),
 		DeadlineMs:    milliseconds(attemptTimeout),
 		Relay:         a.relayOfferLocked(e),
+		Sample:        endpointOf(a.otherLocked(e).sampled),
+		Fresh:         endpointOf(a.otherLocked(e).fresh),
 		Behavior:      behavior,
 		Behavior6:     behavior6,
 	}}})
@@ -186,50 +181,13 @@ func (s *attempts) report(c *conn, m *wire.Report) {
 	_, _, observed, mapped := peer.room.whereabouts(peer)
 	weight, rejected := weigh(m.Failures, append(observed, mapped...))
 	e.rejected = e.rejected || rejected
+	e.busy = e.busy || isBusy(m.Failures)
 	if int(m.Round) == a.round {
 		e.failed = max(e.failed, weight)
 	} else if weight == failedReflexive {
 		e.late = true
 	}
 	a.considerLocked()
-}
-
-// considerLocked does what the reports call for.
-func (a *attempt) considerLocked() {
-	wait, due := nextRound(a.round, time.Since(a.began), a.ends[0].side, a.ends[1].side)
-	switch {
-	case !due:
-	case wait == 0:
-		a.nextLocked()
-	default:
-		if next := time.Now().Add(wait); a.nextAt.IsZero() || next.Before(a.nextAt) {
-			a.nextAt = next
-			a.timer.Reset(wait)
-		}
-	}
-}
-
-// nextLocked begins the next round, or tells that there is none.
-func (a *attempt) nextLocked() {
-	if a.round == wire.MaxRounds {
-		a.endLocked("rounds", wire.AttemptOver_REASON_ROUNDS, nil)
-		return
-	}
-	a.startRoundLocked()
-	a.timer.Reset(time.Until(a.endsAt))
-}
-
-// fire is called by the timer.
-func (a *attempt) fire() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	switch {
-	case a.over:
-	case !a.nextAt.IsZero() && time.Now().Before(a.endsAt):
-		a.nextLocked()
-	default:
-		a.endLocked("timeout", wire.AttemptOver_REASON_ROUNDS, nil)
-	}
 }
 
 // finished ends the attempt for both sides. The other one is told only if it can give up too: after a success it has the
@@ -258,8 +216,8 @@ func (s *attempts) finished(c *conn, m *wire.Finished) {
 func (s *attempts) another(c *conn) {
 	for _, a := range s.of(c) {
 		a.mu.Lock()
-		if !a.over && a.round < wire.MaxRounds {
-			a.nextLocked()
+		if !a.over && a.round > 0 && a.round < wire.MaxRounds {
+			a.nextLocked(true)
 		}
 		a.mu.Unlock()
 	}

@@ -19,7 +19,10 @@ import (
 // that nothing has to be kept. They travel in the clear, prove nothing else, and end with the main connection.
 type tokens struct{ key [32]byte }
 
-const tokenMACLen = 16
+const (
+	tokenMACLen = 16
+	maxHello    = wire.MaxTokenLen + wire.AttemptIDLen + 16 // of a HoleHello with its length
+)
 
 func newTokens() *tokens {
 	t := &tokens{}
@@ -71,8 +74,8 @@ func (s *Server) serveHole(ctx context.Context, nc net.Conn) {
 
 func (s *Server) answerHole(nc net.Conn) (outcome string, toHold *held) {
 	var hello wire.HoleHello
-	// The buffer bounds what is read: a hello is below 70 bytes.
-	if err := wire.Read(bufio.NewReaderSize(io.LimitReader(nc, wire.MaxTokenLen+16), wire.MaxTokenLen+16), &hello); err != nil {
+	// The buffer bounds what is read: a hello is below 100 bytes.
+	if err := wire.Read(bufio.NewReaderSize(io.LimitReader(nc, maxHello), maxHello), &hello); err != nil {
 		return "failed", nil
 	}
 	number, ok := s.tokens.check(hello.Token)
@@ -85,7 +88,9 @@ func (s *Server) answerHole(nc net.Conn) (outcome string, toHold *held) {
 		return "failed", nil
 	}
 	seen := &wire.Observed{Endpoint: wire.NewEndpoint(addr), ServerPort: uint32(local.Port())}
-	if !hello.Sample {
+	if hello.Sample {
+		s.attempts.sampled(c, hello.Attempt, addr)
+	} else {
 		c.room.observe(c, addr, local.Addr())
 		c.sendMessage(&wire.ServerMessage{Body: &wire.ServerMessage_Observed{Observed: seen}})
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"time"
 
 	"github.com/bodkin-p2p/bodkin/internal/wire"
@@ -9,10 +10,6 @@ import (
 const (
 	// attemptTimeout is how long an attempt may last in all. The kernel has repeated an unanswered SYN at least twice by then.
 	attemptTimeout = 6 * time.Second
-	// maxHalfDifference bounds the equalised start: a node cannot delay its peer by naming a silly round trip.
-	maxHalfDifference = 300 * time.Millisecond
-	// rejectingLead is by how much the side whose NAT answers with RST goes first, if only one does.
-	rejectingLead = 10 * time.Millisecond
 
 	// headStartMargin is what a direct connection has beyond the time that distance demands: for scheduling, jitter, and a path that
 	// is longer than the one by the server.
@@ -36,7 +33,8 @@ type side struct {
 	rtt      time.Duration // to the server; zero: unknown
 	failed   failure       // what it reported in this round
 	late     bool          // it reported an earlier round in this one
-	rejected bool          // its SYNs were answered with RST in some round: the other side's NAT rejects
+	rejected bool          // its SYNs were answered with RST or ICMP in some round: the other side's NAT rejects
+	busy     bool          // a four-tuple was held by an earlier connection
 }
 
 // A failure says how much a report weighs.
@@ -60,7 +58,7 @@ func weigh(failures []*wire.PairFailure, observed []*wire.Endpoint) (weight fail
 		for _, o := range observed {
 			if o.AddrPort() == f.GetRemote().AddrPort() {
 				weight = failedReflexive
-				rejected = rejected || f.GetKind() == wire.FailureKind_FAILURE_KIND_REFUSED
+				rejected = rejected || f.GetKind() != wire.FailureKind_FAILURE_KIND_TUPLE_BUSY
 			}
 		}
 	}
@@ -92,31 +90,14 @@ func nextRound(round int, running time.Duration, dialer, callee side) (wait time
 	return 0, false // the last round may still succeed until the attempt's time is over
 }
 
-func (s side) hasReported() bool { return s.failed == failedReflexive || s.late }
-
-// planRound tells how long each side waits, after it got the introduction of round, before its first SYN.
-//
-// Round 1 waits for nothing: by the triangle inequality each SYN arrives after the other side's has left. Where that failed, a NAT
-// answers with RST and the times were too far apart: the nearer side waits half of the difference of the round trips,
-// so that both SYNs leave together. If only one side's NAT answers so, its hole has to be there first.
-func planRound(round int, dialer, callee side) (dialerDelay, calleeDelay time.Duration) {
-	if round == 1 {
-		return 0, 0
-	}
-	half := min(difference(dialer, callee)/2, maxHalfDifference)
-	if dialer.rtt < callee.rtt {
-		dialerDelay = half
-	} else {
-		calleeDelay = half
-	}
-	switch {
-	case dialer.rejected && !callee.rejected: // the callee's NAT rejects
-		dialerDelay += rejectingLead
-	case callee.rejected && !dialer.rejected:
-		calleeDelay += rejectingLead
-	}
-	return dialerDelay, calleeDelay
+// isBusy tells whether one of the failures is a four-tuple that was held by an earlier connection.
+func isBusy(failures []*wire.PairFailure) bool {
+	return slices.ContainsFunc(failures, func(f *wire.PairFailure) bool {
+		return f.GetKind() == wire.FailureKind_FAILURE_KIND_TUPLE_BUSY
+	})
 }
+
+func (s side) hasReported() bool { return s.failed == failedReflexive || s.late }
 
 // headStart is how long after its introduction a node goes to the relay too, if no direct connection is open by then. With one-way
 // delays a and b to the server and c between the nodes, TCP is up on both sides 2c after the introduction, in round 1 (techniques of
@@ -131,6 +112,19 @@ func headStart(dialer, callee time.Duration) time.Duration {
 		sum += rtt
 	}
 	return min(sum, wire.MaxHeadStartMicros*time.Microsecond)
+}
+
+// patience is how long a round has before silence begins the next, if the plan has one: until the dialer's word that it has a connection would be here.
+// The introduction goes out for a or b, TCP and TLS take 4c, the word comes back for a; and c is at most a+b.
+func patience(dialer, callee time.Duration) time.Duration {
+	const margin, most = 50 * time.Millisecond, 1200 * time.Millisecond
+	if dialer == 0 {
+		dialer = unknownRTT
+	}
+	if callee == 0 {
+		callee = unknownRTT
+	}
+	return min(max(dialer, callee)+2*(dialer+callee)+margin, most)
 }
 
 // difference is that of the round trips, zero while one is unknown.

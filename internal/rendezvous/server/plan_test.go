@@ -10,35 +10,6 @@ import (
 
 const ms = time.Millisecond
 
-func TestStartsOfARound(t *testing.T) {
-	tests := []struct {
-		name           string
-		round          int
-		dialer, callee side
-		wantDialer     time.Duration
-		wantCallee     time.Duration
-	}{
-		{"the first waits for nothing", 1, side{rtt: 40 * ms}, side{rtt: 60 * ms}, 0, 0},
-		{"the nearer side waits half of the difference", 2, side{rtt: 40 * ms}, side{rtt: 60 * ms}, 10 * ms, 0},
-		{"whichever it is", 2, side{rtt: 60 * ms}, side{rtt: 40 * ms}, 0, 10 * ms},
-		{"nobody waits when both are as near", 3, side{rtt: 40 * ms}, side{rtt: 40 * ms}, 0, 0},
-		{"an unknown round trip equalises nothing", 2, side{}, side{rtt: 60 * ms}, 0, 0},
-		{"a silly round trip is bounded", 2, side{rtt: ms}, side{rtt: time.Hour}, maxHalfDifference, 0},
-		{"the callee's NAT rejects: it goes first", 2, side{rtt: 40 * ms, rejected: true}, side{rtt: 60 * ms}, 20 * ms, 0},
-		{"the dialer's NAT rejects: it goes first", 2, side{rtt: 40 * ms}, side{rtt: 60 * ms, rejected: true}, 10 * ms, 10 * ms},
-		{"both reject: together", 3, side{rtt: 40 * ms, rejected: true}, side{rtt: 60 * ms, rejected: true}, 10 * ms, 0},
-	}
-	for _, test := range tests {
-		dialer, callee := planRound(test.round, test.dialer, test.callee)
-		if dialer != test.wantDialer || callee != test.wantCallee {
-			t.Errorf("%s: delays are %v and %v, want %v and %v", test.name, dialer, callee, test.wantDialer, test.wantCallee)
-		}
-		if most := max(dialer, callee); most.Microseconds() > wire.MaxDelayMicros {
-			t.Errorf("%s: %v is above the limit of an introduction", test.name, most)
-		}
-	}
-}
-
 func TestWhenTheNextRoundBegins(t *testing.T) {
 	reflexive, local, late, silent := side{failed: failedReflexive}, side{failed: failedLocal}, side{late: true}, side{}
 	far := func(s side, rtt time.Duration) side { s.rtt = rtt; return s }
@@ -92,7 +63,7 @@ func TestWeightOfAReport(t *testing.T) {
 	}{
 		{"nothing", nil, failedNot, false},
 		{"refused where the server sees the peer", []*wire.PairFailure{failed(seen, refused)}, failedReflexive, true},
-		{"unreachable there", []*wire.PairFailure{failed(seen, unreachable)}, failedReflexive, false},
+		{"unreachable there", []*wire.PairFailure{failed(seen, unreachable)}, failedReflexive, true},
 		{"tuple busy there", []*wire.PairFailure{failed(seen, wire.FailureKind_FAILURE_KIND_TUPLE_BUSY)}, failedReflexive, false},
 		{"refused at an address that the peer told", []*wire.PairFailure{failed(told, refused)}, failedLocal, false},
 		{"a stranger answered", []*wire.PairFailure{failed(seen, wire.FailureKind_FAILURE_KIND_UNVERIFIED)}, failedNot, false},

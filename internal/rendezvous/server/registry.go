@@ -92,6 +92,7 @@ type registration struct {
 
 	relayNever, relayAlways bool // what it wants of the relay; neither: where there is no direct path
 	proxied                 bool // its address is that of a proxy, to which nobody can connect
+	samples                 bool // it answers Sample
 }
 
 // A displacement is a connection that has to go because of another one's registration.
@@ -121,6 +122,7 @@ func (r *room) register(c *conn, m *wire.Register, maxPerNode int, isAlive func(
 		c.relayNever = m.Relay == wire.RelayPolicy_RELAY_POLICY_NEVER
 		c.relayAlways = m.Relay == wire.RelayPolicy_RELAY_POLICY_ALWAYS
 		c.proxied = m.Proxied
+		c.samples = m.Samples
 		c.behavior = keepBehavior(m, c.server.now())
 	}
 	return displaced, refusal
@@ -243,6 +245,20 @@ func (r *room) whereabouts(c *conn) (profile []byte, name nameTag, observed, map
 		observed = append(observed, wire.NewEndpoint(c.remote))
 	}
 	return c.profile, c.name, observed, mapped
+}
+
+// answersSample reports whether c can show a new mapping of its network.
+func (r *room) answersSample(c *conn) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return c.registration.samples && !c.proxied && !c.relayAlways
+}
+
+// isMapped reports whether a gateway was proven to forward to c.
+func (r *room) isMapped(c *conn) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return c.mapped != nil
 }
 
 // relayPolicy is what c wants of the relay.
