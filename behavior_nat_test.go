@@ -18,12 +18,18 @@ import (
 // sends there, however long a connection to the others takes.
 func newWideWorld(t testing.TB) *world {
 	t.Helper()
+	return newWideWorldOf(t, "203.0.113.10", "203.0.113.20", "2001:db8::10")
+}
+
+// newWideWorldOf is newWideWorld with an invite that names those addresses.
+func newWideWorldOf(t testing.TB, named ...string) *world {
+	t.Helper()
 	lab := natlab.Test(t, natlab.Config{})
 	w := &world{lab: lab, server: lab.Host("s", natlab.At("203.0.113.10", "203.0.113.20", "203.0.113.30", "2001:db8::10"))}
 	var s *server.Server
 	err := w.server.Do(func() (err error) {
 		s, err = server.Open(server.Config{Home: t.TempDir(), Within: w.server.Do,
-			Advertise: []string{"203.0.113.10", "203.0.113.20", "2001:db8::10"}})
+			Advertise: named})
 		return err
 	})
 	if err != nil {
@@ -168,4 +174,31 @@ func TestAFailedDialTellsWhichNATIsInTheWay(t *testing.T) {
 		t.Error("no try is told")
 	}
 	t.Logf("%v", err)
+}
+
+// TestANodeOnIPv6IsReachedOverIPv4 has a main connection of IPv6, and a NAT for IPv4 that chooses another port for each new mapping and
+// forgets those that nobody uses.
+func TestANodeOnIPv6IsReachedOverIPv4(t *testing.T) {
+	t.Parallel()
+	w := newWideWorldOf(t, "2001:db8::10", "203.0.113.10")
+	nat := w.lab.NAT("near", natlab.CarrierGrade(), natlab.At("198.51.100.1", "2001:db8:1::1"), natlab.Inside("10.7.0.0/24", "2001:db8:7::/64"))
+	near := home{nat.Host("a", natlab.At("10.7.0.2", "2001:db8:7::2")), nat, nat.Addr()}
+	far := behind(w.lab.NAT("far", natlab.PortRestrictedCone(), natlab.At("198.51.100.2")), "b")
+	a := w.join(t, near, bodkin.Config{Name: "ada", NoPortMapping: true})
+	b := w.join(t, far, bodkin.Config{Name: "ben", NoPortMapping: true})
+	echo(t, a, "echo")
+	if status := measured(t, a); !status.Reflexive.Addr().Is6() || status.IPv4.Last.Addr() != nat.Addr() {
+		t.Fatalf("seen at %v, over IPv4 at %v; want IPv6, and the NAT's %v", status.Reflexive, status.IPv4.Last, nat.Addr())
+	}
+	if err := nat.Age(10 * time.Minute); err != nil { // longer than RFC 5382 keeps what was reset, shorter than what is open
+		t.Fatal(err)
+	}
+	conn, err := b.Dial(t.Context(), "ada", "echo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if path := conn.Path(); path.Kind != bodkin.Direct || path.Remote.Addr() != nat.Addr() {
+		t.Errorf("path %v to %v, want direct to %v", path.Kind, path.Remote, nat.Addr())
+	}
 }
