@@ -4,8 +4,12 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"flag"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -104,6 +108,7 @@ type couple struct {
 	a, b      *bodkin.Node
 	conn      *bodkin.Conn
 	flows     [2]*flow // to b, to a
+	moves     int
 }
 
 // join makes two nodes and has them talk.
@@ -135,7 +140,7 @@ func newCouple(t *testing.T, w *world, near, far home, config bodkin.Config) *co
 	for i, ends := range [2][2]net.Conn{{c.conn, other}, {other, c.conn}} {
 		f := new(flow)
 		c.flows[i] = f
-		work.Go(func() { f.flood(ends[0], 2*time.Millisecond) })
+		work.Go(func() { f.flood(ends[0], 5*time.Millisecond) })
 		work.Go(func() { f.check(ends[1]) })
 	}
 	t.Cleanup(func() {
@@ -150,7 +155,7 @@ func newCouple(t *testing.T, w *world, near, far home, config bodkin.Config) *co
 // goesOn waits until bytes have come both ways that were written after now, and returns the longest gap since the last time.
 func (c *couple) goesOn(t *testing.T) time.Duration {
 	t.Helper()
-	const words = 20 * 1024 // 40 ms worth of writing, and more than is on the way
+	const words = 20 * 1024 // 100 ms worth of writing, and more than is on the way
 	var want [2]int64
 	for i, f := range c.flows {
 		want[i] = f.words.Load() + words
@@ -177,8 +182,14 @@ func (c *couple) goesOn(t *testing.T) time.Duration {
 }
 
 // reset sends one end or both a reset in the other's name, until a carrier has died of it: a reset only counts if it is in sequence.
+// While they are relayed it kills the relay instead, whose connections the lab does not know.
 func (c *couple) reset(t *testing.T, both bool) {
 	t.Helper()
+	if c.conn.Path().Kind == bodkin.Relayed {
+		c.stop()
+		c.start(t, c.config)
+		return
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	moved := make(chan struct{})
@@ -195,10 +206,15 @@ func (c *couple) reset(t *testing.T, both bool) {
 		}
 	}()
 	<-watching
+	defer func() { cancel(); <-moved }()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		ben, ada := c.conn.Path().Remote, c.a.Status().Reflexive
+		path, ada := c.conn.Path(), c.a.Status().Reflexive
+		if path.Kind == bodkin.Relayed {
+			return // an earlier reset has hit the next carrier, too
+		}
+		ben := path.Remote
 		c.lab.Reset(ben, ada) // fails while there is no path
 		if both {
 			c.lab.Reset(ada, ben)
@@ -214,50 +230,124 @@ func (c *couple) reset(t *testing.T, both bool) {
 	}
 }
 
-// TestStreamsGoOnThroughFaults breaks the path under a stream in every way the lab knows, and expects every byte once and in order.
-func TestStreamsGoOnThroughFaults(t *testing.T) {
-	for _, c := range []struct {
-		name  string
-		fault func(*testing.T, *couple)
-	}{
+// ensure fails the test at once where the lab fails.
+func ensure(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A fault breaks the path under a couple.
+type fault struct {
+	name string
+	do   func(*testing.T, *couple)
+}
+
+// quickFaults show themselves at once, slowFaults by silence alone.
+var (
+	quickFaults = []fault{
 		{"reset at one end", func(t *testing.T, c *couple) { c.reset(t, false) }},
 		{"reset at both ends", func(t *testing.T, c *couple) { c.reset(t, true) }},
-		{"NAT of the dialer rebooted", func(t *testing.T, c *couple) { must(0, c.near.nat.Reboot()) }},
-		{"NAT of the callee rebooted", func(t *testing.T, c *couple) { must(0, c.far.nat.Reboot()) }},
-		{"both NATs rebooted", func(t *testing.T, c *couple) { must(0, c.near.nat.Reboot()); must(0, c.far.nat.Reboot()) }},
-		{"new address outside the dialer", func(t *testing.T, c *couple) { must(0, c.near.nat.SetAddr("198.51.100.77")) }},
-		{"new address outside the callee", func(t *testing.T, c *couple) { must(0, c.far.nat.SetAddr("198.51.100.77")) }},
 		{"dialer moved to another NAT", func(t *testing.T, c *couple) {
-			must(0, c.near.Move(c.lab.NAT("cafe", natlab.PortRestrictedCone())))
-		}},
-		{"link cut for two seconds", func(t *testing.T, c *couple) {
-			c.lab.Cut(c.near)
-			<-time.After(2 * time.Second)
-			c.lab.Restore(c.near)
-		}},
-		{"link cut for eight seconds", func(t *testing.T, c *couple) {
-			c.lab.Cut(c.near)
-			<-time.After(8 * time.Second)
-			c.lab.Restore(c.near)
+			c.moves++
+			ensure(t, c.near.Move(c.lab.NAT(fmt.Sprintf("cafe%d", c.moves), natlab.PortRestrictedCone())))
 		}},
 		{"reset while the server is away for a second", func(t *testing.T, c *couple) {
+			relayed := c.conn.Path().Kind == bodkin.Relayed // then the server is enough
 			c.stop()
-			c.reset(t, true)
+			if !relayed {
+				c.reset(t, true)
+			}
 			<-time.After(time.Second)
 			c.start(t, c.config)
 		}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorldOf(t, server.Config{})
-			near, far := behind(w.lab.NAT("near", natlab.PortRestrictedCone()), "a"), behind(w.lab.NAT("far", natlab.Linux()), "b")
-			w.delays(near, far, delayAS, delayBS, delayAB)
-			pair := newCouple(t, w, near, far, bodkin.Config{})
-			began := time.Now()
-			c.fault(t, pair)
-			gap := pair.goesOn(t)
-			t.Logf("longest gap %v, flowing again after %v, path %v", gap.Round(time.Millisecond), time.Since(began).Round(time.Millisecond), pair.conn.Path().Kind)
+	}
+	slowFaults = []fault{
+		{"NAT of the dialer rebooted", func(t *testing.T, c *couple) { ensure(t, c.near.nat.Reboot()) }},
+		{"NAT of the callee rebooted", func(t *testing.T, c *couple) { ensure(t, c.far.nat.Reboot()) }},
+		{"both NATs rebooted", func(t *testing.T, c *couple) { ensure(t, c.near.nat.Reboot()); ensure(t, c.far.nat.Reboot()) }},
+		{"new address outside the dialer", func(t *testing.T, c *couple) { c.renumber(t, c.near) }},
+		{"new address outside the callee", func(t *testing.T, c *couple) { c.renumber(t, c.far) }},
+		{"link cut for two seconds", func(t *testing.T, c *couple) { c.cut(2 * time.Second) }},
+		{"link cut for eight seconds", func(t *testing.T, c *couple) { c.cut(8 * time.Second) }},
+	}
+)
+
+// renumber gives a home's NAT another address outside.
+func (c *couple) renumber(t *testing.T, h home) {
+	c.moves++
+	ensure(t, h.nat.SetAddr(fmt.Sprintf("198.51.100.%d", 100+c.moves%100)))
+}
+
+func (c *couple) cut(d time.Duration) {
+	c.lab.Cut(c.near)
+	<-time.After(d)
+	c.lab.Restore(c.near)
+}
+
+// conesFor makes a couple that can punch.
+func conesFor(t *testing.T) *couple {
+	w := newWorldOf(t, server.Config{})
+	near, far := behind(w.lab.NAT("near", natlab.PortRestrictedCone()), "a"), behind(w.lab.NAT("far", natlab.Linux()), "b")
+	w.delays(near, far, delayAS, delayBS, delayAB)
+	return newCouple(t, w, near, far, bodkin.Config{})
+}
+
+// TestStreamsGoOnThroughFaults breaks the path under a stream in every way the lab knows, and expects every byte once and in order.
+// The couples wait most of the time, so all do at once.
+func TestStreamsGoOnThroughFaults(t *testing.T) {
+	var all sync.WaitGroup
+	for _, f := range slices.Concat(quickFaults, slowFaults) {
+		all.Go(func() {
+			t.Run(f.name, func(t *testing.T) {
+				c := conesFor(t)
+				began := time.Now()
+				f.do(t, c)
+				gap := c.goesOn(t)
+				t.Logf("longest gap %v, flowing again after %v, path %v", gap.Round(time.Millisecond), time.Since(began).Round(time.Millisecond), c.conn.Path().Kind)
+			})
 		})
+	}
+	all.Wait()
+}
+
+var faultCount = flag.Int("faults", 30, "random faults in TestStreamsGoOnThroughManyFaults; with more than 30 of all kinds")
+
+// TestStreamsGoOnThroughManyFaults has one fault after the other under the same streams.
+func TestStreamsGoOnThroughManyFaults(t *testing.T) {
+	const couples = 6
+	seed := uint64(time.Now().UnixNano())
+	choice := quickFaults
+	if *faultCount > 30 {
+		choice = slices.Concat(quickFaults, slowFaults)
+	}
+	var mu sync.Mutex
+	gaps := map[string][]time.Duration{}
+	var all sync.WaitGroup
+	for i := range couples {
+		all.Go(func() {
+			t.Run(fmt.Sprintf("couple %d", i), func(t *testing.T) {
+				random := rand.New(rand.NewPCG(seed, uint64(i)))
+				c := conesFor(t)
+				for n := range (*faultCount + couples - 1) / couples {
+					f := choice[random.IntN(len(choice))]
+					f.do(t, c)
+					gap := c.goesOn(t)
+					if t.Failed() {
+						t.Fatalf("seed %d: fault %d, %s", seed, n, f.name)
+					}
+					mu.Lock()
+					gaps[f.name] = append(gaps[f.name], gap)
+					mu.Unlock()
+				}
+			})
+		})
+	}
+	all.Wait()
+	for name, all := range gaps {
+		slices.Sort(all)
+		t.Logf("%s: %d times, longest gap %v in the median, %v at most", name, len(all), all[len(all)/2].Round(time.Millisecond), all[len(all)-1].Round(time.Millisecond))
 	}
 }
 

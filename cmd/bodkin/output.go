@@ -41,7 +41,7 @@ type peerJSON struct {
 	Name     string        `json:"name"`
 	ID       bodkin.NodeID `json:"id"`
 	Online   bool          `json:"online"`
-	Path     *string       `json:"path"`   // "direct" or "relayed"; null: no session
+	Path     *string       `json:"path"`   // "direct" or "relayed"; "waiting": the session looks for a path; null: no session
 	Remote   *string       `json:"remote"` // the other end of the path
 	RTT      *float64      `json:"rtt_ms"`
 	BytesIn  uint64        `json:"bytes_in"`
@@ -51,8 +51,12 @@ type peerJSON struct {
 func toJSON(p bodkin.Peer) peerJSON {
 	j := peerJSON{Name: p.Name, ID: p.ID, Online: p.Online, BytesIn: p.BytesIn, BytesOut: p.BytesOut}
 	if p.Path != nil {
-		kind, remote := p.Path.Kind.String(), p.Path.Remote.String()
-		j.Path, j.Remote = &kind, &remote
+		kind := pathWord(*p.Path)
+		j.Path = &kind
+		if p.Path.Remote.IsValid() {
+			remote := p.Path.Remote.String()
+			j.Remote = &remote
+		}
 	}
 	if p.RTT > 0 {
 		ms := millis(p.RTT)
@@ -61,10 +65,21 @@ func toJSON(p bodkin.Peer) peerJSON {
 	return j
 }
 
+// pathWord is the kind of a path; "waiting" for that of a session which has none now.
+func pathWord(p bodkin.Path) string {
+	if p.Kind == 0 {
+		return "waiting"
+	}
+	return p.Kind.String()
+}
+
 // route tells a path in words: "direct to 198.51.100.7:23456".
 func route(p bodkin.Path) string {
 	if p.Kind == bodkin.Relayed {
 		return "relayed by " + p.Remote.String()
+	}
+	if p.Kind == 0 {
+		return "waiting for a path"
 	}
 	return p.Kind.String() + " to " + p.Remote.String()
 }

@@ -67,7 +67,10 @@ func printPeers(out io.Writer, peers []bodkin.Peer) error {
 			state = "away"
 		}
 		if p.Path != nil {
-			kind, remote = p.Path.Kind.String(), p.Path.Remote.String()
+			kind = pathWord(*p.Path)
+			if p.Path.Remote.IsValid() {
+				remote = p.Path.Remote.String()
+			}
 		}
 		if p.RTT > 0 {
 			rtt = shortTime(p.RTT)
@@ -135,6 +138,12 @@ func eventLine(style style, event bodkin.Event) string {
 			line += ", " + route(*p)
 		}
 		return line
+	case bodkin.Moved:
+		if p := event.Peer.Path; p != nil && p.Kind == 0 {
+			return name + style.bad(" out of reach") + "; streams wait for a path"
+		} else if p != nil {
+			return name + " goes on, " + route(*p)
+		}
 	case bodkin.Unlinked:
 		return name + " no longer linked"
 	}
