@@ -73,6 +73,7 @@ func (n *Node) diagnose() Diagnosis {
 	if side.Mapping == natbehavior.Unknown && state.Behavior.IPv6.Mapping != natbehavior.Unknown {
 		side.Report = state.Behavior.IPv6
 	}
+	side.Search = n.config.Search
 	if !state.Proxied {
 		d.Prospects = prospects(side)
 	}
@@ -162,7 +163,9 @@ func (n *Node) why(peer natbehavior.Reports, state rendezvous.State) string {
 			continue
 		}
 		known = true
-		_, why := way(rounds.Side{Report: family[0], Mapped: state.Proof == rendezvous.Proven}, rounds.Side{Report: family[1]})
+		own := rounds.Side{Report: family[0], Mapped: state.Proof == rendezvous.Proven}
+		own.Search = n.config.Search
+		_, why := way(own, rounds.Side{Report: family[1]})
 		if why != "" {
 			return why
 		}

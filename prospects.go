@@ -70,15 +70,21 @@ func way(own, peer rounds.Side) (how, why string) {
 	if found := rounds.Expected(own, peer); found != 0 {
 		return found.String(), ""
 	}
+	search := ""
+	searching, sought := own, peer
+	searching.Search, sought.Search = true, true
+	if rounds.Expected(searching, sought) == rounds.Search {
+		search = "; with --search on both nodes they look for each other among random ports"
+	}
 	switch mine, theirs := depends(own), depends(peer); {
 	case mine && theirs:
 		return "", "both NATs use another external port for each connection, so neither node can be told where the other will be"
 	case mine:
 		return "", fmt.Sprintf("this side's NAT uses another external port for each connection (mapping %v, %s), and theirs lets in only whom "+
-			"its node has sent to (filtering %v)", own.Mapping, unforeseen(own), peer.Filtering)
+			"its node has sent to (filtering %v)", own.Mapping, unforeseen(own), peer.Filtering) + search
 	case theirs:
 		return "", fmt.Sprintf("their NAT uses another external port for each connection (mapping %v, %s), and this side's lets in only whom "+
-			"this node has sent to (filtering %v)", peer.Mapping, unforeseen(peer), own.Filtering)
+			"this node has sent to (filtering %v)", peer.Mapping, unforeseen(peer), own.Filtering) + search
 	}
 	return "", "too little is known of the two networks"
 }

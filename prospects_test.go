@@ -71,8 +71,12 @@ func TestTheRuleThatIsInTheWayIsNamed(t *testing.T) {
 		"their NAT uses another":       {cone, symmetric},
 		"both NATs use another":        {symmetric, symmetric},
 	} {
-		if _, why := way(pair[0], pair[1]); !strings.HasPrefix(why, want) {
+		_, why := way(pair[0], pair[1])
+		if !strings.HasPrefix(why, want) {
 			t.Errorf("got %q, want %q", why, want)
+		}
+		if names, could := strings.Contains(why, "--search"), !depends(pair[0]) || !depends(pair[1]); names != could {
+			t.Errorf("%q: names the search: %v, want %v", why, names, could)
 		}
 	}
 }
