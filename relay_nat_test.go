@@ -233,7 +233,7 @@ func TestPoliciesOfTheRelay(t *testing.T) {
 			if c.a == bodkin.RelayAlways || c.b == bodkin.RelayAlways {
 				for from, targets := range w.lab.SYNs() {
 					for to := range targets {
-						if to.Addr() != w.server.Addr() {
+						if to.Addr() != w.server.Addr() && from != w.server.Addr() { // which measures how a node's network answers
 							t.Errorf("a SYN from %v to %v, though one side is not to be found", from, to)
 						}
 					}

@@ -135,7 +135,7 @@ func (s *stage) join(ctx context.Context, o options, log io.Writer) (nodes, erro
 	}{{"ada", s.near, &n.dialer}, {"ben", s.far, &n.callee}} {
 		work.Go(func() {
 			// A name of its own in each run: the server may not have heard yet that the node before has left.
-			config := bodkin.Config{Invite: s.invite, Name: fmt.Sprintf("%s-%d", who.name, s.played), Within: who.at.Do, Patient: true}
+			config := bodkin.Config{Invite: s.invite, Name: fmt.Sprintf("%s-%d", who.name, s.played), Within: who.at.Do, Patient: true, Search: o.Search}
 			if o.DirectOnly {
 				config.Relay = bodkin.RelayNever
 			}
