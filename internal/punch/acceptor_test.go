@@ -292,6 +292,7 @@ func TestStrangersWhoWaitKeepNoPeerOut(t *testing.T) {
 						t.Error("the peer was kept out")
 					}
 				}
+				synctest.Wait()
 				if len(d.acceptor.guests) > DefaultLimit {
 					t.Errorf("%d places are taken, want %d", len(d.acceptor.guests), DefaultLimit)
 				}

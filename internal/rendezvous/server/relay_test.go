@@ -179,37 +179,36 @@ func TestFirstByteTellsTheRelayFromTLS(t *testing.T) {
 
 // Seen to fail with one deadline for all: the trickler kept its place for 5 s.
 func TestAClientHelloHasLessTimeThanAHandshake(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newTestServer(t, Limits{})
-		for name, c := range map[string]struct {
-			answer bool // as TLS does when the ClientHello is whole
-			want   time.Duration
-		}{"a byte every 100 ms": {false, 2 * time.Second}, "a whole ClientHello, then silence": {true, 5 * time.Second}} {
-			near, far := net.Pipe()
-			var peer sync.WaitGroup
-			peer.Go(func() { io.Copy(io.Discard, near) })
-			peer.Go(func() {
-				for err := error(nil); err == nil; time.Sleep(100 * ms) {
-					_, err = near.Write([]byte{0x16})
+	for name, c := range map[string]struct {
+		first string // what comes before a byte every 100 ms
+		want  time.Duration
+	}{"a byte every 100 ms": {"\x16", 2 * time.Second}, "a whole ClientHello, then silence": {"\x16\x03\x01\x00\x01\x01", 5 * time.Second}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newTestServer(t, Limits{})
+				near, far := net.Pipe()
+				var peer sync.WaitGroup
+				peer.Go(func() { io.Copy(io.Discard, near) })
+				peer.Go(func() {
+					_, err := near.Write([]byte(c.first))
+					for ; err == nil; time.Sleep(100 * ms) {
+						_, err = near.Write([]byte{0x16})
+					}
+				})
+				began := time.Now()
+				if o, err := s.open(t.Context(), far); err == nil {
+					o.Write([]byte("ServerHello")) // as TLS does when the ClientHello is whole
+					io.Copy(io.Discard, o)
 				}
+				if took := time.Since(began); took != c.want {
+					t.Errorf("ended after %v, want %v", took, c.want)
+				}
+				far.Close()
+				near.Close()
+				peer.Wait()
 			})
-			began := time.Now()
-			o, err := s.open(t.Context(), far)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if c.answer {
-				o.Write([]byte("ServerHello"))
-			}
-			io.Copy(io.Discard, o)
-			if took := time.Since(began); took != c.want {
-				t.Errorf("%s: ended after %v, want %v", name, took, c.want)
-			}
-			far.Close()
-			near.Close()
-			peer.Wait()
-		}
-	})
+		})
+	}
 }
 
 func TestHandshakeMeasuresTheRoundTrip(t *testing.T) {
