@@ -27,7 +27,8 @@ may call this machine. Nothing is sent yet: bodkin up connects.
 
 An invite on the command line can be seen by other users of this machine while
 the command runs, and stays in the shell's history. To avoid both, give - and the
-invite on stdin, or put it into BODKIN_INVITE.`,
+invite on stdin, or put it into BODKIN_INVITE. With that, any command on a machine
+that has joined no room yet joins first.`,
 		Example: `  bodkin join bodkin1q...
   bodkin join bodkin1q... --name ada
   bodkin join - < invite.txt`,
@@ -100,6 +101,17 @@ func readInvite(in io.Reader, args []string) (bodkin.Invite, error) {
 		return bodkin.Invite{}, f
 	}
 	return invite, nil
+}
+
+// joinFirst joins the room of the invite in BODKIN_INVITE, on a machine that has joined none.
+func (h home) joinFirst() (membership, error) {
+	invite, err := readInvite(nil, nil)
+	if err != nil {
+		return membership{}, err
+	}
+	m := membership{Invite: invite}
+	err = h.join(&m, false)
+	return m, err
 }
 
 // join remembers m, whose name it fills in if there is none.

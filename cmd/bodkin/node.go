@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 
@@ -143,6 +145,11 @@ func nodeFlags(g *globals, c *cobra.Command) {
 // nodeConfig is the configuration that the home gives a node.
 func nodeConfig(g *globals, h home, errs io.Writer) (bodkin.Config, error) {
 	m, err := h.membership()
+	if errors.Is(err, fs.ErrNotExist) && os.Getenv("BODKIN_INVITE") != "" {
+		if m, err = h.joinFirst(); err == nil {
+			fmt.Fprintf(errs, "joined as %s, by the invite in BODKIN_INVITE\n", m.Name)
+		}
+	}
 	if err != nil {
 		return bodkin.Config{}, err
 	}
