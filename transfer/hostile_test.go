@@ -78,7 +78,7 @@ func TestAHostileSenderGetsNothingOutsideAndIsTurnedAway(t *testing.T) {
 		"an entry in a link":       new(script).offer(one).entries(dir, link(0, "l", "x"), file(1, "passwd")),
 		"an entry in a later one":  new(script).offer(one).entries(dir, file(7, "x")),
 		"an entry in itself":       new(script).offer(one).entries(entry{kind: kindDirectory, parent: 0, name: "d"}),
-		"one entry twice":          new(script).offer(one).entries(dir, file(0, "x"), file(0, "x")),
+		"one entry twice":          new(script).offer(Offer{Names: []string{"d"}, Files: 2, Bytes: 2}).entries(dir, file(0, "x"), file(0, "x")),
 		"entries not offered":      new(script).offer(one).entries(dir, file(0, "x"), entry{kind: kindFile, parent: none, name: "y"}),
 		"more bytes than offered":  new(script).offer(one).entries(dir, entry{kind: kindFile, parent: 0, name: "x", size: 1 << 50}),
 		"more content than listed": new(script).offer(one).entries(dir, file(0, "x")).file(1, 0, "too much").frame(frameSent, nil),

@@ -50,14 +50,14 @@ func (st *stage) killing(ctx context.Context, kills, size int) (report string, e
 		return "", err
 	}
 	killed := map[string]int{}
-	for range kills {
+	for i := range kills {
 		if err := underWay(ctx, sender); err != nil {
 			return "", err
 		}
 		if ended, err := sender.done(); ended && err == nil {
 			break // it was quicker
 		}
-		if random.IntN(2) == 0 {
+		if i == 0 || i > 1 && random.IntN(2) == 0 { // each side at least once
 			killed["sender"]++
 			sender.kill()
 			sender, err = send()

@@ -139,7 +139,7 @@ func (st *stage) buildCroc(ctx context.Context) (func(context.Context, string, s
 			return 0, err
 		}
 		defer sender.kill()
-		if _, err := sender.await("croc"); err != nil { // what to type at the other end
+		if _, err := sender.awaitFor("croc", mostTime); err != nil { // what to type at the other end, once it has hashed everything
 			return 0, err
 		}
 		began := time.Now()

@@ -146,8 +146,10 @@ func (st *stage) startWith(ctx context.Context, host *natlab.Host, env []string,
 }
 
 // await waits for a line with text in it.
-func (p *process) await(text string) (string, error) {
-	deadline := time.NewTimer(patience)
+func (p *process) await(text string) (string, error) { return p.awaitFor(text, patience) }
+
+func (p *process) awaitFor(text string, most time.Duration) (string, error) {
+	deadline := time.NewTimer(most)
 	defer deadline.Stop()
 	var said []string
 	for {
