@@ -53,7 +53,7 @@ func (t theory) problem(r run, o options) string {
 		return fmt.Sprintf("%d SYNs to strangers", r.Strangers)
 	case want == "none" && r.Path == "":
 		return ""
-	case r.Err != "":
+	case r.Err != "" && (r.Path != "" || want != "" || !o.DirectOnly):
 		return r.Err
 	case want != "" && r.Path != want:
 		return fmt.Sprintf("%s instead of %s", r.Path, want)
@@ -153,7 +153,7 @@ func (c cell) judge(counted []run, o options) []string {
 	}
 	claim(c.Strangers == 0, "%d SYNs to strangers", c.Strangers)
 	claim(c.Runs > 0, "no run")
-	if c.Theory.expects(o) != "none" {
+	if want := c.Theory.expects(o); want == "direct" || !o.DirectOnly { // a guess without the relay may end in nothing
 		claim(c.Direct+c.Relayed == c.Runs, "%d of %d without any path: %s", c.Runs-c.Direct-c.Relayed, c.Runs, firstError(counted))
 	}
 	share := float64(c.Direct) / float64(max(c.Runs, 1))

@@ -40,6 +40,7 @@ func TestACellIsJudgedByWhatTheoryAndTheIssueSay(t *testing.T) {
 		{"late", "linux", "symmetric-random", options{}, append(repeat(19, of("relayed", 430, 1)), of("relayed", 601, 1)), "relayed only after 601 ms"},
 		{"search", "linux", "symmetric-random", options{Search: true}, append(repeat(94, of("direct", 3000, 1)), repeat(6, of("relayed", 400, 1))...), ""},
 		{"poor search", "linux", "symmetric-random", options{Search: true}, append(repeat(92, of("direct", 3000, 1)), repeat(8, of("relayed", 400, 1))...), "want about 98 %"},
+		{"a search without the relay", "linux", "symmetric-random", options{Search: true, DirectOnly: true}, append(repeat(98, of("direct", 3000, 1)), repeat(2, broken)...), ""},
 		{"slow search", "linux", "symmetric-random", options{Search: true}, repeat(100, of("direct", 6500, 1)), "direct after 6500 ms"},
 		{"what cannot be", "symmetric-random", "symmetric-random", options{}, repeat(20, of("direct", 150, 1)), "which theory forbids"},
 		{"what must fail without a relay", "symmetric-random", "symmetric-random", options{DirectOnly: true}, repeat(20, broken), ""},
