@@ -89,6 +89,9 @@ type lie struct {
 	mapped   []string
 	profile  []string // host candidates
 	claims   *wire.Behavior
+	sample   string // the newest mapping of the peer's network
+	fresh    string // a second port of the peer
+	deadline time.Duration
 }
 
 // tell sends a lie. The attempt it is of has 0.3 s.
@@ -108,11 +111,21 @@ func (a *attacker) tell(l lie) {
 		profile.Candidates = append(profile.Candidates, &wire.Candidate{Type: wire.CandidateType_CANDIDATE_TYPE_HOST, Endpoint: e})
 	}
 	tag := a.room.NameTag(profile.Name)
-	err := wire.Write(a.conn, &wire.ServerMessage{Body: &wire.ServerMessage_Introduction{Introduction: &wire.Introduction{
+	intro := &wire.Introduction{
 		Attempt: id[:], Round: max(l.round, 1), Role: wire.Role_ROLE_CALLEE, Peer: peer[:], DeadlineMs: 300,
 		SealedProfile: a.room.Seal(peer, must(proto.Marshal(profile))), Observed: endpoints(l.observed), Mapped: endpoints(l.mapped),
 		Behavior: l.claims, NameTag: tag[:],
-	}}})
+	}
+	if l.deadline > 0 {
+		intro.DeadlineMs = uint32(l.deadline.Milliseconds())
+	}
+	if l.sample != "" {
+		intro.Sample = endpoints([]string{l.sample})[0]
+	}
+	if l.fresh != "" {
+		intro.Fresh = endpoints([]string{l.fresh})[0]
+	}
+	err := wire.Write(a.conn, &wire.ServerMessage{Body: &wire.ServerMessage_Introduction{Introduction: intro}})
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -121,7 +134,8 @@ func (a *attacker) tell(l lie) {
 // rounds are those of an attempt with a peer whose network is claimed to be so.
 func rounds(claims *wire.Behavior) (lies []lie) {
 	for round := range 3 {
-		lies = append(lies, lie{attempt: 1, round: uint32(round + 1), observed: several(victim, 40000+round, 1), claims: claims})
+		lies = append(lies, lie{attempt: 1, round: uint32(round + 1), observed: several(victim, 40000+round, 1), claims: claims,
+			sample: several(victim, 30000+1000*round, 1)[0]})
 	}
 	return lies
 }
@@ -231,12 +245,16 @@ func TestAHostileServerNamesVictimsInVain(t *testing.T) {
 		}, []string{victim + ":0"}, 64 * 4, 64},
 		{"ports that are said to be counted", func(*attacker) []lie {
 			return rounds(&wire.Behavior{Mapping: dependent, Filtering: dependent, Allocation: wire.PortAllocation_PORT_ALLOCATION_DELTA,
-				Delta: 7, Rate: 100_000, Last: wire.NewEndpoint(netip.MustParseAddrPort(victim + ":30000"))})
+				Delta: 7, Rate: 20})
 		}, []string{victim + ":0"}, 64 + 18, 1},
 		{"ports that are said to be in a block", func(*attacker) []lie {
 			return rounds(&wire.Behavior{Mapping: dependent, Filtering: dependent, Allocation: wire.PortAllocation_PORT_ALLOCATION_BLOCK,
 				BlockFirst: 1, BlockLast: 65535})
 		}, []string{victim + ":0"}, 64 + 18, 1},
+		{"a count that goes on at another's address", func(*attacker) []lie {
+			return []lie{{observed: []string{peer}, sample: victim + ":30000", fresh: victim + ":31000", claims: &wire.Behavior{Mapping: dependent,
+				Filtering: dependent, Allocation: wire.PortAllocation_PORT_ALLOCATION_DELTA, Delta: 1}}}
+		}, []string{peer}, 1, 1},
 		{"a search that this node does not allow", func(*attacker) []lie {
 			return rounds(&wire.Behavior{Mapping: dependent, Filtering: dependent, Allocation: wire.PortAllocation_PORT_ALLOCATION_RANDOM, Search: true})
 		}, []string{victim + ":0"}, 18, 1},
@@ -250,6 +268,7 @@ func TestAHostileServerNamesVictimsInVain(t *testing.T) {
 			}
 			a.await(c.ended)
 			all := dialled(lab, host)
+			t.Logf("%d connections begun", len(all))
 			if len(all) > c.most {
 				t.Errorf("%d connections were begun, want at most %d", len(all), c.most)
 			}
@@ -265,6 +284,38 @@ func TestAHostileServerNamesVictimsInVain(t *testing.T) {
 				t.Errorf("%d connections came to the node's own machine", n)
 			}
 		})
+	}
+}
+
+// TestASearchIsBoundedWhateverAServerSays: a node that allows searches is told of ten peers at once that want one.
+//
+// Seen to fail: without the limit on the rate of guesses.
+func TestASearchIsBoundedWhateverAServerSays(t *testing.T) {
+	lab, host, a := besiege(t, bodkin.Config{NoPortMapping: true, Search: true})
+	for peer := range 10 {
+		a.tell(lie{attempt: byte(1 + peer), observed: several(victim, 40000, 1), deadline: 2 * time.Second, claims: &wire.Behavior{Mapping: dependent,
+			Filtering: dependent, Allocation: wire.PortAllocation_PORT_ALLOCATION_RANDOM, Search: true}})
+	}
+	a.await(10)
+	var first, last time.Time
+	begun := 0
+	for _, f := range lab.Flows() {
+		if f.Network != "home" || f.Src.Addr() != host.Addr() || f.SYNs == 0 || f.Dst.Addr().String() == "203.0.113.10" {
+			continue
+		}
+		if f.Dst.Addr().String() != victim {
+			t.Errorf("a SYN went to %v", f.Dst)
+		}
+		if begun++; begun == 1 {
+			first = f.First
+		}
+		last = f.First
+	}
+	// 64 at once and 250 a second, and the address itself once for each peer.
+	t.Logf("%d connections begun in %v", begun, last.Sub(first))
+	most := 64 + 10 + int(250*last.Sub(first).Seconds()*1.1)
+	if begun > most || begun < 100 {
+		t.Errorf("%d connections were begun in %v, want at most %d, and not so few that nothing is shown", begun, last.Sub(first), most)
 	}
 }
 

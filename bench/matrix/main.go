@@ -5,6 +5,7 @@
 //	go run ./bench/matrix -only linux,symmetric-random -runs 3   pairs of these two boxes
 //	go run ./bench/matrix -only linux:* -json run.json           linux dials everybody
 //	go run ./bench/matrix -resume run.json -json run.json        what run.json has not got yet
+//	go run ./bench/matrix -search -direct-only -only linux:symmetric-random -runs 100
 //
 // Boxes are what a node is behind (-list names them); the row of a table is the dialer's, the column the callee's. Each pair has a
 // lab and a server of its own, fresh nodes and NATs that remember nothing in each run. Pairs run side by side, as they mostly wait.
@@ -67,7 +68,7 @@ func main() {
 	flag.StringVar(&loss, "loss", "0%", "packets that each path loses, such as 5%")
 	flag.DurationVar(&o.Jitter, "jitter", 0, "most by which a path delays a packet on top")
 	flag.BoolVar(&o.NoUDP, "no-udp", false, "hosts can send no UDP")
-	flag.BoolVar(&o.Search, "search", false, "both nodes allow the birthday search")
+	flag.BoolVar(&o.Search, "search", false, "both nodes allow the birthday search; with -direct-only, since a pair with a relay searches later")
 	flag.BoolVar(&o.DirectOnly, "direct-only", false, "both nodes refuse the relay")
 	flag.BoolVar(&o.Mapped, "mapped", false, "instead of the matrix: the dialer's gateway is a Linux router whose miniupnpd maps ports")
 	flag.IntVar(&o.parallel, "parallel", 16, "pairs that run side by side")

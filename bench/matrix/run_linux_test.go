@@ -16,7 +16,7 @@ func TestPairsOfEachKindEndAsTheorySays(t *testing.T) {
 	natlab.Test(t, natlab.Config{}) // skips where there is no lab
 	conditions := map[string]options{
 		"direct": {DirectOnly: true, Only: "linux:port-restricted,linux-reject:two-layers,no-simultaneous-open:icmp-unreachable," +
-			"address-restricted:symmetric-random,symmetric-random:public,ipv6-firewall:ipv6-firewall,same-nat,same-carrier-hairpinning"},
+			"address-restricted:symmetric-random,symmetric-random:public,symmetric-sequential:linux,ipv6-firewall:ipv6-firewall,same-nat,same-carrier-hairpinning"},
 		"relayed":   {Only: "symmetric-random:symmetric-sequential-busy,same-carrier"},
 		"neighbors": {DirectOnly: true, Traffic: 50, Only: "port-restricted:two-layers"},
 		"no UDP":    {DirectOnly: true, NoUDP: true, Only: "same-nat,port-restricted:linux"},
