@@ -36,7 +36,8 @@ func TestTwoNodesAreIntroduced(t *testing.T) {
 			t.Errorf("by %s: Introduced got another attempt than Introduce", name)
 		}
 		toB := receive(t, b.introduced)
-		if toA.Attempt != toB.Attempt || toA.Round != 1 || toB.Round != 1 || toA.Delay != 0 || toB.Delay != 0 {
+		if toA.Attempt != toB.Attempt || toA.Round != 1 || toB.Round != 1 || min(toA.Delay, toB.Delay) != 0 {
+			// One may wait by what the round trips differ: loopback answers unsolicited SYNs with a reset.
 			t.Errorf("by %s: introductions do not fit: %+v and %+v", name, toA, toB)
 		}
 		if toA.Role != rendezvous.Dialer || toB.Role != rendezvous.Callee || toA.Peer != b.id || toB.Peer != a.id {
