@@ -99,6 +99,7 @@ type PathError struct {
 // A Try is one address of a peer and what came of it.
 type Try struct {
 	Remote    netip.AddrPort
+	Guesses   int           // so many ports of Remote's address were guessed, of which Remote is the first; 0: Remote is known
 	Candidate string        // "host", "server-reflexive", ...; empty for a connection that came in from an unknown address
 	Round     int           // 1 to 3
 	Took      time.Duration // until the outcome was known
@@ -113,7 +114,11 @@ func (e *PathError) Error() string {
 	}
 	tries := make([]string, len(e.Tries))
 	for i, t := range e.Tries {
-		tries[i] = fmt.Sprintf("%s %v, round %d: %s", t.Candidate, t.Remote, t.Round, t.Outcome)
+		where := fmt.Sprintf("%s %v", t.Candidate, t.Remote)
+		if t.Guesses > 0 {
+			where = fmt.Sprintf("%d guesses at %v", t.Guesses, t.Remote.Addr())
+		}
+		tries[i] = fmt.Sprintf("%s, round %d: %s", where, t.Round, t.Outcome)
 	}
 	text := fmt.Sprintf("%v to %s: %s", ErrNoDirectPath, e.Peer.Short(), strings.Join(tries, "; "))
 	if e.Why != "" {
@@ -138,7 +143,7 @@ func pathError(peer NodeID, err error) error {
 			outcome += ", " + why.Reason()
 		}
 		e.Tries = append(e.Tries, Try{
-			Remote: t.Remote.Addr, Candidate: kindOf(t), Round: t.Round, Took: t.Ended.Sub(t.Started),
+			Remote: t.Remote.Addr, Guesses: t.Count, Candidate: kindOf(t), Round: t.Round, Took: t.Ended.Sub(t.Started),
 			Outcome: outcome, Err: t.Err,
 		})
 	}
