@@ -130,7 +130,9 @@ func (st *stage) startWith(ctx context.Context, host *natlab.Host, env []string,
 	st.running = append(st.running, p)
 	go func() {
 		defer read.Close()
-		for text := bufio.NewScanner(read); text.Scan(); {
+		text := bufio.NewScanner(read)
+		text.Buffer(nil, 64<<20) // a progress bar is one long line
+		for text.Scan() {
 			select {
 			case p.lines <- text.Text():
 			default: // nobody wants so many
