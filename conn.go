@@ -53,6 +53,30 @@ func (c *Conn) SetWriteDeadline(t time.Time) error { return c.stream.SetWriteDea
 // zero Path while the session waits for one.
 func (c *Conn) Path() Path { return c.link.path() }
 
+// ConnStats are the figures of a stream and of its session.
+type ConnStats struct {
+	BytesIn, BytesOut uint64 // of this stream, as read and written
+
+	SessionIn, SessionOut uint64        // of all streams of the session
+	Repeated              uint64        // bytes that the session sent again because their connection was lost
+	Unacknowledged        int           // bytes that the session keeps because the peer may not have them
+	RTT                   time.Duration // of the connection in use, last measured; zero: not yet, or none
+}
+
+// Stats returns the figures of the stream and its session.
+func (c *Conn) Stats() ConnStats {
+	in, out := c.stream.Counts()
+	all, line := c.link.session.Stats(), c.link.line.Stats()
+	rtt := line.RTT
+	if rtt == 0 {
+		rtt = all.RTT
+	}
+	return ConnStats{
+		BytesIn: in, BytesOut: out, SessionIn: all.BytesIn, SessionOut: all.BytesOut,
+		Repeated: line.Repeated, Unacknowledged: line.Unacknowledged, RTT: rtt,
+	}
+}
+
 // Service returns the name that was dialled.
 func (c *Conn) Service() string { return c.stream.Service() }
 

@@ -182,6 +182,7 @@ func (c *couple) goesOn(t *testing.T) time.Duration {
 }
 
 // reset sends one end or both a reset in the other's name, until a carrier has died of it: a reset only counts if it is in sequence.
+// If none is, the NAT forgets its mappings instead, and the log says so.
 // While they are relayed it kills the relay instead, whose connections the lab does not know.
 func (c *couple) reset(t *testing.T, both bool) {
 	t.Helper()
@@ -190,7 +191,7 @@ func (c *couple) reset(t *testing.T, both bool) {
 		c.start(t, c.config)
 		return
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	moved := make(chan struct{})
 	watching := make(chan struct{})
@@ -215,15 +216,16 @@ func (c *couple) reset(t *testing.T, both bool) {
 			return // an earlier reset has hit the next carrier, too
 		}
 		ben := path.Remote
-		c.lab.Reset(ben, ada) // fails while there is no path
+		missed := c.lab.Reset(ben, ada) // fails while there is no path
 		if both {
 			c.lab.Reset(ada, ben)
 		}
 		select {
 		case <-tick.C:
 		case <-moved:
-			if ctx.Err() != nil {
-				t.Fatal("no reset hit in a minute")
+			if ctx.Err() != nil { // on a busy machine there may always be something on the way
+				t.Logf("no reset was in sequence, path %+v, last error %v: the NAT is rebooted instead", path, missed)
+				ensure(t, c.near.nat.Reboot())
 			}
 			return
 		}
@@ -369,10 +371,14 @@ func TestARelayedStreamGoesOnWhenItsServerIsRestarted(t *testing.T) {
 }
 
 // TestAStreamMovesFromTheRelayToADirectPath has the direct path appear under a stream. Other work on the machine can only
-// lengthen a gap, so the best of three counts.
+// lengthen a gap, so the best of four counts.
 func TestAStreamMovesFromTheRelayToADirectPath(t *testing.T) {
 	t.Parallel()
-	const tries, limit = 3, 2 * 2 * (delayAS + delayBS) // two round trips by the relay
+	const tries = 4
+	limit := 2 * 2 * (delayAS + delayBS) // two round trips by the relay
+	if raceDetector {
+		limit *= 4
+	}
 	for range tries {
 		w := newWorldOf(t, server.Config{})
 		near, far := behind(w.lab.NAT("near", natlab.PortRestrictedCone()), "a"), behind(w.lab.NAT("far", natlab.PortRestrictedCone()), "b")
@@ -384,13 +390,15 @@ func TestAStreamMovesFromTheRelayToADirectPath(t *testing.T) {
 		w.lab.SetDelay(near, far, delayAB)
 		pair.goesOn(t)
 		deadline := time.Now().Add(60 * time.Second)
-		for pair.conn.Path().Kind != bodkin.Direct {
+		var recent [10]time.Duration // gaps of the last 200 ms: one end moves before the other, and what was before does not count
+		for i := 0; pair.conn.Path().Kind != bodkin.Direct; i++ {
 			if time.Now().After(deadline) {
 				t.Fatal("never direct")
 			}
 			<-time.After(20 * time.Millisecond)
+			recent[i%len(recent)] = max(pair.flows[0].newGap(), pair.flows[1].newGap())
 		}
-		gap := pair.goesOn(t)
+		gap := max(slices.Max(recent[:]), pair.goesOn(t))
 		t.Logf("longest gap %v", gap.Round(time.Millisecond))
 		if gap < limit {
 			return

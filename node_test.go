@@ -71,6 +71,9 @@ func TestTwoNodesOnOneMachineTalk(t *testing.T) {
 		if conn.Peer() != ben.ID() || conn.PeerName() != "ben" || conn.Path().Kind != bodkin.Direct {
 			t.Errorf("dial %q: peer %s %q, path %v", peer, conn.Peer().Short(), conn.PeerName(), conn.Path())
 		}
+		if s := conn.Stats(); s.BytesIn != 5 || s.BytesOut != 5 || s.SessionIn < s.BytesIn || s.SessionOut < s.BytesOut || s.Repeated != 0 {
+			t.Errorf("dial %q: stats %+v", peer, s)
+		}
 		conn.Close()
 	}
 }

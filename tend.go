@@ -15,7 +15,7 @@ import (
 const (
 	redialSecond = 1500 * time.Millisecond
 	redialFirst  = 500 * time.Millisecond
-	redialLast   = 30 * time.Second
+	redialLast   = 10 * time.Second
 )
 
 // tend keeps a link on a path until it ends: it dials when the last carrier is lost, and looks for a direct path while it is relayed.
