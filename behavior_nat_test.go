@@ -3,6 +3,7 @@ package bodkin_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"strings"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/bodkin-p2p/bodkin"
+	"github.com/bodkin-p2p/bodkin/internal/stopwatch"
 	"github.com/bodkin-p2p/bodkin/natlab"
 	"github.com/bodkin-p2p/bodkin/server"
 )
@@ -105,20 +107,23 @@ func TestBehaviorsAreMeasured(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWideWorld(t)
-			host := home{}
-			if c.nat == nil {
-				host.Host = w.lab.Host("a")
-			} else {
-				host = behind(c.nat(w.lab, "nat"), "a")
-			}
-			w.lab.SetDelay(host, w.server, 5*time.Millisecond)
-			node := w.join(t, host, bodkin.Config{Name: "ada", NoPortMapping: true})
-			b := measured(t, node).IPv4
-			got := want{b.Classic, b.Mapping, b.Filtering, b.Unsolicited, b.Allocation, b.Delta, b.Hairpin}
-			if got != c.want {
-				t.Errorf("got  %+v\nwant %+v\nwhole: %+v", got, c.want, b)
-			}
+			stopwatch.Met(t, func() error { // what comes too late is taken for dropped
+				w := newWideWorld(t)
+				host := home{}
+				if c.nat == nil {
+					host.Host = w.lab.Host("a")
+				} else {
+					host = behind(c.nat(w.lab, "nat"), "a")
+				}
+				w.lab.SetDelay(host, w.server, 5*time.Millisecond)
+				node := w.join(t, host, bodkin.Config{Name: "ada", NoPortMapping: true})
+				b := measured(t, node).IPv4
+				got := want{b.Classic, b.Mapping, b.Filtering, b.Unsolicited, b.Allocation, b.Delta, b.Hairpin}
+				if got != c.want {
+					return fmt.Errorf("got  %+v\nwant %+v\nwhole: %+v", got, c.want, b)
+				}
+				return nil
+			})
 		})
 	}
 }
