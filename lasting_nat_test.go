@@ -196,11 +196,13 @@ func (c *couple) reset(t *testing.T, both bool) {
 	defer cancel()
 	moved := make(chan struct{})
 	watching := make(chan struct{})
+	linked := sync.OnceFunc(func() { close(watching) })
 	go func() {
 		defer close(moved)
+		defer linked()
 		for event := range c.a.Watch(ctx) {
 			if event.Kind == bodkin.Linked {
-				close(watching)
+				linked() // a new session may follow
 			}
 			if event.Kind == bodkin.Moved {
 				return
