@@ -24,16 +24,21 @@ import (
 // A flow is one direction of a stream that numbers its words: whatever is lost, repeated or out of place is seen at once.
 type flow struct {
 	words atomic.Int64 // that came
+	held  atomic.Bool
 	mu    sync.Mutex
 	last  time.Time     // when words came last
 	gap   time.Duration // the longest time without
 	err   error
 }
 
-// flood writes numbers until the connection ends.
+// flood writes numbers until the connection ends. It keeps quiet while the flow is held.
 func (f *flow) flood(conn net.Conn, pause time.Duration) {
 	block := make([]byte, 8<<10)
 	for word := uint64(0); ; {
+		if f.held.Load() {
+			<-time.After(pause)
+			continue
+		}
 		for i := 0; i < len(block); i += 8 {
 			binary.BigEndian.PutUint64(block[i:], word)
 			word++
@@ -211,7 +216,12 @@ func (c *couple) reset(t *testing.T, both bool) {
 	}()
 	<-watching
 	defer func() { cancel(); <-moved }()
-	tick := time.NewTicker(5 * time.Millisecond)
+	// What is on the way would come before the reset, and put it out of sequence; so would the acknowledgement of it, a little later.
+	for _, f := range c.flows {
+		f.held.Store(true)
+		defer f.held.Store(false)
+	}
+	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		path, ada := c.conn.Path(), c.a.Status().Reflexive
