@@ -178,7 +178,7 @@ func TestAMappingBehindAnotherNATIsNotOffered(t *testing.T) {
 				t.Errorf("got %+v, want that another NAT is in front", m)
 			}
 			for _, f := range w.lab.Flows() {
-				if f.From == "s" && f.SYNs > 0 {
+				if f.From == "s" && f.SYNs > 0 && f.Dst != a.Status().Reflexive { // where it measures filtering
 					t.Errorf("the server dialled %v", f.Dst)
 				}
 			}
