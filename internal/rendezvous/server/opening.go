@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/bodkin-p2p/bodkin/internal/identity"
@@ -17,7 +18,9 @@ import (
 // again. It also measures the round trip that every handshake has in it, so that one is known before the node's first ping.
 type opening struct {
 	net.Conn
-	first []byte        // not read again yet
+	first []byte // not read again yet
+
+	mu    sync.Mutex    // a wrapped relayed connection is read and written at once
 	until time.Time     // the end of the time for the handshake, from its first answer on
 	sent  time.Time     // when what was written last left, if nothing was read since
 	rtt   time.Duration // the longest wait for an answer: tickets are sent while the client's flight is there already
@@ -74,6 +77,8 @@ func (o *opening) Read(b []byte) (int, error) {
 		return n, nil
 	}
 	n, err := o.Conn.Read(b)
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if !o.sent.IsZero() {
 		o.rtt, o.sent = max(o.rtt, time.Since(o.sent)), time.Time{}
 	}
@@ -81,12 +86,19 @@ func (o *opening) Read(b []byte) (int, error) {
 }
 
 func (o *opening) Write(b []byte) (int, error) {
+	o.leaves()
+	return o.Conn.Write(b)
+}
+
+// leaves notes that something is written now.
+func (o *opening) leaves() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if !o.until.IsZero() {
 		o.Conn.SetDeadline(o.until)
 		o.until = time.Time{}
 	}
 	o.sent = time.Now()
-	return o.Conn.Write(b)
 }
 
 // roundTrip is the round trip to the node, as the kernel saw it or else as the handshake did.
@@ -94,5 +106,7 @@ func (o *opening) roundTrip() time.Duration {
 	if rtt := kernelRTT(o.Conn); rtt > 0 {
 		return rtt
 	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	return o.rtt
 }

@@ -2,7 +2,9 @@ package server
 
 import (
 	"crypto/tls"
+	"io"
 	"net"
+	"sync"
 	"testing"
 
 	"github.com/bodkin-p2p/bodkin/internal/identity"
@@ -57,4 +59,29 @@ func TestTheFirstRecordTellsWhatAConnectionIsFor(t *testing.T) {
 		near.Close()
 		<-ended
 	}
+}
+
+// TestAnOpeningIsReadAndWrittenAtOnce is for the race detector: relayed bytes that are wrapped in TLS flow both ways through it.
+func TestAnOpeningIsReadAndWrittenAtOnce(t *testing.T) {
+	near, far := net.Pipe()
+	o := &opening{Conn: near}
+	var flows sync.WaitGroup
+	message := make([]byte, 100)
+	for _, flow := range []func() error{
+		func() error { _, err := o.Write(message); return err },
+		func() error { _, err := io.ReadFull(o, make([]byte, 100)); return err },
+		func() error { _, err := far.Write(message); return err },
+		func() error { _, err := io.ReadFull(far, make([]byte, 100)); return err },
+	} {
+		flows.Go(func() {
+			for range 100 {
+				if err := flow(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	flows.Wait()
+	near.Close()
+	far.Close()
 }
