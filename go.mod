@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/bytemare/opaque v0.10.0
+	github.com/coreos/go-systemd/v22 v22.7.0
 	github.com/gofrs/flock v0.13.1
 	github.com/huin/goupnp v1.3.1
 	github.com/libp2p/go-yamux/v5 v5.1.0

@@ -56,6 +56,7 @@ func TestScripts(t *testing.T) {
 		Cmds: scriptCommands(),
 		Setup: func(env *testscript.Env) error {
 			env.Values[processesKey{}] = map[string]*process{}
+			env.Values[managerKey{}] = &serviceManager{}
 			env.Setenv("TMPDIR", os.TempDir())
 			env.Setenv("BODKIN_HOME", "")
 			env.Setenv("BODKIN_INVITE", "")
@@ -84,6 +85,8 @@ func TestScripts(t *testing.T) {
 //	fetch [--proxy URL] URL       prints what a web server says
 //	serve ARGS...                 starts a server named "server" on free ports, and sets $INVITE, $MAIN, $MAINPORT and $HOLE
 //	damage FILE OFFSET            changes a byte
+//	manager                       listens as systemd does to what services tell it
+//	told REGEXP                   waits until one of those that were started since has told it that
 func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"exits": scriptExits,
@@ -101,6 +104,9 @@ func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"fetch":  scriptFetch,
 		"serve":  scriptServe,
 		"damage": scriptDamage,
+
+		"manager": scriptManager,
+		"told":    scriptTold,
 	}
 }
 
@@ -138,7 +144,8 @@ func startProcess(ts *testscript.TestScript, name, pattern string, args []string
 	cmd := exec.Command("bodkin", args...)
 	cmd.Dir = ts.MkAbs(".")
 	cmd.Env = []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME"), "XDG_CONFIG_HOME=" + ts.Getenv("XDG_CONFIG_HOME"),
-		"TMPDIR=" + os.TempDir(), "NO_COLOR=1", "GORACE=atexit_sleep_ms=0", "GOCOVERDIR=" + os.Getenv("GOCOVERDIR")}
+		"TMPDIR=" + os.TempDir(), "NO_COLOR=1", "GORACE=atexit_sleep_ms=0", "GOCOVERDIR=" + os.Getenv("GOCOVERDIR"),
+		"NOTIFY_SOCKET=" + ts.Getenv("NOTIFY_SOCKET")}
 	p, err := newProcess(cmd, cmd.Start)
 	ts.Check(err)
 	ts.Defer(func() {

@@ -118,7 +118,10 @@ func runServer(c *cobra.Command, config server.Config, asJSON bool) error {
 		cancel()
 		return errors.Join(err, <-served)
 	}
-	return <-served
+	notify(config.Log, serviceReady)
+	err = <-served
+	notify(config.Log, serviceStopping)
+	return err
 }
 
 // valid returns nil for the zero address.

@@ -53,6 +53,9 @@ to whom. Ctrl-C or SIGTERM ends the node.`,
 		}
 		node, unlock, err := startPrimary(c.Context(), g, h, c.ErrOrStderr(), func(config *bodkin.Config) {
 			config.Mesh, config.Patient = *mesh, *wait
+			if *wait { // for a server that may be away for long: the service has started all the same
+				notify(config.Log, serviceReady, "STATUS=connecting to the server")
+			}
 		})
 		if errors.Is(err, errLocked) {
 			return fail("use it, or end it first", "the node of this machine is already running%s", h.lockedBy())
@@ -106,7 +109,10 @@ func runNode(ctx context.Context, node *bodkin.Node, socket net.Listener, servic
 			return err
 		}
 	}
-	return stopped(watchPeers(ctx, own, print), node)
+	notify(log, serviceReady, "STATUS=in the room")
+	err := watchPeers(ctx, own, print)
+	notify(log, serviceStopping)
+	return stopped(err, node)
 }
 
 // stopped is nil for a node that was asked to end: for a service that is no failure.

@@ -1,0 +1,22 @@
+package main
+
+import (
+	"log/slog"
+	"strings"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+)
+
+// States of a service, as sd_notify(3) has them.
+const (
+	serviceReady     = daemon.SdNotifyReady
+	serviceReloading = daemon.SdNotifyReloading
+	serviceStopping  = daemon.SdNotifyStopping
+)
+
+// notify tells systemd how this process stands. Where nobody has asked for that (NOTIFY_SOCKET), it does nothing.
+func notify(log *slog.Logger, states ...string) {
+	if _, err := daemon.SdNotify(false, strings.Join(states, "\n")); err != nil {
+		log.Warn("the service manager was not told", "err", err)
+	}
+}
