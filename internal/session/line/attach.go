@@ -17,7 +17,8 @@ const maxCarriers = 16
 
 // Attach gives the line a carrier, at the end of it that speaks first. The first carrier of a line can be sent on at once; on a later one
 // Attach waits for the peer's positions, which takes a round trip. The carrier belongs to the line, also if Attach fails. It returns
-// ErrUnknown, and the line is over, if the peer has lost the line; then the connection is left open: the peer waits on it for another.
+// ErrUnknown, and the line is over, if the peer has lost the line; then the connection is left open: the peer waits on it for another. It
+// returns ErrFull if the carrier was to be used beside others, and one of the ends does not want that.
 func (l *Line) Attach(ctx context.Context, given Carrier) error {
 	c := l.newCarrier(given, rand.Uint64())
 	l.mu.Lock()
@@ -25,6 +26,11 @@ func (l *Line) Attach(ctx context.Context, given Carrier) error {
 		l.mu.Unlock()
 		given.Conn.Close()
 		return err
+	}
+	if given.Beside && l.full() {
+		l.mu.Unlock()
+		given.Conn.Close()
+		return ErrFull
 	}
 	intent := intentResume
 	if !l.known {
@@ -74,7 +80,7 @@ func (l *Line) hello(intent intent, c *carrier) hello {
 		alone = alone && (other.doubtful || other.leaving)
 	}
 	return hello{
-		oldest: oldestVersion, newest: newestVersion, intent: intent, alone: alone, rank: c.Rank, id: l.id, carrier: c.name,
+		oldest: oldestVersion, newest: newestVersion, intent: intent, alone: alone, beside: c.Beside, rank: c.Rank, id: l.id, carrier: c.name,
 		received: l.in.next, limit: l.in.offered,
 	}
 }
@@ -84,6 +90,8 @@ func (h hello) check(id ID) error {
 	switch {
 	case h.intent == intentUnknown:
 		return ErrUnknown
+	case h.intent == intentFull:
+		return ErrFull
 	case h.intent == intentVersion || !h.common():
 		return ErrVersion
 	case h.intent != intentWelcome || h.id != id:
@@ -179,6 +187,8 @@ type Request struct {
 	ID ID
 	// New tells that there need not be such a line yet.
 	New bool
+	// Beside tells that the carrier is to be used in addition to those that the line has.
+	Beside bool
 
 	conn net.Conn
 	said hello
@@ -205,7 +215,7 @@ func Receive(ctx context.Context, conn net.Conn) (*Request, error) {
 		conn.Close()
 		return nil, err
 	}
-	return &Request{ID: said.id, New: said.intent == intentBegin, conn: conn, said: said}, nil
+	return &Request{ID: said.id, New: said.intent == intentBegin, Beside: said.beside, conn: conn, said: said}, nil
 }
 
 // Begin makes the other end of a new line, which is suspended until Take. The caller must close it.
@@ -222,9 +232,10 @@ func (r *Request) Refuse(ctx context.Context) error {
 	return c.say(ctx, hello{oldest: oldestVersion, newest: newestVersion, intent: intentUnknown, id: r.ID})
 }
 
-// Take gives the line the carrier of a request. The carrier belongs to the line, also if Take fails.
+// Take gives the line the carrier of a request. The carrier belongs to the line, also if Take fails. It fails with ErrFull if the
+// carrier was to be used beside others, and the line uses no more than it has.
 func (l *Line) Take(ctx context.Context, r *Request, given Carrier) error {
-	given.Conn, given.Rank = r.conn, r.said.rank
+	given.Conn, given.Rank, given.Beside = r.conn, r.said.rank, r.said.beside
 	c := l.newCarrier(given, r.said.carrier)
 	l.mu.Lock()
 	if err := l.err; err != nil {
@@ -234,8 +245,16 @@ func (l *Line) Take(ctx context.Context, r *Request, given Carrier) error {
 		return err
 	}
 	h := l.hello(intentWelcome, c)
+	full := given.Beside && l.full()
+	if full {
+		h.intent = intentFull
+	}
 	l.mu.Unlock()
-	if err := c.say(ctx, h); err != nil {
+	err := c.say(ctx, h)
+	if err == nil && full {
+		err = ErrFull
+	}
+	if err != nil {
 		given.Conn.Close()
 		return err
 	}

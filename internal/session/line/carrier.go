@@ -16,6 +16,10 @@ type Carrier struct {
 	// Rank says how good the carrier is beside others: the highest is used. The word of the side that speaks first counts.
 	Rank uint8
 
+	// Beside asks for the carrier to be used in addition to those that the line has, up to Config.Spread, and not instead of
+	// them. The word of the side that speaks first counts.
+	Beside bool
+
 	// Abort ends the connection at once, after it has been silent for so long that an orderly end would lead nowhere.
 	// Nil means Conn.Close.
 	Abort func()
@@ -132,13 +136,13 @@ func (c *carrier) due() bool {
 	case c.pingDue, c.pongDue, c.leaving:
 		return true
 	}
-	return l.active == c && (l.ackDue || l.out.pending())
+	return l.active == c && l.ackDue || c.sends() && l.out.pending()
 }
 
 // gather collects what is due: small things in head, the parts of large data behind it. The caller holds mu.
 func (c *carrier) gather(head []byte, parts []part) ([]byte, []part) {
 	l := c.line
-	if c.closeDue && !(l.err == errClosed && l.active == c && l.out.pending()) { // what was written goes first
+	if c.closeDue && !(l.err == errClosed && c.sends() && l.out.pending()) { // what was written goes first
 		c.saidClose = true
 		return header{kind: kindClose}.append(head), parts
 	}
@@ -159,7 +163,7 @@ func (c *carrier) gather(head []byte, parts []part) ([]byte, []part) {
 	if c.leaving && !c.closeDue {
 		return header{kind: kindLeave}.append(head), parts
 	}
-	if l.active == c && l.out.pending() {
+	if c.sends() && l.out.pending() {
 		s := l.out.take(&c.flight, batch)
 		head = header{kindData, s.len(), s.from}.append(head)
 		parts = l.out.hold(s, parts)

@@ -16,6 +16,8 @@ func (c *carrier) better(other *carrier) bool {
 		return other.peerLeft
 	case c.Rank != other.Rank:
 		return c.Rank > other.Rank
+	case c.Beside != other.Beside:
+		return other.Beside
 	}
 	return c.name > other.name
 }
@@ -41,8 +43,15 @@ func (l *Line) choose() {
 	if best == nil || l.err != nil {
 		return
 	}
+	room := l.config.Spread - 1
 	for _, c := range l.carriers {
-		if c != best && !c.doubtful && !c.leaving {
+		if c == best || c.doubtful || c.leaving {
+			continue
+		}
+		if room > 0 && c.besides(best) {
+			room--
+			c.wake.Signal()
+		} else {
 			c.leaving = true
 			c.wake.Signal()
 			c.again(retireTime)

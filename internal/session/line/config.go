@@ -7,6 +7,8 @@ const (
 	firstLimit = 1 << 20
 	// maxWindow bounds Config.Window.
 	maxWindow = 1 << 30
+	// maxSpread bounds Config.Spread.
+	maxSpread = 8
 	// sendAhead is how much may be written beyond what a carrier has taken. More would only stand in front of what is
 	// written next; less leaves a carrier idle between two writes.
 	sendAhead = 512 << 10
@@ -43,6 +45,14 @@ type Config struct {
 	// Quiet, if not nil, is called when an answer is late: after a quarter of Silence. It must not block or use the line.
 	Quiet func()
 
+	// Spread is how many carriers of the best rank may be in use at once, at most 8. If zero or one, one. A line uses more than one only
+	// while data is queued all the time, and only if both ends allow it.
+	Spread int
+
+	// More, if not nil, is called when the line would use one carrier more. Its owner then makes one, if it can, and attaches it with
+	// Carrier.Beside. It must not block or use the line. It is called again if none has come after a while.
+	More func()
+
 	// Window is how many bytes the peer may have sent and this side not read: the memory that it can take. If zero,
 	// 32 MiB; at least 1 MiB, at most 1 GiB.
 	Window int
@@ -58,6 +68,7 @@ func (c Config) withDefaults() Config {
 	defaultTo(&c.Silence, 6*time.Second)
 	defaultTo(&c.Window, 32<<20)
 	defaultTo(&c.Buffer, 32<<20)
+	c.Spread = min(max(c.Spread, 1), maxSpread)
 	c.Window = min(max(c.Window, firstLimit), maxWindow)
 	c.Buffer = min(max(c.Buffer, chunkSize), maxWindow)
 	return c

@@ -19,6 +19,8 @@ var (
 	ErrProtocol = errors.New("peer breaks the protocol")
 	// ErrVersion tells that the peer speaks no version of the protocol that is spoken here.
 	ErrVersion = errors.New("no common version")
+	// ErrFull tells that a carrier was not taken beside others, because one end of the line uses no more than it has.
+	ErrFull = errors.New("no further carrier is used at once")
 	// ErrSilent tells that a carrier gave no sign of life.
 	ErrSilent = errors.New("the path is silent")
 )

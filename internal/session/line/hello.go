@@ -34,6 +34,7 @@ const (
 	intentWelcome intent = 3 // the answer: it is attached
 	intentUnknown intent = 4 // the answer: no such line (any more)
 	intentVersion intent = 5 // the answer: no common version
+	intentFull    intent = 6 // the answer: no further carrier is used beside those that are there
 )
 
 // A hello is the first thing that each side says on a carrier.
@@ -41,6 +42,7 @@ type hello struct {
 	oldest, newest byte
 	intent         intent
 	alone          bool   // the sender has no other carrier that works
+	beside         bool   // to be used beside other carriers, not instead of them
 	rank           uint8  // of the carrier; the first speaker's word counts
 	id             ID     // of the line
 	carrier        uint64 // names the carrier; the first speaker's random choice
@@ -56,13 +58,22 @@ const helloSize = 4 + 4 + 1 + 16 + 8 + 8 + 8 + 2
 
 const maxExtension = 1024
 
+// Flags of a hello.
+const (
+	flagAlone  byte = 1
+	flagBeside byte = 2
+)
+
 func (h hello) append(b []byte) []byte {
 	b = append(b, helloMagic...)
-	alone := byte(0)
+	flags := byte(0)
 	if h.alone {
-		alone = 1
+		flags |= flagAlone
 	}
-	b = append(b, h.oldest, h.newest, byte(h.intent), alone, h.rank)
+	if h.beside {
+		flags |= flagBeside
+	}
+	b = append(b, h.oldest, h.newest, byte(h.intent), flags, h.rank)
 	b = append(b, h.id[:]...)
 	b = binary.BigEndian.AppendUint64(b, h.carrier)
 	b = binary.BigEndian.AppendUint64(b, h.received)
@@ -75,7 +86,7 @@ func parseHello(b []byte) (h hello, extension int, err error) {
 	if string(b[:4]) != helloMagic {
 		return h, 0, fmt.Errorf("%w: no hello: % x", ErrProtocol, b[:4])
 	}
-	h = hello{oldest: b[4], newest: b[5], intent: intent(b[6]), alone: b[7]&1 != 0, rank: b[8], id: ID(b[9:25])}
+	h = hello{oldest: b[4], newest: b[5], intent: intent(b[6]), alone: b[7]&flagAlone != 0, beside: b[7]&flagBeside != 0, rank: b[8], id: ID(b[9:25])}
 	h.carrier = binary.BigEndian.Uint64(b[25:])
 	h.received = binary.BigEndian.Uint64(b[33:])
 	h.limit = binary.BigEndian.Uint64(b[41:])
@@ -85,7 +96,7 @@ func parseHello(b []byte) (h hello, extension int, err error) {
 		err = fmt.Errorf("%w: hello with %d bytes more", ErrProtocol, extension)
 	case h.newest < h.oldest || h.oldest == 0:
 		err = fmt.Errorf("%w: versions %d to %d", ErrProtocol, h.oldest, h.newest)
-	case h.intent < intentBegin || h.intent > intentVersion:
+	case h.intent < intentBegin || h.intent > intentFull:
 		err = fmt.Errorf("%w: hello with intent %d", ErrProtocol, h.intent)
 	case h.received > maxOffset || h.limit > maxOffset+maxWindow:
 		err = fmt.Errorf("%w: hello with offsets %d, %d", ErrProtocol, h.received, h.limit)

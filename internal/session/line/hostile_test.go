@@ -330,6 +330,7 @@ func FuzzFrames(f *testing.F) {
 
 func FuzzHello(f *testing.F) {
 	f.Add(hello{oldest: 1, newest: 1, intent: intentBegin, rank: 1, carrier: 99, limit: 5}.append(nil))
+	f.Add(hello{oldest: 1, newest: 1, intent: intentFull, beside: true}.append(nil))
 	f.Add(hello{oldest: 1, newest: 3, intent: intentUnknown, alone: true}.append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, err := readHello(bytes.NewReader(b))

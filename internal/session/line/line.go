@@ -207,10 +207,12 @@ func (l *Line) waited() {
 	l.end(err)
 }
 
-// wakeWriter has the active carrier send what is due. The caller holds mu.
+// wakeWriter has the carriers in use send what is due. The caller holds mu.
 func (l *Line) wakeWriter() {
-	if l.active != nil {
-		l.active.wake.Signal()
+	for _, c := range l.carriers {
+		if c.sends() {
+			c.wake.Signal()
+		}
 	}
 }
 

@@ -93,15 +93,21 @@ func (p *pair) attach(first, second *Line, rank uint8) error {
 }
 
 func join(first, second *Line, near, far net.Conn, rank uint8) error {
+	return joinAs(first, second, near, far, Carrier{Rank: rank, Label: rank})
+}
+
+// joinAs gives both ends a carrier as the first speaker describes it.
+func joinAs(first, second *Line, near, far net.Conn, as Carrier) error {
 	taken := make(chan error, 1)
 	go func() {
 		request, err := Receive(context.Background(), far)
 		if err == nil {
-			err = second.Take(context.Background(), request, Carrier{Label: rank})
+			err = second.Take(context.Background(), request, Carrier{Label: as.Label})
 		}
 		taken <- err
 	}()
-	err := first.Attach(context.Background(), Carrier{Conn: near, Rank: rank, Label: rank})
+	as.Conn = near
+	err := first.Attach(context.Background(), as)
 	if second := <-taken; err == nil {
 		err = second
 	}
