@@ -56,6 +56,8 @@ var arrows = map[string][]string{
 	// Measurements.
 	"bench/matrix":   {".", "natlab", "server"},
 	"bench/transfer": {"natlab"},
+	// For readers.
+	"examples/chat": {"."},
 }
 
 func TestImportsGoDownOnly(t *testing.T) {
@@ -141,5 +143,5 @@ func eachSource(t *testing.T, visit func(path string)) {
 
 // ownModule tells whether pkg belongs to a nested module: benchmarks and generators with dependencies of their own.
 func ownModule(pkg string) bool {
-	return pkg == "internal/wire/gen" || pkg == "bench/mux" || pkg == "bench/peers"
+	return pkg == "internal/wire/gen" || pkg == "bench/mux" || pkg == "bench/peers" || pkg == "examples/grpc"
 }

@@ -11,12 +11,12 @@ import (
 	"github.com/bodkin-p2p/bodkin/server"
 )
 
-// Two nodes of one room: ben listens on a service, ada dials it by his name. Here everything runs on one machine;
-// elsewhere the invite is what travels.
+// One node listens, another dials it by its name. Here both are in one process; otherwise each has a machine, and reads the
+// invite that the server printed.
 func Example() {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	invite := exampleServer(ctx)
+	ctx := context.Background()
+	invite, stop := exampleRoom()
+	defer stop()
 
 	ben, err := bodkin.Join(ctx, bodkin.Config{Invite: invite, Name: "ben"})
 	if err != nil {
@@ -28,12 +28,14 @@ func Example() {
 		log.Fatal(err)
 	}
 	go func() {
-		conn, err := listener.AcceptConn()
-		if err != nil {
-			return
+		for {
+			conn, err := listener.AcceptConn()
+			if err != nil {
+				return // the node was closed
+			}
+			fmt.Fprintf(conn, "hello %s, this is ben", conn.PeerName())
+			conn.Close()
 		}
-		fmt.Fprintf(conn, "hello, %s", conn.PeerName())
-		conn.Close()
 	}()
 
 	ada, err := bodkin.Join(ctx, bodkin.Config{Invite: invite, Name: "ada"})
@@ -46,16 +48,20 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer conn.Close()
-	text, err := io.ReadAll(conn)
+	greeting, err := io.ReadAll(conn)
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("%s (%s)\n", text, conn.Path().Kind)
-	// Output: hello, ada (direct)
+	fmt.Println(string(greeting))
+	fmt.Println("the path is", conn.Path().Kind)
+	// Output:
+	// hello ada, this is ben
+	// the path is direct
 }
 
-// exampleServer runs a server on loopback until ctx ends, and returns an invite to its room.
-func exampleServer(ctx context.Context) bodkin.Invite {
+// exampleRoom runs a server on loopback for an example, and returns an invite to its room. A real one is a machine with a
+// public address that runs "bodkin server".
+func exampleRoom() (invite bodkin.Invite, stop func()) {
 	home, err := os.MkdirTemp("", "bodkin-example-")
 	if err != nil {
 		log.Fatal(err)
@@ -64,13 +70,33 @@ func exampleServer(ctx context.Context) bodkin.Invite {
 	if err != nil {
 		log.Fatal(err)
 	}
-	invite, err := s.Invite(server.DefaultRoom)
+	if invite, err = s.Invite(server.DefaultRoom); err != nil {
+		log.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx) }()
+	return invite, func() {
+		cancel()
+		<-served
+		os.RemoveAll(home)
+	}
+}
+
+// exampleNodes joins two nodes, ada and ben, to a room of their own.
+func exampleNodes() (ada, ben *bodkin.Node, stop func()) {
+	invite, stopServer := exampleRoom()
+	ada, err := bodkin.Join(context.Background(), bodkin.Config{Invite: invite, Name: "ada"})
 	if err != nil {
 		log.Fatal(err)
 	}
-	go func() {
-		defer os.RemoveAll(home)
-		s.Serve(ctx)
-	}()
-	return invite
+	ben, err = bodkin.Join(context.Background(), bodkin.Config{Invite: invite, Name: "ben"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return ada, ben, func() {
+		ada.Close()
+		ben.Close()
+		stopServer()
+	}
 }
