@@ -25,6 +25,7 @@ type Conn struct {
 	in      *[size]byte
 	unread  []byte // in in
 	busy    bool   // the last read filled what it was given
+	onWait  func()
 
 	writing sync.Mutex // guards what follows
 	corked  bool
@@ -38,12 +39,22 @@ func New(conn net.Conn) *Conn { return &Conn{Conn: conn} }
 // NetConn returns the connection below, as crypto/tls's does.
 func (c *Conn) NetConn() net.Conn { return c.Conn }
 
+// OnWait has f called before each read of the connection below: what Read has given by then is all there is for now.
+func (c *Conn) OnWait(f func()) {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	c.onWait = f
+}
+
 // Read reads what is there. While the peer sends much, it reads up to 128 KiB ahead.
 func (c *Conn) Read(p []byte) (int, error) {
 	c.reading.Lock()
 	defer c.reading.Unlock()
 	if len(c.unread) > 0 {
 		return c.take(p), nil
+	}
+	if c.onWait != nil {
+		c.onWait()
 	}
 	if !c.busy || len(p) >= size {
 		n, err := c.Conn.Read(p)

@@ -176,7 +176,7 @@ func (l *Line) welcomed(h hello) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	err := l.told(h)
-	l.writable.Signal()
+	l.roomy()
 	l.wakeWriter()
 	return err
 }

@@ -31,10 +31,11 @@ type Carrier struct {
 // A carrier is a Carrier at work: a goroutine that reads and one that writes.
 type carrier struct {
 	Carrier
-	line   *Line
-	name   uint64   // the same at both ends
-	under  net.Conn // Conn, or what is below its TLS
-	corked corked   // under, if it can gather
+	line    *Line
+	name    uint64   // the same at both ends
+	under   net.Conn // Conn, or what is below its TLS
+	corked  corked   // under, if it can gather
+	telling telling  // under, if it tells of waits
 
 	// What follows is guarded by line.mu.
 	wake      sync.Cond // the writer waits here
@@ -66,6 +67,9 @@ type corked interface {
 	Uncork() error
 }
 
+// telling is a connection under the carrier that reads ahead, and tells when it has nothing more at hand.
+type telling interface{ OnWait(func()) }
+
 func (l *Line) newCarrier(given Carrier, name uint64) *carrier {
 	c := &carrier{Carrier: given, line: l, name: name}
 	c.wake.L = &l.mu
@@ -75,6 +79,9 @@ func (l *Line) newCarrier(given Carrier, name uint64) *carrier {
 	}
 	c.under = under
 	c.corked, _ = under.(corked)
+	if c.telling, _ = under.(telling); c.telling != nil {
+		c.telling.OnWait(l.rested)
+	}
 	return c
 }
 
@@ -175,7 +182,7 @@ func (c *carrier) gather(head []byte, parts []part) ([]byte, []part) {
 			parts = parts[:0]
 		}
 		c.expect()
-		l.writable.Signal()
+		l.roomy()
 	}
 	return head, parts
 }
@@ -334,8 +341,18 @@ func (c *carrier) arrived(offset uint64, n int) error {
 	err := l.in.accept(offset, part{c.chunk, c.fill, c.fill + n})
 	c.fill += n
 	c.heard()
-	if l.in.next > before {
+	switch {
+	case l.in.next == before || err != nil:
+	case l.layer == nil:
 		l.readable.Signal()
+	default:
+		if err = l.deliver(); err != nil {
+			l.end(err)
+			break
+		}
+		if c.telling == nil {
+			l.layer.Rested()
+		}
 	}
 	switch missing := l.in.next - l.acked; {
 	case missing >= ackEvery:
@@ -354,7 +371,7 @@ func (c *carrier) ack(received, limit uint64) error {
 	defer l.mu.Unlock()
 	c.heard()
 	err := l.out.ack(received, limit)
-	l.writable.Signal()
+	l.roomy()
 	l.wakeWriter() // the limit may have moved
 	for _, other := range l.carriers {
 		if l.out.landed(&other.flight) {

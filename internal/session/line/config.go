@@ -12,6 +12,8 @@ const (
 	// sendAhead is how much may be written beyond what a carrier has taken. More would only stand in front of what is
 	// written next; less leaves a carrier idle between two writes.
 	sendAhead = 512 << 10
+	// urgentRoom is how far what is small and in a hurry may go beyond sendAhead and Config.Buffer.
+	urgentRoom = 64 << 10
 	// batch is the most that goes to a carrier in one write.
 	batch = 256 << 10
 	// smallData goes out together with its header, in one write and so in one TLS record, which costs a copy.

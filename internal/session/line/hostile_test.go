@@ -25,7 +25,7 @@ func raw(t *testing.T, config Config) (*Line, net.Conn) {
 		if err != nil {
 			t.Error(err)
 		}
-		answer := hello{oldest: 1, newest: 1, intent: intentWelcome, id: said.id, limit: firstLimit}
+		answer := hello{oldest: oldestVersion, newest: newestVersion, intent: intentWelcome, id: said.id, limit: firstLimit}
 		far.Write(answer.append(nil))
 	}()
 	if err := l.Attach(t.Context(), Carrier{Conn: near}); err != nil {
@@ -138,16 +138,16 @@ func TestScatteredDataIsBounded(t *testing.T) {
 }
 
 func TestHellosThatAreNoneAreRefused(t *testing.T) {
-	good := hello{oldest: 1, newest: 1, intent: intentBegin}
+	good := hello{oldest: oldestVersion, newest: newestVersion, intent: intentBegin}
 	for name, c := range map[string]struct {
 		said []byte
 		want error
 	}{
 		"a stream multiplexer":  {make([]byte, helloSize), ErrProtocol},
-		"a welcome":             {hello{oldest: 1, newest: 1, intent: intentWelcome}.append(nil), ErrProtocol},
-		"a version of tomorrow": {hello{oldest: 2, newest: 9, intent: intentBegin}.append(nil), ErrVersion},
+		"a welcome":             {hello{oldest: oldestVersion, newest: newestVersion, intent: intentWelcome}.append(nil), ErrProtocol},
+		"a version of tomorrow": {hello{oldest: newestVersion + 1, newest: 9, intent: intentBegin}.append(nil), ErrVersion},
 		"versions the wrong way": {
-			hello{oldest: 2, newest: 1, intent: intentBegin}.append(nil), ErrProtocol},
+			hello{oldest: newestVersion, newest: newestVersion - 1, intent: intentBegin}.append(nil), ErrProtocol},
 		"a long extension": {append(good.append(nil)[:helloSize-2], 0xff, 0xff), ErrProtocol},
 		"half a hello":     {good.append(nil)[:20], io.ErrUnexpectedEOF},
 	} {
@@ -329,9 +329,9 @@ func FuzzFrames(f *testing.F) {
 }
 
 func FuzzHello(f *testing.F) {
-	f.Add(hello{oldest: 1, newest: 1, intent: intentBegin, rank: 1, carrier: 99, limit: 5}.append(nil))
-	f.Add(hello{oldest: 1, newest: 1, intent: intentFull, beside: true}.append(nil))
-	f.Add(hello{oldest: 1, newest: 3, intent: intentUnknown, alone: true}.append(nil))
+	f.Add(hello{oldest: oldestVersion, newest: newestVersion, intent: intentBegin, rank: 1, carrier: 99, limit: 5}.append(nil))
+	f.Add(hello{oldest: oldestVersion, newest: newestVersion, intent: intentFull, beside: true}.append(nil))
+	f.Add(hello{oldest: newestVersion, newest: newestVersion + 2, intent: intentUnknown, alone: true}.append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, err := readHello(bytes.NewReader(b))
 		if err != nil {

@@ -36,6 +36,7 @@ type Line struct {
 	acked    uint64     // what it has heard
 	ackTimer *time.Timer
 	giveUp   *time.Timer // runs while suspended
+	layer    Layer       // in the place of Read and Write; may be nil
 	err      error       // why the line is over
 
 	work sync.WaitGroup // goroutines; Add only with mu held and err nil, or in one of them
@@ -144,12 +145,14 @@ func (l *Line) Write(p []byte) (n int, err error) {
 			l.writable.Wait()
 			continue
 		}
-		tail := l.out.tail(min(room, len(p)-n))
+		next := p[n : n+min(room, len(p)-n, chunkSize)]
+		space := l.out.reserve(len(next))
+		filled := space
 		l.mu.Unlock()
-		copied := copy(tail, p[n:])
+		filled.Put(next)
 		l.mu.Lock()
-		l.out.commit(copied)
-		n += copied
+		l.out.commit(space)
+		n += len(next)
 		l.wakeWriter()
 	}
 }
@@ -175,6 +178,9 @@ func (l *Line) end(err error) {
 	}
 	l.err = err
 	close(l.done)
+	if l.layer != nil {
+		l.layer.Over(err)
+	}
 	l.giveUp.Stop()
 	l.ackTimer.Stop()
 	l.readBy.stop()

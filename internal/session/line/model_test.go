@@ -88,14 +88,30 @@ func (m *model) step() {
 }
 
 func (m *model) write(n int) {
+	type filling struct {
+		at    uint64
+		bytes []byte
+		space Space
+	}
+	var several []filling
 	for n > 0 && m.out.room() > 0 {
-		tail := m.out.tail(min(n, m.out.room()))
-		at := m.out.wrote
-		for i := range tail {
-			tail[i] = pattern(at + uint64(i))
+		next := min(n, m.out.room(), 1+m.random.IntN(chunkSize))
+		f := filling{at: m.out.taken, bytes: make([]byte, next)}
+		f.space = m.out.reserve(next)
+		several = append(several, f)
+		n -= next
+	}
+	for _, i := range m.random.Perm(len(several)) { // in any order
+		f := several[i]
+		for j := range f.bytes {
+			f.bytes[j] = pattern(f.at + uint64(j))
 		}
-		m.out.commit(len(tail))
-		n -= len(tail)
+		filled := f.space
+		filled.Put(f.bytes)
+		m.out.commit(f.space)
+		if m.random.IntN(4) == 0 {
+			m.send()
+		}
 	}
 }
 

@@ -5,12 +5,12 @@ import "fmt"
 // A sender is one direction of a line at the end that writes. It decides what is to be sent, and keeps it until the peer has
 // it. It knows nothing of connections and time; its caller serialises the calls.
 //
-//	base <= acked <= sent <= written        acked: the peer has it
+//	base <= acked <= sent <= wrote <= taken  acked: the peer has it
 //	acked <= every span of again <= sent     sent:  went out by some carrier, at least once
 //	sent <= limit                            limit: the peer takes no byte from there on
 type sender struct {
 	pool     *pool
-	chunks   []*chunk // hold the bytes from base to written
+	chunks   []*chunk // hold the bytes from base to taken
 	base     uint64
 	acked    uint64
 	sent     uint64
@@ -21,33 +21,12 @@ type sender struct {
 	buffer   int    // how many bytes may be kept
 	ahead    int    // how many of them may be unsent
 
-	filling bool // between tail and commit
+	taken uint64 // up to here the stream's bytes have places; those behind wrote are being filled
+	fills []fill // the places between wrote and taken, in order
 }
 
 // A flight is what went out by one carrier and is not acknowledged.
 type flight struct{ spans spans }
-
-// room is how many bytes can be written.
-func (s *sender) room() int {
-	return max(0, min(s.buffer-int(s.wrote-s.acked), s.ahead-int(s.wrote-s.sent)))
-}
-
-// tail is memory for the next bytes, at most so many; commit makes them part of the stream. What lies in it before commit is seen by
-// nobody, so it may be filled while the caller does not serialise.
-func (s *sender) tail(most int) []byte {
-	at := int(s.wrote - s.base)
-	if at == len(s.chunks)*chunkSize {
-		s.chunks = append(s.chunks, s.pool.get())
-	}
-	s.filling = true
-	b := s.chunks[at/chunkSize].data[at%chunkSize:]
-	return b[:min(len(b), most)]
-}
-
-func (s *sender) commit(n int) {
-	s.wrote += uint64(n)
-	s.filling = false
-}
 
 // pending tells whether anything can be sent now.
 func (s *sender) pending() bool { return len(s.again) > 0 || s.sent < min(s.wrote, s.limit) }
@@ -115,7 +94,7 @@ func (s *sender) ack(received, limit uint64) error {
 		clear(s.chunks[kept:])
 		s.chunks = s.chunks[:kept]
 	}
-	if s.acked == s.wrote && len(s.chunks) == 1 && !s.filling { // an idle line holds no memory
+	if s.acked == s.taken && len(s.chunks) == 1 { // an idle line holds no memory
 		s.pool.release(s.chunks[0])
 		s.chunks, s.base = s.chunks[:0], s.wrote
 	}

@@ -1,0 +1,64 @@
+package line
+
+// A fill is a place in the stream that some writer has reserved, from the end of the one before.
+type fill struct {
+	end  uint64
+	done bool
+}
+
+// A Space is a place in the stream that was reserved for one writer. Nobody else looks at its memory until it is committed.
+type Space struct {
+	memory [2][]byte
+	end    uint64
+}
+
+// Put copies p behind what was put before. A Space must be filled exactly.
+func (s *Space) Put(p []byte) {
+	for len(p) > 0 {
+		if len(s.memory[0]) == 0 {
+			s.memory[0], s.memory[1] = s.memory[1], nil
+		}
+		n := copy(s.memory[0], p)
+		s.memory[0] = s.memory[0][n:]
+		p = p[n:]
+	}
+}
+
+// room is how many bytes can be written.
+func (s *sender) room() int {
+	return max(0, min(s.buffer-int(s.taken-s.acked), s.ahead-int(s.taken-s.sent)))
+}
+
+// reserve gives the next n bytes of the stream, at most chunkSize, to a writer. Several may fill theirs at once, without the caller's
+// serialising; the bytes become part of the stream when they and all before them are committed.
+func (s *sender) reserve(n int) Space {
+	at := int(s.taken - s.base)
+	for len(s.chunks)*chunkSize < at+n {
+		s.chunks = append(s.chunks, s.pool.get())
+	}
+	s.taken += uint64(n)
+	s.fills = append(s.fills, fill{end: s.taken})
+	out := Space{end: s.taken}
+	first := s.chunks[at/chunkSize].data[at%chunkSize:]
+	out.memory[0] = first[:min(n, len(first))]
+	if rest := n - len(out.memory[0]); rest > 0 {
+		out.memory[1] = s.chunks[at/chunkSize+1].data[:rest]
+	}
+	return out
+}
+
+// commit makes a place that was filled part of the stream.
+func (s *sender) commit(space Space) {
+	done := 0
+	for i := range s.fills {
+		f := &s.fills[i]
+		f.done = f.done || f.end == space.end
+		if f.done && i == done {
+			s.wrote = f.end
+			done++
+		} else if f.end >= space.end {
+			break
+		}
+	}
+	s.fills = s.fills[:copy(s.fills, s.fills[done:])]
+}
