@@ -1,10 +1,6 @@
 package main
 
-import (
-	"runtime/debug"
-
-	"github.com/spf13/cobra"
-)
+import "github.com/spf13/cobra"
 
 // globals are the flags that all commands share.
 type globals struct {
@@ -41,7 +37,7 @@ NATs. A small server introduces the two; the bytes do not pass through it.`,
 
   See it all on this machine alone, with two NATs in between (Linux):
     bodkin demo`,
-		Version:       version(),
+		Version:       thisBuild().Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRun: func(*cobra.Command, []string) {
@@ -70,6 +66,8 @@ NATs. A small server introduces the two; the bytes do not pass through it.`,
 	add("node", newJoin(g), newUp(g), newPeers(g))
 	add("use", newPing(g), newSend(g), newReceive(g), newConnect(g), newListen(g), newForward(g), newChat(g))
 	add("learn", newDoctor(g), newDemo(g))
+	add("also", newVersion(), newMan())
+	root.AddCommand(newTopics()...)
 	root.SetHelpCommandGroupID("also")
 	root.SetCompletionCommandGroupID("also")
 	return root
@@ -78,15 +76,6 @@ NATs. A small server introduces the two; the bytes do not pass through it.`,
 // jsonFlag adds --json to a command that prints results.
 func jsonFlag(c *cobra.Command, what string) *bool {
 	return c.Flags().Bool("json", false, "print "+what)
-}
-
-// version is the module's version as it was built, "devel" from a checkout.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {
-		return "devel"
-	}
-	return info.Main.Version
 }
 
 // usageTemplate is cobra's, with the examples before the flags: they are read first.
@@ -106,5 +95,6 @@ Flags:
 Flags of every command:
 {{.InheritedFlags.FlagUsagesWrapped 80 | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableSubCommands}}
 
-"{{.CommandPath}} COMMAND --help" tells more of a command, with examples.{{end}}
+"{{.CommandPath}} COMMAND --help" tells more of a command, with examples.{{end}}{{if .HasHelpSubCommands}}
+"{{.CommandPath}} help environment" lists variables, "{{.CommandPath}} help exit-codes" how commands end.{{end}}
 `
