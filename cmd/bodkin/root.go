@@ -65,7 +65,7 @@ NATs. A small server introduces the two; the bytes do not pass through it.`,
 	add("server", newServer(g), newInvite(g))
 	add("node", newJoin(g), newUp(g), newPeers(g))
 	add("use", newPing(g), newSend(g), newReceive(g), newConnect(g), newListen(g), newForward(g), newChat(g))
-	add("learn", newDoctor(g), newDemo(g))
+	add("learn", newDoctor(g), newBench(g), newDemo(g))
 	add("also", newVersion(), newMan())
 	root.AddCommand(newTopics()...)
 	root.SetHelpCommandGroupID("also")

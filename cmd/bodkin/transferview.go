@@ -71,6 +71,13 @@ func (v *view) waiting(format string, args ...any) {
 	}
 }
 
+// clear removes the line that moves.
+func (v *view) clear() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.clearLocked()
+}
+
 func (v *view) clearLocked() {
 	if v.drawn {
 		fmt.Fprint(v.errs, "\r\x1b[K")

@@ -27,7 +27,8 @@ can connect to it, and use the services it exposes. Other bodkin commands of thi
 machine use it too, so that they start at once and share its connections.
 
 A line on stderr tells who comes and goes, and by which path this node is linked
-to whom. Ctrl-C or SIGTERM ends the node.`,
+to whom. Ctrl-C or SIGTERM ends the node. Others of the room may measure the path
+to it (bodkin bench), one at a time.`,
 		Example: `  bodkin up
   bodkin up --mesh
   bodkin up --expose ssh=localhost:22 --expose web=localhost:8080
@@ -99,6 +100,10 @@ func runNode(ctx context.Context, node *bodkin.Node, socket net.Listener, servic
 			return aboutStream("this machine", e.service, err)
 		}
 		tasks.Go(func() { e.serve(ctx, listener, log) })
+	}
+	if bench, err := own.Listen(ctx, benchService); err == nil { // else somebody exposes a service of this name, which comes first
+		accepting(ctx, bench)
+		tasks.Go(func() { serveBench(ctx, bench) })
 	}
 	tellStatus(errs, node)
 	tasks.Go(func() { tellMapping(ctx, errs, node) })
