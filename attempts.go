@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -44,6 +46,11 @@ type attempt struct {
 	role       rendezvous.Role
 	introduced time.Time
 	behaves    natbehavior.Reports // the peer's networks, as it says
+	observed   []netip.AddrPort    // where the server has seen the peer
+	mapped     bool                // it has proven that a gateway forwards to it
+
+	session *link // no server has introduced the peer, but itself: what comes is for this session
+	beside  bool  // and is to be used in addition to what that has. Of the dialer
 
 	rounds chan punch.Round // further rounds; closed when the server starts no more
 	seen   int              // the newest round. Guarded by attempts.mu, as is over
@@ -80,6 +87,7 @@ func (t *attempts) begin(intro rendezvous.Introduction) (a *attempt, isNew bool)
 	}
 	a = &attempt{
 		id: intro.Attempt, peer: intro.Peer, role: intro.Role, introduced: intro.Received, behaves: intro.Behavior,
+		observed: slices.Concat(intro.Observed, intro.Mapped), mapped: len(intro.Mapped) > 0,
 		rounds: make(chan punch.Round, wire.MaxRounds), seen: intro.Round, done: make(chan struct{}),
 	}
 	if t.byID == nil {

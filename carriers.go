@@ -36,7 +36,7 @@ func (n *Node) establish(a *attempt, peer profile, result *punch.Result) (*link,
 			resetAtEnd(result.Socket)
 		}
 		n.distrustRoundTrip(result)
-		carrier.Rank = rankDirect
+		carrier.Rank, carrier.Beside = rankDirect, a.beside
 	}
 	carrier.Abort = func() { reuseport.Abort(result.Socket) }
 	if err := reuseport.SetUserTimeout(result.Socket, carrierTimeout); err != nil {
@@ -48,11 +48,27 @@ func (n *Node) establish(a *attempt, peer profile, result *punch.Result) (*link,
 	if dialer {
 		join = n.giveCarrier
 	}
-	return join(ctx, a, peer, carrier)
+	l, err := join(ctx, a, peer, carrier)
+	if err == nil && a.session == nil {
+		l.control.seen.note(a.observed...)
+		l.control.seen.told(a.behaves, a.mapped)
+	}
+	if err == nil && w.path.Kind == Direct {
+		l.control.seen.note(w.path.Remote)
+	}
+	return l, err
 }
 
 // giveCarrier says, as the dialer, which session a carrier is for.
 func (n *Node) giveCarrier(ctx context.Context, a *attempt, peer profile, carrier line.Carrier) (*link, error) {
+	if l := a.session; l != nil {
+		if err := l.line.Attach(ctx, carrier); err != nil {
+			carrier.Conn.Close() // still open if the peer has lost the session
+			return nil, err
+		}
+		n.resumed(l, carrier)
+		return l, nil
+	}
 	if l := n.links.wanting(a.peer, carrier.Rank); l != nil {
 		err := l.line.Attach(ctx, carrier)
 		if err == nil {
@@ -67,7 +83,8 @@ func (n *Node) giveCarrier(ctx context.Context, a *attempt, peer profile, carrie
 			return other, nil
 		}
 	}
-	fresh := line.New(n.lineConfig())
+	var fresh *line.Line
+	fresh = line.New(n.lineConfig(func() *line.Line { return fresh }))
 	if err := fresh.Attach(ctx, carrier); err != nil {
 		fresh.Close()
 		return nil, err
@@ -90,7 +107,8 @@ func (n *Node) takeCarrier(ctx context.Context, a *attempt, peer profile, carrie
 			return l, nil
 		}
 		if request.New {
-			fresh, err := request.Begin(n.lineConfig())
+			var fresh *line.Line
+			fresh, err = request.Begin(n.lineConfig(func() *line.Line { return fresh }))
 			if err == nil {
 				err = fresh.Take(ctx, request, carrier)
 			}
@@ -108,9 +126,12 @@ func (n *Node) takeCarrier(ctx context.Context, a *attempt, peer profile, carrie
 }
 
 // lineConfig has the way to the server checked when a session becomes silent: if this node's NAT or network is the reason it is gone,
-// too, and is made anew by the time the session needs it.
-func (n *Node) lineConfig() line.Config {
-	return line.Config{Wait: n.config.PathWait, Quiet: n.client.Check}
+// too, and is made anew by the time the session needs it. The line that gets the configuration asks for further carriers.
+func (n *Node) lineConfig(of func() *line.Line) line.Config {
+	return line.Config{
+		Wait: n.config.PathWait, Quiet: n.client.Check,
+		Spread: n.config.Connections, More: func() { n.more(of()) },
+	}
 }
 
 // linked makes a session of a line that has its first carrier, and serves it until it ends.
@@ -131,6 +152,7 @@ func (n *Node) linked(a *attempt, peer profile, fresh *line.Line, carrier line.C
 		line:     fresh,
 		local:    Addr{Node: n.id, Name: n.config.Name},
 		opened:   time.Now(),
+		control:  newControl(),
 	}
 	if !n.links.add(l) {
 		s.Close()

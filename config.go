@@ -36,6 +36,9 @@ func NewKey() (Key, error) { return identity.NewKey() }
 // that others can read, and one that is damaged.
 func LoadOrCreateKey(path string) (Key, error) { return identity.LoadOrCreateKey(path) }
 
+// maxConnections is the most that a session uses at once.
+const maxConnections = 8
+
 // Config says how to [Join] a room. Only Invite is needed.
 type Config struct {
 	// Invite says which room, and by which server.
@@ -72,6 +75,10 @@ type Config struct {
 	// PathWait is how long a session may be without a path to its peer, its streams waiting, until it ends. Zero means 5
 	// minutes. A path is looked for all the while.
 	PathWait time.Duration
+
+	// Connections is how many direct TCP connections a session may use at once. It uses more than one only while there is more to send than
+	// one carries, as on paths that cap each flow, and only as many as the peer allows, too. Zero means 8, which is the most; one means one.
+	Connections int
 
 	// Search lets this node look for a peer among random ports, if the peer's Config has it too and nothing better is known: where one
 	// of the two NATs gives each connection another port at random. It takes up to 512 sockets on each side and 2 s, succeeds in 98 of 100
@@ -116,6 +123,12 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.PathWait == 0 {
 		c.PathWait = 5 * time.Minute
+	}
+	if c.Connections < 0 || c.Connections > maxConnections {
+		return c, fmt.Errorf("bodkin: Config.Connections is %d, want at most %d", c.Connections, maxConnections)
+	}
+	if c.Connections == 0 {
+		c.Connections = maxConnections
 	}
 	if c.Within == nil {
 		c.Within = func(open func() error) error { return open() }

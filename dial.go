@@ -50,10 +50,13 @@ func CheckPeer(text string) error {
 	return err
 }
 
-// CheckService tells why text cannot be the name of a service: it has 1 to 128 bytes, all printable.
+// CheckService tells why text cannot be the name of a service: it has 1 to 128 bytes, all printable, and one name is reserved.
 func CheckService(text string) error {
 	if wire.Validate(&wire.StreamOpen{Service: text}) != nil {
 		return fmt.Errorf("bodkin: service %q: want 1 to %d printable characters", short(text), wire.MaxService)
+	}
+	if text == wire.ControlService {
+		return fmt.Errorf("bodkin: service %q is reserved for the nodes themselves", text)
 	}
 	return nil
 }

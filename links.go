@@ -25,6 +25,7 @@ type link struct {
 	local    Addr // this node's end
 	improved pace // when a direct path was last looked for, if it is relayed
 	opened   time.Time
+	control  *control
 }
 
 // An origin is what is known of a carrier of a link from the attempt that made it.
@@ -172,6 +173,10 @@ func (n *Node) serve(l *link) {
 		stream, err := l.session.Accept(n.ctx)
 		if err != nil {
 			break
+		}
+		if stream.Service() == wire.ControlService {
+			n.asked(l, stream)
+			continue
 		}
 		n.services.deliver(l, stream)
 	}

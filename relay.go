@@ -3,6 +3,7 @@ package bodkin
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -191,6 +192,9 @@ func (n *Node) improve(l *link) {
 		ctx, cancel := context.WithTimeout(n.ctx, dialTimeout)
 		defer cancel()
 		_, err := n.introduceTo(ctx, target{id: l.peer}, rendezvous.ByNode(l.peer).DirectOnly())
+		if errors.Is(err, ErrServerUnreachable) || errors.Is(err, ErrRefused) { // the session is a way to the peer, too
+			err = n.another(ctx, l, false)
+		}
 		n.log.Debug("looked for a direct path again", "peer", l.name, "err", err)
 	})
 }

@@ -22,7 +22,7 @@ const (
 // A spare is a second port of an attempt, with the hole connection that shows its mapping and keeps it.
 type spare struct {
 	port *reuseport.Port
-	hole net.Conn
+	hole net.Conn // nil: nobody was shown
 }
 
 // close gives the port back.
@@ -30,7 +30,9 @@ func (s *spare) close() {
 	if s == nil {
 		return
 	}
-	reuseport.Abort(s.hole)
+	if s.hole != nil {
+		reuseport.Abort(s.hole)
+	}
 	s.port.Close()
 }
 

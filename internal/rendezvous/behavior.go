@@ -34,6 +34,14 @@ func (r Registration) message(proxied bool, behaves natbehavior.Reports) *wire.C
 		Behavior: behavior(behaves.IPv4, now), Behavior6: behavior(behaves.IPv6, now)}}}
 }
 
+// BehaviorMessage is r as it is sent at a time, nil if it says nothing. It is for nodes that tell each other.
+func BehaviorMessage(r natbehavior.Report, now time.Time) *wire.Behavior { return behavior(r, now) }
+
+// BehaviorReport is what b says, which was received at a time and may be nil. What this version has no word for is unknown.
+func BehaviorReport(b *wire.Behavior, received time.Time) natbehavior.Report {
+	return report(b, received)
+}
+
 // behavior is r as it is sent at a time, nil if it says nothing.
 func behavior(r natbehavior.Report, now time.Time) *wire.Behavior {
 	if r == (natbehavior.Report{}) {

@@ -23,17 +23,28 @@ type SampleRequest struct {
 // for; the zero AttemptID for all that wait for one. It returns when the server has seen it, with the connection open: the caller
 // resets it when the mapping is needed no more.
 func (c *Client) Sample(ctx context.Context, attempt wire.AttemptID, dial func(ctx context.Context, remote netip.AddrPort) (net.Conn, error)) (net.Conn, error) {
+	hole, _, err := c.show(ctx, attempt[:], dial)
+	return hole, err
+}
+
+// Observe is Sample for the node's own use: nobody else hears of the mapping, which it returns.
+func (c *Client) Observe(ctx context.Context, dial func(ctx context.Context, remote netip.AddrPort) (net.Conn, error)) (net.Conn, netip.AddrPort, error) {
+	return c.show(ctx, nil, dial)
+}
+
+// show opens a hole connection and says whom it is for.
+func (c *Client) show(ctx context.Context, attempt []byte, dial func(ctx context.Context, remote netip.AddrPort) (net.Conn, error)) (net.Conn, netip.AddrPort, error) {
 	s := c.current()
 	if s == nil || s.proxied || len(s.holePorts) == 0 {
-		return nil, ErrOffline
+		return nil, netip.AddrPort{}, ErrOffline
 	}
 	ctx, cancel := context.WithTimeout(ctx, sampleTimeout)
 	defer cancel()
 	conn, err := dial(ctx, netip.AddrPortFrom(s.state.Remote.Addr(), uint16(s.holePorts[0])))
 	if err != nil {
-		return nil, err
+		return nil, netip.AddrPort{}, err
 	}
-	hello := &wire.HoleHello{Token: s.welcomed.GetHoleToken(), Sample: true, Attempt: attempt[:]}
+	hello := &wire.HoleHello{Token: s.welcomed.GetHoleToken(), Sample: true, Attempt: attempt}
 	interrupt := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 	var seen wire.Observed
 	if err = wire.Write(conn, hello); err == nil {
@@ -44,9 +55,9 @@ func (c *Client) Sample(ctx context.Context, attempt wire.AttemptID, dial func(c
 	}
 	if err != nil {
 		abort(conn)
-		return nil, err
+		return nil, netip.AddrPort{}, err
 	}
-	return conn, nil
+	return conn, seen.Endpoint.AddrPort(), nil
 }
 
 // sampleAsked passes the server's wish on.

@@ -954,6 +954,110 @@ func (StreamAnswer_Code) EnumDescriptor() ([]byte, []int) {
 	return file_bodkin_proto_rawDescGZIP(), []int{34, 0}
 }
 
+type Further_Fresh int32
+
+const (
+	Further_FRESH_UNSPECIFIED Further_Fresh = 0 // both leave from their usual port
+	Further_FRESH_ASKER       Further_Fresh = 1 // the asker leaves from a new one, since the four-tuple of the usual ones is taken
+	Further_FRESH_ASKED       Further_Fresh = 2
+)
+
+// Enum value maps for Further_Fresh.
+var (
+	Further_Fresh_name = map[int32]string{
+		0: "FRESH_UNSPECIFIED",
+		1: "FRESH_ASKER",
+		2: "FRESH_ASKED",
+	}
+	Further_Fresh_value = map[string]int32{
+		"FRESH_UNSPECIFIED": 0,
+		"FRESH_ASKER":       1,
+		"FRESH_ASKED":       2,
+	}
+)
+
+func (x Further_Fresh) Enum() *Further_Fresh {
+	p := new(Further_Fresh)
+	*p = x
+	return p
+}
+
+func (x Further_Fresh) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Further_Fresh) Descriptor() protoreflect.EnumDescriptor {
+	return file_bodkin_proto_enumTypes[17].Descriptor()
+}
+
+func (Further_Fresh) Type() protoreflect.EnumType {
+	return &file_bodkin_proto_enumTypes[17]
+}
+
+func (x Further_Fresh) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Further_Fresh.Descriptor instead.
+func (Further_Fresh) EnumDescriptor() ([]byte, []int) {
+	return file_bodkin_proto_rawDescGZIP(), []int{36, 0}
+}
+
+type Reply_Code int32
+
+const (
+	Reply_CODE_UNSPECIFIED Reply_Code = 0
+	Reply_CODE_BEGUN       Reply_Code = 1 // the attempt runs
+	Reply_CODE_REFUSED     Reply_Code = 2 // not by this node, or not in this way
+	Reply_CODE_LIMITED     Reply_Code = 3 // too many at once, or too often
+	Reply_CODE_NOT_HERE    Reply_Code = 4 // of a Call: no session with that node
+)
+
+// Enum value maps for Reply_Code.
+var (
+	Reply_Code_name = map[int32]string{
+		0: "CODE_UNSPECIFIED",
+		1: "CODE_BEGUN",
+		2: "CODE_REFUSED",
+		3: "CODE_LIMITED",
+		4: "CODE_NOT_HERE",
+	}
+	Reply_Code_value = map[string]int32{
+		"CODE_UNSPECIFIED": 0,
+		"CODE_BEGUN":       1,
+		"CODE_REFUSED":     2,
+		"CODE_LIMITED":     3,
+		"CODE_NOT_HERE":    4,
+	}
+)
+
+func (x Reply_Code) Enum() *Reply_Code {
+	p := new(Reply_Code)
+	*p = x
+	return p
+}
+
+func (x Reply_Code) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Reply_Code) Descriptor() protoreflect.EnumDescriptor {
+	return file_bodkin_proto_enumTypes[18].Descriptor()
+}
+
+func (Reply_Code) Type() protoreflect.EnumType {
+	return &file_bodkin_proto_enumTypes[18]
+}
+
+func (x Reply_Code) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Reply_Code.Descriptor instead.
+func (Reply_Code) EnumDescriptor() ([]byte, []int) {
+	return file_bodkin_proto_rawDescGZIP(), []int{40, 0}
+}
+
 // Endpoint is a TCP transport address.
 type Endpoint struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3580,6 +3684,442 @@ func (x *StreamAnswer) GetReason() string {
 	return ""
 }
 
+// Ask is the first message on a control stream.
+type Ask struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Body:
+	//
+	//	*Ask_Further
+	//	*Ask_Call
+	//	*Ask_Called
+	Body          isAsk_Body `protobuf_oneof:"body"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Ask) Reset() {
+	*x = Ask{}
+	mi := &file_bodkin_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Ask) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Ask) ProtoMessage() {}
+
+func (x *Ask) ProtoReflect() protoreflect.Message {
+	mi := &file_bodkin_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Ask.ProtoReflect.Descriptor instead.
+func (*Ask) Descriptor() ([]byte, []int) {
+	return file_bodkin_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *Ask) GetBody() isAsk_Body {
+	if x != nil {
+		return x.Body
+	}
+	return nil
+}
+
+func (x *Ask) GetFurther() *Further {
+	if x != nil {
+		if x, ok := x.Body.(*Ask_Further); ok {
+			return x.Further
+		}
+	}
+	return nil
+}
+
+func (x *Ask) GetCall() *Call {
+	if x != nil {
+		if x, ok := x.Body.(*Ask_Call); ok {
+			return x.Call
+		}
+	}
+	return nil
+}
+
+func (x *Ask) GetCalled() *Called {
+	if x != nil {
+		if x, ok := x.Body.(*Ask_Called); ok {
+			return x.Called
+		}
+	}
+	return nil
+}
+
+type isAsk_Body interface {
+	isAsk_Body()
+}
+
+type Ask_Further struct {
+	Further *Further `protobuf:"bytes,1,opt,name=further,proto3,oneof"` // one more connection between the two
+}
+
+type Ask_Call struct {
+	Call *Call `protobuf:"bytes,2,opt,name=call,proto3,oneof"` // to a peer of both: introduce me to another
+}
+
+type Ask_Called struct {
+	Called *Called `protobuf:"bytes,3,opt,name=called,proto3,oneof"` // from a peer of both: another wants you
+}
+
+func (*Ask_Further) isAsk_Body() {}
+
+func (*Ask_Call) isAsk_Body() {}
+
+func (*Ask_Called) isAsk_Body() {}
+
+// Further asks for an attempt that no server introduces, to connect the two nodes once more. Who asks is the dialer.
+type Further struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Attempt       []byte                 `protobuf:"bytes,1,opt,name=attempt,proto3" json:"attempt,omitempty"` // 16, random
+	Fresh         Further_Fresh          `protobuf:"varint,2,opt,name=fresh,proto3,enum=bodkin.wire.v1.Further_Fresh" json:"fresh,omitempty"`
+	Half          *Half                  `protobuf:"bytes,3,opt,name=half,proto3" json:"half,omitempty"`                 // the asker's
+	RttUs         uint32                 `protobuf:"varint,4,opt,name=rtt_us,json=rttUs,proto3" json:"rtt_us,omitempty"` // the round trip of question and answer as the asker knows it, at most 2 s; 0: unknown
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Further) Reset() {
+	*x = Further{}
+	mi := &file_bodkin_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Further) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Further) ProtoMessage() {}
+
+func (x *Further) ProtoReflect() protoreflect.Message {
+	mi := &file_bodkin_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Further.ProtoReflect.Descriptor instead.
+func (*Further) Descriptor() ([]byte, []int) {
+	return file_bodkin_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *Further) GetAttempt() []byte {
+	if x != nil {
+		return x.Attempt
+	}
+	return nil
+}
+
+func (x *Further) GetFresh() Further_Fresh {
+	if x != nil {
+		return x.Fresh
+	}
+	return Further_FRESH_UNSPECIFIED
+}
+
+func (x *Further) GetHalf() *Half {
+	if x != nil {
+		return x.Half
+	}
+	return nil
+}
+
+func (x *Further) GetRttUs() uint32 {
+	if x != nil {
+		return x.RttUs
+	}
+	return 0
+}
+
+// Half is what one side of an attempt tells the other, of the port that it leaves from in this attempt.
+type Half struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Candidates    []*Candidate           `protobuf:"bytes,1,rep,name=candidates,proto3" json:"candidates,omitempty"` // at most 16; host ones
+	Outside       []*Endpoint            `protobuf:"bytes,2,rep,name=outside,proto3" json:"outside,omitempty"`       // at most 4; where it is, or is likely to be, seen from outside
+	Mapped        bool                   `protobuf:"varint,3,opt,name=mapped,proto3" json:"mapped,omitempty"`        // a server has proven that a gateway forwards to it
+	Behavior      *Behavior              `protobuf:"bytes,4,opt,name=behavior,proto3" json:"behavior,omitempty"`     // of its network over IPv4, absent: unknown
+	Behavior6     *Behavior              `protobuf:"bytes,5,opt,name=behavior6,proto3" json:"behavior6,omitempty"`   // and over IPv6
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Half) Reset() {
+	*x = Half{}
+	mi := &file_bodkin_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Half) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Half) ProtoMessage() {}
+
+func (x *Half) ProtoReflect() protoreflect.Message {
+	mi := &file_bodkin_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Half.ProtoReflect.Descriptor instead.
+func (*Half) Descriptor() ([]byte, []int) {
+	return file_bodkin_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *Half) GetCandidates() []*Candidate {
+	if x != nil {
+		return x.Candidates
+	}
+	return nil
+}
+
+func (x *Half) GetOutside() []*Endpoint {
+	if x != nil {
+		return x.Outside
+	}
+	return nil
+}
+
+func (x *Half) GetMapped() bool {
+	if x != nil {
+		return x.Mapped
+	}
+	return false
+}
+
+func (x *Half) GetBehavior() *Behavior {
+	if x != nil {
+		return x.Behavior
+	}
+	return nil
+}
+
+func (x *Half) GetBehavior6() *Behavior {
+	if x != nil {
+		return x.Behavior6
+	}
+	return nil
+}
+
+// Call asks a common peer for an introduction.
+type Call struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          []byte                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`     // 32, who is wanted
+	Sealed        []byte                 `protobuf:"bytes,2,opt,name=sealed,proto3" json:"sealed,omitempty"` // at most 2048; a Further, sealed as profiles are
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Call) Reset() {
+	*x = Call{}
+	mi := &file_bodkin_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Call) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Call) ProtoMessage() {}
+
+func (x *Call) ProtoReflect() protoreflect.Message {
+	mi := &file_bodkin_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Call.ProtoReflect.Descriptor instead.
+func (*Call) Descriptor() ([]byte, []int) {
+	return file_bodkin_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *Call) GetNode() []byte {
+	if x != nil {
+		return x.Node
+	}
+	return nil
+}
+
+func (x *Call) GetSealed() []byte {
+	if x != nil {
+		return x.Sealed
+	}
+	return nil
+}
+
+// Called is a common peer's introduction.
+type Called struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          []byte                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`                 // 32, who asks
+	Sealed        []byte                 `protobuf:"bytes,2,opt,name=sealed,proto3" json:"sealed,omitempty"`             // at most 2048; its Further
+	Observed      *Endpoint              `protobuf:"bytes,3,opt,name=observed,proto3" json:"observed,omitempty"`         // where the common peer sees it
+	RttUs         uint32                 `protobuf:"varint,4,opt,name=rtt_us,json=rttUs,proto3" json:"rtt_us,omitempty"` // the round trip between the two, at most 2 s; 0: unknown
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Called) Reset() {
+	*x = Called{}
+	mi := &file_bodkin_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Called) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Called) ProtoMessage() {}
+
+func (x *Called) ProtoReflect() protoreflect.Message {
+	mi := &file_bodkin_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Called.ProtoReflect.Descriptor instead.
+func (*Called) Descriptor() ([]byte, []int) {
+	return file_bodkin_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *Called) GetNode() []byte {
+	if x != nil {
+		return x.Node
+	}
+	return nil
+}
+
+func (x *Called) GetSealed() []byte {
+	if x != nil {
+		return x.Sealed
+	}
+	return nil
+}
+
+func (x *Called) GetObserved() *Endpoint {
+	if x != nil {
+		return x.Observed
+	}
+	return nil
+}
+
+func (x *Called) GetRttUs() uint32 {
+	if x != nil {
+		return x.RttUs
+	}
+	return 0
+}
+
+// Reply answers an Ask.
+type Reply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Code          Reply_Code             `protobuf:"varint,1,opt,name=code,proto3,enum=bodkin.wire.v1.Reply_Code" json:"code,omitempty"`
+	Half          *Half                  `protobuf:"bytes,2,opt,name=half,proto3" json:"half,omitempty"`         // of a Further that has begun: the side that was asked
+	Sealed        []byte                 `protobuf:"bytes,3,opt,name=sealed,proto3" json:"sealed,omitempty"`     // at most 2048; of a Call or Called that has begun: the same, sealed
+	Observed      *Endpoint              `protobuf:"bytes,4,opt,name=observed,proto3" json:"observed,omitempty"` // of a Call that has begun: where the common peer sees the node that was called
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reply) Reset() {
+	*x = Reply{}
+	mi := &file_bodkin_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reply) ProtoMessage() {}
+
+func (x *Reply) ProtoReflect() protoreflect.Message {
+	mi := &file_bodkin_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reply.ProtoReflect.Descriptor instead.
+func (*Reply) Descriptor() ([]byte, []int) {
+	return file_bodkin_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *Reply) GetCode() Reply_Code {
+	if x != nil {
+		return x.Code
+	}
+	return Reply_CODE_UNSPECIFIED
+}
+
+func (x *Reply) GetHalf() *Half {
+	if x != nil {
+		return x.Half
+	}
+	return nil
+}
+
+func (x *Reply) GetSealed() []byte {
+	if x != nil {
+		return x.Sealed
+	}
+	return nil
+}
+
+func (x *Reply) GetObserved() *Endpoint {
+	if x != nil {
+		return x.Observed
+	}
+	return nil
+}
+
 var File_bodkin_proto protoreflect.FileDescriptor
 
 const file_bodkin_proto_rawDesc = "" +
@@ -3814,7 +4354,49 @@ const file_bodkin_proto_rawDesc = "" +
 	"\rCODE_ACCEPTED\x10\x01\x12\x13\n" +
 	"\x0fCODE_NO_SERVICE\x10\x02\x12\x10\n" +
 	"\fCODE_REFUSED\x10\x03\x12\r\n" +
-	"\tCODE_BUSY\x10\x04*\xa4\x01\n" +
+	"\tCODE_BUSY\x10\x04\"\xa0\x01\n" +
+	"\x03Ask\x123\n" +
+	"\afurther\x18\x01 \x01(\v2\x17.bodkin.wire.v1.FurtherH\x00R\afurther\x12*\n" +
+	"\x04call\x18\x02 \x01(\v2\x14.bodkin.wire.v1.CallH\x00R\x04call\x120\n" +
+	"\x06called\x18\x03 \x01(\v2\x16.bodkin.wire.v1.CalledH\x00R\x06calledB\x06\n" +
+	"\x04body\"\xdb\x01\n" +
+	"\aFurther\x12\x18\n" +
+	"\aattempt\x18\x01 \x01(\fR\aattempt\x123\n" +
+	"\x05fresh\x18\x02 \x01(\x0e2\x1d.bodkin.wire.v1.Further.FreshR\x05fresh\x12(\n" +
+	"\x04half\x18\x03 \x01(\v2\x14.bodkin.wire.v1.HalfR\x04half\x12\x15\n" +
+	"\x06rtt_us\x18\x04 \x01(\rR\x05rttUs\"@\n" +
+	"\x05Fresh\x12\x15\n" +
+	"\x11FRESH_UNSPECIFIED\x10\x00\x12\x0f\n" +
+	"\vFRESH_ASKER\x10\x01\x12\x0f\n" +
+	"\vFRESH_ASKED\x10\x02\"\xfb\x01\n" +
+	"\x04Half\x129\n" +
+	"\n" +
+	"candidates\x18\x01 \x03(\v2\x19.bodkin.wire.v1.CandidateR\n" +
+	"candidates\x122\n" +
+	"\aoutside\x18\x02 \x03(\v2\x18.bodkin.wire.v1.EndpointR\aoutside\x12\x16\n" +
+	"\x06mapped\x18\x03 \x01(\bR\x06mapped\x124\n" +
+	"\bbehavior\x18\x04 \x01(\v2\x18.bodkin.wire.v1.BehaviorR\bbehavior\x126\n" +
+	"\tbehavior6\x18\x05 \x01(\v2\x18.bodkin.wire.v1.BehaviorR\tbehavior6\"2\n" +
+	"\x04Call\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\fR\x04node\x12\x16\n" +
+	"\x06sealed\x18\x02 \x01(\fR\x06sealed\"\x81\x01\n" +
+	"\x06Called\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\fR\x04node\x12\x16\n" +
+	"\x06sealed\x18\x02 \x01(\fR\x06sealed\x124\n" +
+	"\bobserved\x18\x03 \x01(\v2\x18.bodkin.wire.v1.EndpointR\bobserved\x12\x15\n" +
+	"\x06rtt_us\x18\x04 \x01(\rR\x05rttUs\"\x94\x02\n" +
+	"\x05Reply\x12.\n" +
+	"\x04code\x18\x01 \x01(\x0e2\x1a.bodkin.wire.v1.Reply.CodeR\x04code\x12(\n" +
+	"\x04half\x18\x02 \x01(\v2\x14.bodkin.wire.v1.HalfR\x04half\x12\x16\n" +
+	"\x06sealed\x18\x03 \x01(\fR\x06sealed\x124\n" +
+	"\bobserved\x18\x04 \x01(\v2\x18.bodkin.wire.v1.EndpointR\bobserved\"c\n" +
+	"\x04Code\x12\x14\n" +
+	"\x10CODE_UNSPECIFIED\x10\x00\x12\x0e\n" +
+	"\n" +
+	"CODE_BEGUN\x10\x01\x12\x10\n" +
+	"\fCODE_REFUSED\x10\x02\x12\x10\n" +
+	"\fCODE_LIMITED\x10\x03\x12\x11\n" +
+	"\rCODE_NOT_HERE\x10\x04*\xa4\x01\n" +
 	"\rCandidateType\x12\x1e\n" +
 	"\x1aCANDIDATE_TYPE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13CANDIDATE_TYPE_HOST\x10\x01\x12\x19\n" +
@@ -3894,8 +4476,8 @@ func file_bodkin_proto_rawDescGZIP() []byte {
 	return file_bodkin_proto_rawDescData
 }
 
-var file_bodkin_proto_enumTypes = make([]protoimpl.EnumInfo, 17)
-var file_bodkin_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_bodkin_proto_enumTypes = make([]protoimpl.EnumInfo, 19)
+var file_bodkin_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_bodkin_proto_goTypes = []any{
 	(CandidateType)(0),      // 0: bodkin.wire.v1.CandidateType
 	(Dependence)(0),         // 1: bodkin.wire.v1.Dependence
@@ -3914,110 +4496,131 @@ var file_bodkin_proto_goTypes = []any{
 	(AttemptOver_Reason)(0), // 14: bodkin.wire.v1.AttemptOver.Reason
 	(Presence_Kind)(0),      // 15: bodkin.wire.v1.Presence.Kind
 	(StreamAnswer_Code)(0),  // 16: bodkin.wire.v1.StreamAnswer.Code
-	(*Endpoint)(nil),        // 17: bodkin.wire.v1.Endpoint
-	(*Candidate)(nil),       // 18: bodkin.wire.v1.Candidate
-	(*Profile)(nil),         // 19: bodkin.wire.v1.Profile
-	(*ClientMessage)(nil),   // 20: bodkin.wire.v1.ClientMessage
-	(*Register)(nil),        // 21: bodkin.wire.v1.Register
-	(*Behavior)(nil),        // 22: bodkin.wire.v1.Behavior
-	(*Dial)(nil),            // 23: bodkin.wire.v1.Dial
-	(*Report)(nil),          // 24: bodkin.wire.v1.Report
-	(*PairFailure)(nil),     // 25: bodkin.wire.v1.PairFailure
-	(*Finished)(nil),        // 26: bodkin.wire.v1.Finished
-	(*Ping)(nil),            // 27: bodkin.wire.v1.Ping
-	(*Watch)(nil),           // 28: bodkin.wire.v1.Watch
-	(*Mapped)(nil),          // 29: bodkin.wire.v1.Mapped
-	(*DialBack)(nil),        // 30: bodkin.wire.v1.DialBack
-	(*ServerMessage)(nil),   // 31: bodkin.wire.v1.ServerMessage
-	(*Sample)(nil),          // 32: bodkin.wire.v1.Sample
-	(*DialledBack)(nil),     // 33: bodkin.wire.v1.DialledBack
-	(*DialBackTry)(nil),     // 34: bodkin.wire.v1.DialBackTry
-	(*MappedProof)(nil),     // 35: bodkin.wire.v1.MappedProof
-	(*Welcome)(nil),         // 36: bodkin.wire.v1.Welcome
-	(*Refused)(nil),         // 37: bodkin.wire.v1.Refused
-	(*Observed)(nil),        // 38: bodkin.wire.v1.Observed
-	(*Introduction)(nil),    // 39: bodkin.wire.v1.Introduction
-	(*RelayOffer)(nil),      // 40: bodkin.wire.v1.RelayOffer
-	(*RelayOver)(nil),       // 41: bodkin.wire.v1.RelayOver
-	(*DialFailed)(nil),      // 42: bodkin.wire.v1.DialFailed
-	(*AttemptOver)(nil),     // 43: bodkin.wire.v1.AttemptOver
-	(*Presence)(nil),        // 44: bodkin.wire.v1.Presence
-	(*SnapshotBegin)(nil),   // 45: bodkin.wire.v1.SnapshotBegin
-	(*SnapshotEnd)(nil),     // 46: bodkin.wire.v1.SnapshotEnd
-	(*Pong)(nil),            // 47: bodkin.wire.v1.Pong
-	(*HoleHello)(nil),       // 48: bodkin.wire.v1.HoleHello
-	(*Nominate)(nil),        // 49: bodkin.wire.v1.Nominate
-	(*StreamOpen)(nil),      // 50: bodkin.wire.v1.StreamOpen
-	(*StreamAnswer)(nil),    // 51: bodkin.wire.v1.StreamAnswer
+	(Further_Fresh)(0),      // 17: bodkin.wire.v1.Further.Fresh
+	(Reply_Code)(0),         // 18: bodkin.wire.v1.Reply.Code
+	(*Endpoint)(nil),        // 19: bodkin.wire.v1.Endpoint
+	(*Candidate)(nil),       // 20: bodkin.wire.v1.Candidate
+	(*Profile)(nil),         // 21: bodkin.wire.v1.Profile
+	(*ClientMessage)(nil),   // 22: bodkin.wire.v1.ClientMessage
+	(*Register)(nil),        // 23: bodkin.wire.v1.Register
+	(*Behavior)(nil),        // 24: bodkin.wire.v1.Behavior
+	(*Dial)(nil),            // 25: bodkin.wire.v1.Dial
+	(*Report)(nil),          // 26: bodkin.wire.v1.Report
+	(*PairFailure)(nil),     // 27: bodkin.wire.v1.PairFailure
+	(*Finished)(nil),        // 28: bodkin.wire.v1.Finished
+	(*Ping)(nil),            // 29: bodkin.wire.v1.Ping
+	(*Watch)(nil),           // 30: bodkin.wire.v1.Watch
+	(*Mapped)(nil),          // 31: bodkin.wire.v1.Mapped
+	(*DialBack)(nil),        // 32: bodkin.wire.v1.DialBack
+	(*ServerMessage)(nil),   // 33: bodkin.wire.v1.ServerMessage
+	(*Sample)(nil),          // 34: bodkin.wire.v1.Sample
+	(*DialledBack)(nil),     // 35: bodkin.wire.v1.DialledBack
+	(*DialBackTry)(nil),     // 36: bodkin.wire.v1.DialBackTry
+	(*MappedProof)(nil),     // 37: bodkin.wire.v1.MappedProof
+	(*Welcome)(nil),         // 38: bodkin.wire.v1.Welcome
+	(*Refused)(nil),         // 39: bodkin.wire.v1.Refused
+	(*Observed)(nil),        // 40: bodkin.wire.v1.Observed
+	(*Introduction)(nil),    // 41: bodkin.wire.v1.Introduction
+	(*RelayOffer)(nil),      // 42: bodkin.wire.v1.RelayOffer
+	(*RelayOver)(nil),       // 43: bodkin.wire.v1.RelayOver
+	(*DialFailed)(nil),      // 44: bodkin.wire.v1.DialFailed
+	(*AttemptOver)(nil),     // 45: bodkin.wire.v1.AttemptOver
+	(*Presence)(nil),        // 46: bodkin.wire.v1.Presence
+	(*SnapshotBegin)(nil),   // 47: bodkin.wire.v1.SnapshotBegin
+	(*SnapshotEnd)(nil),     // 48: bodkin.wire.v1.SnapshotEnd
+	(*Pong)(nil),            // 49: bodkin.wire.v1.Pong
+	(*HoleHello)(nil),       // 50: bodkin.wire.v1.HoleHello
+	(*Nominate)(nil),        // 51: bodkin.wire.v1.Nominate
+	(*StreamOpen)(nil),      // 52: bodkin.wire.v1.StreamOpen
+	(*StreamAnswer)(nil),    // 53: bodkin.wire.v1.StreamAnswer
+	(*Ask)(nil),             // 54: bodkin.wire.v1.Ask
+	(*Further)(nil),         // 55: bodkin.wire.v1.Further
+	(*Half)(nil),            // 56: bodkin.wire.v1.Half
+	(*Call)(nil),            // 57: bodkin.wire.v1.Call
+	(*Called)(nil),          // 58: bodkin.wire.v1.Called
+	(*Reply)(nil),           // 59: bodkin.wire.v1.Reply
 }
 var file_bodkin_proto_depIdxs = []int32{
 	0,  // 0: bodkin.wire.v1.Candidate.type:type_name -> bodkin.wire.v1.CandidateType
-	17, // 1: bodkin.wire.v1.Candidate.endpoint:type_name -> bodkin.wire.v1.Endpoint
-	18, // 2: bodkin.wire.v1.Profile.candidates:type_name -> bodkin.wire.v1.Candidate
-	21, // 3: bodkin.wire.v1.ClientMessage.register:type_name -> bodkin.wire.v1.Register
-	23, // 4: bodkin.wire.v1.ClientMessage.dial:type_name -> bodkin.wire.v1.Dial
-	24, // 5: bodkin.wire.v1.ClientMessage.report:type_name -> bodkin.wire.v1.Report
-	26, // 6: bodkin.wire.v1.ClientMessage.finished:type_name -> bodkin.wire.v1.Finished
-	27, // 7: bodkin.wire.v1.ClientMessage.ping:type_name -> bodkin.wire.v1.Ping
-	28, // 8: bodkin.wire.v1.ClientMessage.watch:type_name -> bodkin.wire.v1.Watch
-	29, // 9: bodkin.wire.v1.ClientMessage.mapped:type_name -> bodkin.wire.v1.Mapped
-	30, // 10: bodkin.wire.v1.ClientMessage.dial_back:type_name -> bodkin.wire.v1.DialBack
+	19, // 1: bodkin.wire.v1.Candidate.endpoint:type_name -> bodkin.wire.v1.Endpoint
+	20, // 2: bodkin.wire.v1.Profile.candidates:type_name -> bodkin.wire.v1.Candidate
+	23, // 3: bodkin.wire.v1.ClientMessage.register:type_name -> bodkin.wire.v1.Register
+	25, // 4: bodkin.wire.v1.ClientMessage.dial:type_name -> bodkin.wire.v1.Dial
+	26, // 5: bodkin.wire.v1.ClientMessage.report:type_name -> bodkin.wire.v1.Report
+	28, // 6: bodkin.wire.v1.ClientMessage.finished:type_name -> bodkin.wire.v1.Finished
+	29, // 7: bodkin.wire.v1.ClientMessage.ping:type_name -> bodkin.wire.v1.Ping
+	30, // 8: bodkin.wire.v1.ClientMessage.watch:type_name -> bodkin.wire.v1.Watch
+	31, // 9: bodkin.wire.v1.ClientMessage.mapped:type_name -> bodkin.wire.v1.Mapped
+	32, // 10: bodkin.wire.v1.ClientMessage.dial_back:type_name -> bodkin.wire.v1.DialBack
 	7,  // 11: bodkin.wire.v1.Register.port_reuse:type_name -> bodkin.wire.v1.PortReuse
 	6,  // 12: bodkin.wire.v1.Register.relay:type_name -> bodkin.wire.v1.RelayPolicy
-	22, // 13: bodkin.wire.v1.Register.behavior:type_name -> bodkin.wire.v1.Behavior
-	22, // 14: bodkin.wire.v1.Register.behavior6:type_name -> bodkin.wire.v1.Behavior
+	24, // 13: bodkin.wire.v1.Register.behavior:type_name -> bodkin.wire.v1.Behavior
+	24, // 14: bodkin.wire.v1.Register.behavior6:type_name -> bodkin.wire.v1.Behavior
 	1,  // 15: bodkin.wire.v1.Behavior.mapping:type_name -> bodkin.wire.v1.Dependence
 	1,  // 16: bodkin.wire.v1.Behavior.filtering:type_name -> bodkin.wire.v1.Dependence
 	2,  // 17: bodkin.wire.v1.Behavior.unsolicited:type_name -> bodkin.wire.v1.UnsolicitedAnswer
 	3,  // 18: bodkin.wire.v1.Behavior.allocation:type_name -> bodkin.wire.v1.PortAllocation
-	17, // 19: bodkin.wire.v1.Behavior.last:type_name -> bodkin.wire.v1.Endpoint
+	19, // 19: bodkin.wire.v1.Behavior.last:type_name -> bodkin.wire.v1.Endpoint
 	4,  // 20: bodkin.wire.v1.Behavior.pooling:type_name -> bodkin.wire.v1.PortPooling
 	5,  // 21: bodkin.wire.v1.Behavior.hairpin:type_name -> bodkin.wire.v1.Ternary
-	25, // 22: bodkin.wire.v1.Report.failures:type_name -> bodkin.wire.v1.PairFailure
-	17, // 23: bodkin.wire.v1.PairFailure.remote:type_name -> bodkin.wire.v1.Endpoint
+	27, // 22: bodkin.wire.v1.Report.failures:type_name -> bodkin.wire.v1.PairFailure
+	19, // 23: bodkin.wire.v1.PairFailure.remote:type_name -> bodkin.wire.v1.Endpoint
 	8,  // 24: bodkin.wire.v1.PairFailure.kind:type_name -> bodkin.wire.v1.FailureKind
-	17, // 25: bodkin.wire.v1.Mapped.endpoint:type_name -> bodkin.wire.v1.Endpoint
-	36, // 26: bodkin.wire.v1.ServerMessage.welcome:type_name -> bodkin.wire.v1.Welcome
-	37, // 27: bodkin.wire.v1.ServerMessage.refused:type_name -> bodkin.wire.v1.Refused
-	38, // 28: bodkin.wire.v1.ServerMessage.observed:type_name -> bodkin.wire.v1.Observed
-	39, // 29: bodkin.wire.v1.ServerMessage.introduction:type_name -> bodkin.wire.v1.Introduction
-	42, // 30: bodkin.wire.v1.ServerMessage.dial_failed:type_name -> bodkin.wire.v1.DialFailed
-	43, // 31: bodkin.wire.v1.ServerMessage.attempt_over:type_name -> bodkin.wire.v1.AttemptOver
-	44, // 32: bodkin.wire.v1.ServerMessage.presence:type_name -> bodkin.wire.v1.Presence
-	46, // 33: bodkin.wire.v1.ServerMessage.snapshot_end:type_name -> bodkin.wire.v1.SnapshotEnd
-	47, // 34: bodkin.wire.v1.ServerMessage.pong:type_name -> bodkin.wire.v1.Pong
-	45, // 35: bodkin.wire.v1.ServerMessage.snapshot_begin:type_name -> bodkin.wire.v1.SnapshotBegin
-	35, // 36: bodkin.wire.v1.ServerMessage.mapped_proof:type_name -> bodkin.wire.v1.MappedProof
-	41, // 37: bodkin.wire.v1.ServerMessage.relay_over:type_name -> bodkin.wire.v1.RelayOver
-	33, // 38: bodkin.wire.v1.ServerMessage.dialled_back:type_name -> bodkin.wire.v1.DialledBack
-	32, // 39: bodkin.wire.v1.ServerMessage.sample:type_name -> bodkin.wire.v1.Sample
-	34, // 40: bodkin.wire.v1.DialledBack.tries:type_name -> bodkin.wire.v1.DialBackTry
-	17, // 41: bodkin.wire.v1.DialBackTry.to:type_name -> bodkin.wire.v1.Endpoint
+	19, // 25: bodkin.wire.v1.Mapped.endpoint:type_name -> bodkin.wire.v1.Endpoint
+	38, // 26: bodkin.wire.v1.ServerMessage.welcome:type_name -> bodkin.wire.v1.Welcome
+	39, // 27: bodkin.wire.v1.ServerMessage.refused:type_name -> bodkin.wire.v1.Refused
+	40, // 28: bodkin.wire.v1.ServerMessage.observed:type_name -> bodkin.wire.v1.Observed
+	41, // 29: bodkin.wire.v1.ServerMessage.introduction:type_name -> bodkin.wire.v1.Introduction
+	44, // 30: bodkin.wire.v1.ServerMessage.dial_failed:type_name -> bodkin.wire.v1.DialFailed
+	45, // 31: bodkin.wire.v1.ServerMessage.attempt_over:type_name -> bodkin.wire.v1.AttemptOver
+	46, // 32: bodkin.wire.v1.ServerMessage.presence:type_name -> bodkin.wire.v1.Presence
+	48, // 33: bodkin.wire.v1.ServerMessage.snapshot_end:type_name -> bodkin.wire.v1.SnapshotEnd
+	49, // 34: bodkin.wire.v1.ServerMessage.pong:type_name -> bodkin.wire.v1.Pong
+	47, // 35: bodkin.wire.v1.ServerMessage.snapshot_begin:type_name -> bodkin.wire.v1.SnapshotBegin
+	37, // 36: bodkin.wire.v1.ServerMessage.mapped_proof:type_name -> bodkin.wire.v1.MappedProof
+	43, // 37: bodkin.wire.v1.ServerMessage.relay_over:type_name -> bodkin.wire.v1.RelayOver
+	35, // 38: bodkin.wire.v1.ServerMessage.dialled_back:type_name -> bodkin.wire.v1.DialledBack
+	34, // 39: bodkin.wire.v1.ServerMessage.sample:type_name -> bodkin.wire.v1.Sample
+	36, // 40: bodkin.wire.v1.DialledBack.tries:type_name -> bodkin.wire.v1.DialBackTry
+	19, // 41: bodkin.wire.v1.DialBackTry.to:type_name -> bodkin.wire.v1.Endpoint
 	2,  // 42: bodkin.wire.v1.DialBackTry.answer:type_name -> bodkin.wire.v1.UnsolicitedAnswer
-	17, // 43: bodkin.wire.v1.MappedProof.endpoint:type_name -> bodkin.wire.v1.Endpoint
+	19, // 43: bodkin.wire.v1.MappedProof.endpoint:type_name -> bodkin.wire.v1.Endpoint
 	11, // 44: bodkin.wire.v1.MappedProof.code:type_name -> bodkin.wire.v1.MappedProof.Code
-	17, // 45: bodkin.wire.v1.Welcome.observed:type_name -> bodkin.wire.v1.Endpoint
-	17, // 46: bodkin.wire.v1.Welcome.holes:type_name -> bodkin.wire.v1.Endpoint
+	19, // 45: bodkin.wire.v1.Welcome.observed:type_name -> bodkin.wire.v1.Endpoint
+	19, // 46: bodkin.wire.v1.Welcome.holes:type_name -> bodkin.wire.v1.Endpoint
 	12, // 47: bodkin.wire.v1.Refused.code:type_name -> bodkin.wire.v1.Refused.Code
-	17, // 48: bodkin.wire.v1.Observed.endpoint:type_name -> bodkin.wire.v1.Endpoint
+	19, // 48: bodkin.wire.v1.Observed.endpoint:type_name -> bodkin.wire.v1.Endpoint
 	9,  // 49: bodkin.wire.v1.Introduction.role:type_name -> bodkin.wire.v1.Role
-	17, // 50: bodkin.wire.v1.Introduction.observed:type_name -> bodkin.wire.v1.Endpoint
-	17, // 51: bodkin.wire.v1.Introduction.mapped:type_name -> bodkin.wire.v1.Endpoint
-	40, // 52: bodkin.wire.v1.Introduction.relay:type_name -> bodkin.wire.v1.RelayOffer
-	22, // 53: bodkin.wire.v1.Introduction.behavior:type_name -> bodkin.wire.v1.Behavior
-	22, // 54: bodkin.wire.v1.Introduction.behavior6:type_name -> bodkin.wire.v1.Behavior
-	17, // 55: bodkin.wire.v1.Introduction.sample:type_name -> bodkin.wire.v1.Endpoint
-	17, // 56: bodkin.wire.v1.Introduction.fresh:type_name -> bodkin.wire.v1.Endpoint
+	19, // 50: bodkin.wire.v1.Introduction.observed:type_name -> bodkin.wire.v1.Endpoint
+	19, // 51: bodkin.wire.v1.Introduction.mapped:type_name -> bodkin.wire.v1.Endpoint
+	42, // 52: bodkin.wire.v1.Introduction.relay:type_name -> bodkin.wire.v1.RelayOffer
+	24, // 53: bodkin.wire.v1.Introduction.behavior:type_name -> bodkin.wire.v1.Behavior
+	24, // 54: bodkin.wire.v1.Introduction.behavior6:type_name -> bodkin.wire.v1.Behavior
+	19, // 55: bodkin.wire.v1.Introduction.sample:type_name -> bodkin.wire.v1.Endpoint
+	19, // 56: bodkin.wire.v1.Introduction.fresh:type_name -> bodkin.wire.v1.Endpoint
 	10, // 57: bodkin.wire.v1.RelayOver.status:type_name -> bodkin.wire.v1.RelayStatus
 	13, // 58: bodkin.wire.v1.DialFailed.code:type_name -> bodkin.wire.v1.DialFailed.Code
 	14, // 59: bodkin.wire.v1.AttemptOver.reason:type_name -> bodkin.wire.v1.AttemptOver.Reason
 	15, // 60: bodkin.wire.v1.Presence.kind:type_name -> bodkin.wire.v1.Presence.Kind
 	16, // 61: bodkin.wire.v1.StreamAnswer.code:type_name -> bodkin.wire.v1.StreamAnswer.Code
-	62, // [62:62] is the sub-list for method output_type
-	62, // [62:62] is the sub-list for method input_type
-	62, // [62:62] is the sub-list for extension type_name
-	62, // [62:62] is the sub-list for extension extendee
-	0,  // [0:62] is the sub-list for field type_name
+	55, // 62: bodkin.wire.v1.Ask.further:type_name -> bodkin.wire.v1.Further
+	57, // 63: bodkin.wire.v1.Ask.call:type_name -> bodkin.wire.v1.Call
+	58, // 64: bodkin.wire.v1.Ask.called:type_name -> bodkin.wire.v1.Called
+	17, // 65: bodkin.wire.v1.Further.fresh:type_name -> bodkin.wire.v1.Further.Fresh
+	56, // 66: bodkin.wire.v1.Further.half:type_name -> bodkin.wire.v1.Half
+	20, // 67: bodkin.wire.v1.Half.candidates:type_name -> bodkin.wire.v1.Candidate
+	19, // 68: bodkin.wire.v1.Half.outside:type_name -> bodkin.wire.v1.Endpoint
+	24, // 69: bodkin.wire.v1.Half.behavior:type_name -> bodkin.wire.v1.Behavior
+	24, // 70: bodkin.wire.v1.Half.behavior6:type_name -> bodkin.wire.v1.Behavior
+	19, // 71: bodkin.wire.v1.Called.observed:type_name -> bodkin.wire.v1.Endpoint
+	18, // 72: bodkin.wire.v1.Reply.code:type_name -> bodkin.wire.v1.Reply.Code
+	56, // 73: bodkin.wire.v1.Reply.half:type_name -> bodkin.wire.v1.Half
+	19, // 74: bodkin.wire.v1.Reply.observed:type_name -> bodkin.wire.v1.Endpoint
+	75, // [75:75] is the sub-list for method output_type
+	75, // [75:75] is the sub-list for method input_type
+	75, // [75:75] is the sub-list for extension type_name
+	75, // [75:75] is the sub-list for extension extendee
+	0,  // [0:75] is the sub-list for field type_name
 }
 
 func init() { file_bodkin_proto_init() }
@@ -4055,13 +4658,18 @@ func file_bodkin_proto_init() {
 		(*ServerMessage_DialledBack)(nil),
 		(*ServerMessage_Sample)(nil),
 	}
+	file_bodkin_proto_msgTypes[35].OneofWrappers = []any{
+		(*Ask_Further)(nil),
+		(*Ask_Call)(nil),
+		(*Ask_Called)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bodkin_proto_rawDesc), len(file_bodkin_proto_rawDesc)),
-			NumEnums:      17,
-			NumMessages:   35,
+			NumEnums:      19,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -55,7 +55,22 @@ func samples() []proto.Message {
 		&Nominate{Attempt: attempt},
 		&StreamOpen{Service: "ssh"},
 		&StreamAnswer{Code: StreamAnswer_CODE_NO_SERVICE, Reason: "nobody listens"},
+		&Ask{Body: &Ask_Further{Further: further(v4, v6)}},
+		&Ask{Body: &Ask_Call{Call: &Call{Node: id, Sealed: []byte("sealed")}}},
+		&Ask{Body: &Ask_Called{Called: &Called{Node: id, Sealed: []byte("sealed"), Observed: v4, RttUs: MaxRTTMicros}}},
+		&Reply{Code: Reply_CODE_BEGUN, Half: further(v4, v6).Half},
+		&Reply{Code: Reply_CODE_BEGUN, Sealed: []byte("sealed"), Observed: v6},
+		&Reply{Code: Reply_CODE_NOT_HERE},
+		further(v4, v6),
+		further(v4, v6).Half,
 	}
+}
+
+// further is a Further with all its fields.
+func further(v4, v6 *Endpoint) *Further {
+	return &Further{Attempt: bytes.Repeat([]byte{9}, AttemptIDLen), Fresh: Further_FRESH_ASKER, RttUs: MaxRTTMicros, Half: &Half{
+		Candidates: []*Candidate{{Type: CandidateType_CANDIDATE_TYPE_HOST, Endpoint: v4}}, Outside: []*Endpoint{v4, v6}, Mapped: true,
+		Behavior: behaved(v4), Behavior6: behaved(v6)}}
 }
 
 // behaved is a Behavior with all its fields, at their limits where they have some.

@@ -27,6 +27,14 @@ func Validate(m proto.Message) error {
 		return text("stream_open.service", m.Service, 1, MaxService)
 	case *StreamAnswer:
 		return text("stream_answer.reason", m.Reason, 0, MaxText)
+	case *Ask:
+		return validateAsk(m)
+	case *Reply:
+		return validateReply(m)
+	case *Further:
+		return validateFurther(m)
+	case *Half:
+		return half(m)
 	}
 	return malformed("%T is not a message of its own", m)
 }

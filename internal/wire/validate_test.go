@@ -34,6 +34,12 @@ func TestEachLimitIsEnforced(t *testing.T) {
 		panic("no welcome among the samples")
 	}
 	bad := &Endpoint{Ip: []byte{1, 2, 3}, Port: 1}
+	good := NewEndpoint(netip.MustParseAddrPort("198.51.100.7:40000"))
+	asked := func(change func(*Further)) proto.Message {
+		f := further(good, good)
+		change(f)
+		return &Ask{Body: &Ask_Further{Further: f}}
+	}
 	mapped := &Endpoint{Ip: netip.MustParseAddr("::ffff:10.0.0.1").AsSlice(), Port: 1}
 	cases := map[string]proto.Message{
 		"sealed profile too long": register(func(r *Register) { r.SealedProfile = make([]byte, MaxSealedProfile+1) }),
@@ -103,6 +109,30 @@ func TestEachLimitIsEnforced(t *testing.T) {
 		"reason not UTF-8":           &StreamAnswer{Reason: "\xff"},
 		"long reason":                &StreamAnswer{Reason: strings.Repeat("a", MaxText+1)},
 		"not a frame of its own":     &Endpoint{},
+		"another of no attempt":      asked(func(f *Further) { f.Attempt = nil }),
+		"another from the future":    asked(func(f *Further) { f.Fresh = Further_FRESH_ASKED + 1 }),
+		"another without a half":     asked(func(f *Further) { f.Half = nil }),
+		"nil another":                &Ask{Body: &Ask_Further{}},
+		"another after an hour":      asked(func(f *Further) { f.RttUs = MaxRTTMicros + 1 }),
+		"half of many candidates":    asked(func(f *Further) { f.Half.Candidates = make([]*Candidate, MaxCandidates+1) }),
+		"half nowhere":               asked(func(f *Further) { f.Half.Outside[0] = bad }),
+		"half in five places":        asked(func(f *Further) { f.Half.Outside = make([]*Endpoint, MaxObserved+1) }),
+		"half with a silly step":     asked(func(f *Further) { f.Half.Behavior.Delta = MaxDelta + 1 }),
+		"half with a silly block":    asked(func(f *Further) { f.Half.Behavior6.BlockLast-- }),
+		"half with no candidate":     asked(func(f *Further) { f.Half.Candidates[0].Endpoint = nil }),
+		"call nobody":                &Ask{Body: &Ask_Call{Call: &Call{Sealed: []byte{1}}}},
+		"call with nothing":          &Ask{Body: &Ask_Call{Call: &Call{Node: make([]byte, NodeIDLen)}}},
+		"call with too much":         &Ask{Body: &Ask_Call{Call: &Call{Node: make([]byte, NodeIDLen), Sealed: make([]byte, MaxSealedProfile+1)}}},
+		"nil call":                   &Ask{Body: &Ask_Call{}},
+		"nil called":                 &Ask{Body: &Ask_Called{}},
+		"called by nobody":           &Ask{Body: &Ask_Called{Called: &Called{Sealed: []byte{1}, Observed: good}}},
+		"called with nothing":        &Ask{Body: &Ask_Called{Called: &Called{Node: make([]byte, NodeIDLen), Observed: good}}},
+		"called from nowhere":        &Ask{Body: &Ask_Called{Called: &Called{Node: make([]byte, NodeIDLen), Sealed: []byte{1}}}},
+		"called from afar": &Ask{Body: &Ask_Called{Called: &Called{Node: make([]byte, NodeIDLen), Sealed: []byte{1}, Observed: good,
+			RttUs: MaxRTTMicros + 1}}},
+		"answer with half a place": &Reply{Observed: bad},
+		"answer with a bad half":   &Reply{Half: &Half{Outside: []*Endpoint{bad}}},
+		"answer with too much":     &Reply{Sealed: make([]byte, MaxSealedProfile+1)},
 	}
 	for name, m := range cases {
 		if err := Validate(m); !errors.Is(err, ErrMalformed) {

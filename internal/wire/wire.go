@@ -36,6 +36,9 @@ const (
 	// MaxHeadStartMicros bounds RelayOffer.head_start_us: a server may not keep a node from the relay until it gives up.
 	MaxHeadStartMicros = 2_000_000
 
+	// MaxRTTMicros bounds the round trips that nodes tell each other, half of which they wait before the first SYN of an attempt.
+	MaxRTTMicros = 2_000_000
+
 	MaxDelta    = 4096    // of Behavior.delta, either way
 	MaxRate     = 100_000 // of Behavior.rate
 	MaxLifetime = 86_400  // of Behavior.lifetime_s
