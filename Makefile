@@ -33,12 +33,13 @@ fuzz:
 	  done; \
 	done
 
-# The pairs of NATs and the reconnects, again and again; bounded by SOAKCOUNT. About four minutes each. Then FAULTS random faults under streams, half
-# an hour, and 40 million steps of the line's model, a quarter of one.
+# The pairs of NATs and the reconnects, again and again; bounded by SOAKCOUNT. About four minutes each. Then 1 GiB each way through every
+# fault there is, three times each, ten minutes; FAULTS random faults under streams, half an hour; 40 million steps of the line's model, a quarter of one.
 SOAKCOUNT ?= 30
 FAULTS ?= 1000
 soak:
 	NATLAB=require go test -timeout 3h -count=$(SOAKCOUNT) -run 'TestAllPairs|TestAMapped|CannotBePunched|TestNodesBehind|TestMesh' . -runs 20
+	go run ./bench/faults -rounds 3
 	NATLAB=require go test -timeout 3h -count=1 -v -run TestStreamsGoOnThroughManyFaults . -faults $(FAULTS)
 	go test -timeout 3h -count=1 -v -run TestModel ./internal/session/line -line.steps 10000000
 

@@ -56,6 +56,7 @@ var arrows = map[string][]string{
 	// Measurements.
 	"bench/matrix":   {".", "natlab", "server"},
 	"bench/transfer": {"natlab"},
+	"bench/faults":   {".", "natlab", "server"},
 	// For readers.
 	"examples/chat": {"."},
 }

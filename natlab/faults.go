@@ -29,6 +29,19 @@ func (l *Lab) Restore(x Attachment) {
 	}
 }
 
+// CutBetween cuts the way between two attachments of one network, in both directions, and no other. All packets on it are lost, and
+// nobody is told. For what is behind NATs, it is the way between the outermost attachments that are in one network.
+func (l *Lab) CutBetween(x, y Attachment) error { return l.setCut(x, y, true) }
+
+// RestoreBetween undoes CutBetween.
+func (l *Lab) RestoreBetween(x, y Attachment) error { return l.setCut(x, y, false) }
+
+func (l *Lab) setCut(x, y Attachment, cut bool) error {
+	return l.between(x, y, func(t *table, there, back [2]*port) {
+		t.cuts[there], t.cuts[back] = cut, cut
+	})
+}
+
 // Reboot makes the NAT forget all mappings and connections at once.
 func (n *NAT) Reboot() error {
 	if n.err != nil {

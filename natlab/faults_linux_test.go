@@ -29,6 +29,26 @@ func TestACutLinkCarriesNothingUntilItIsRestored(t *testing.T) {
 	}
 }
 
+func TestTheWayBetweenTwoIsCutAndNoOther(t *testing.T) {
+	x := newScene(t, func(l *Lab) *NAT { return l.NAT("nat", FullCone()) })
+	third := x.lab.Host("third")
+	listener, err := third.Listen("tcp", ":4001")
+	x.must(err)
+	defer listener.Close()
+	toThird := netip.AddrPortFrom(third.Addr(), 4001)
+	x.must(x.lab.CutBetween(x.s, x.a)) // a is behind the NAT
+	if got := x.dial(x.a, 0, x.endpoint(x.s, 4001)); got != "silence" {
+		t.Errorf("cut: %s, want silence", got)
+	}
+	if got := x.dial(x.a, 0, toThird); got != "connected" {
+		t.Errorf("to another host: %s, want connected", got)
+	}
+	x.must(x.lab.RestoreBetween(x.a, x.s))
+	if got := x.dial(x.a, 0, x.endpoint(x.s, 4001)); got != "connected" {
+		t.Errorf("restored: %s, want connected", got)
+	}
+}
+
 func TestANewExternalAddressReplacesTheOldOne(t *testing.T) {
 	for _, kind := range []string{"go", "kernel"} {
 		t.Run(kind, func(t *testing.T) {

@@ -166,13 +166,19 @@ type Attachment interface {
 // place of the sum of their links' delays. For what is behind NATs, it is the delay between the
 // outermost attachments that are in one network.
 func (l *Lab) SetDelay(x, y Attachment, d time.Duration) error {
+	return l.between(x, y, func(t *table, there, back [2]*port) {
+		t.delays[there], t.delays[back] = d, d
+	})
+}
+
+// between changes what a network knows of the ways there and back between two attachments.
+func (l *Lab) between(x, y Attachment, edit func(t *table, there, back [2]*port)) error {
 	p, q, n := meet(x.attachment(), y.attachment())
 	if n == nil {
 		return fmt.Errorf("natlab: %s and %s have no network in common", x.Name(), y.Name())
 	}
 	return n.change(func(t *table) error {
-		t.delays[[2]*port{p, q}] = d
-		t.delays[[2]*port{q, p}] = d
+		edit(t, [2]*port{p, q}, [2]*port{q, p})
 		return nil
 	})
 }

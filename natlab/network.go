@@ -72,7 +72,7 @@ func (n *network) flood(t *table, from *port, f *frame, p *packet) {
 		others[to] = true
 	}
 	for to := range others {
-		if to != nil && to != from && !to.cut.Load() {
+		if to != nil && to != from && !to.cut.Load() && !t.cuts[[2]*port{from, to}] {
 			n.transmit(t, from, to, n.lab.frames.clone(f.data))
 		}
 	}
@@ -85,7 +85,7 @@ func (n *network) fate(t *table, from, to *port, p *packet) Fate {
 		return Spoofed
 	case to == nil || to == from:
 		return Unrouted
-	case from.cut.Load() || to.cut.Load():
+	case from.cut.Load() || to.cut.Load() || t.cuts[[2]*port{from, to}]:
 		return Cut
 	case n.owner == nil && !p.takeHop():
 		return Expired

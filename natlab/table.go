@@ -14,6 +14,7 @@ type table struct {
 	prefixes map[netip.Prefix]*port // routed to a port as a whole, looked up after hosts
 	gateway  *port                  // gets what belongs to nobody; nil on the internet
 	delays   map[[2]*port]time.Duration
+	cuts     map[[2]*port]bool // nothing is carried between the two
 }
 
 func newTable() *table {
@@ -21,6 +22,7 @@ func newTable() *table {
 		hosts:    make(map[netip.Addr]*port),
 		prefixes: make(map[netip.Prefix]*port),
 		delays:   make(map[[2]*port]time.Duration),
+		cuts:     make(map[[2]*port]bool),
 	}
 }
 
@@ -29,7 +31,7 @@ func (n *network) change(edit func(*table) error) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	old := n.table.Load()
-	t := &table{maps.Clone(old.hosts), maps.Clone(old.prefixes), old.gateway, maps.Clone(old.delays)}
+	t := &table{maps.Clone(old.hosts), maps.Clone(old.prefixes), old.gateway, maps.Clone(old.delays), maps.Clone(old.cuts)}
 	if err := edit(t); err != nil {
 		return err
 	}
@@ -94,4 +96,5 @@ func (t *table) remove(p *port) {
 	maps.DeleteFunc(t.delays, func(pair [2]*port, _ time.Duration) bool {
 		return pair[0] == p || pair[1] == p
 	})
+	maps.DeleteFunc(t.cuts, func(pair [2]*port, _ bool) bool { return pair[0] == p || pair[1] == p })
 }
