@@ -52,9 +52,12 @@ type attempt struct {
 	session *link // no server has introduced the peer, but itself: what comes is for this session
 	beside  bool  // and is to be used in addition to what that has. Of the dialer
 
+	successor bool // the two have a session, whose carrier is to get a successor; it stays as it is
+
 	rounds chan punch.Round // further rounds; closed when the server starts no more
 	seen   int              // the newest round. Guarded by attempts.mu, as is over
 	over   bool
+	giveUp context.CancelFunc // nil until it runs. Guarded by attempts.mu
 
 	mu       sync.Mutex // guards these three
 	spare    *spare     // a second port for the next round
@@ -72,6 +75,8 @@ type attempts struct {
 	byID    map[wire.AttemptID]*attempt
 	order   []wire.AttemptID // oldest first
 	running int
+	early   map[wire.AttemptID]*spare // second ports of attempts that are still to be introduced
+	closed  bool
 }
 
 // begin returns the attempt of an introduction, and whether it is new, so that the caller must run it. It returns nil
@@ -88,7 +93,12 @@ func (t *attempts) begin(intro rendezvous.Introduction) (a *attempt, isNew bool)
 	a = &attempt{
 		id: intro.Attempt, peer: intro.Peer, role: intro.Role, introduced: intro.Received, behaves: intro.Behavior,
 		observed: slices.Concat(intro.Observed, intro.Mapped), mapped: len(intro.Mapped) > 0,
-		rounds: make(chan punch.Round, wire.MaxRounds), seen: intro.Round, done: make(chan struct{}),
+		successor: intro.Beside,
+		rounds:    make(chan punch.Round, wire.MaxRounds), seen: intro.Round, done: make(chan struct{}),
+	}
+	if s := t.early[a.id]; s != nil {
+		delete(t.early, a.id)
+		a.keep(s)
 	}
 	if t.byID == nil {
 		t.byID = map[wire.AttemptID]*attempt{}
@@ -131,14 +141,29 @@ func (t *attempts) next(a *attempt, round punch.Round) {
 	}
 }
 
-// noMore notes that the server starts no further round of an attempt.
-func (t *attempts) noMore(id wire.AttemptID, _ rendezvous.OverReason) {
+// noMore notes that the server starts no further round of an attempt. One that is beside a carrier is given up where the peer has another
+// connection to the server now, as after a change of its network: what it told before leads nowhere, and it is there to be asked again.
+func (t *attempts) noMore(id wire.AttemptID, reason rendezvous.OverReason) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if a := t.byID[id]; a != nil && !a.over {
-		a.over = true
-		close(a.rounds)
+	a := t.byID[id]
+	if a == nil || a.over {
+		return
 	}
+	a.over = true
+	close(a.rounds)
+	if a.successor && reason == rendezvous.OverPeerGone && a.giveUp != nil {
+		a.giveUp()
+	}
+}
+
+// run gives a running attempt its context.
+func (t *attempts) run(ctx context.Context, a *attempt) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	a.giveUp = cancel
+	return ctx, cancel
 }
 
 // end publishes what became of an attempt.
@@ -203,11 +228,27 @@ func (n *Node) round(a *attempt, intro rendezvous.Introduction, peer profile) pu
 	if part.Sample && len(round.Guess.Remotes) > 0 {
 		round.Remotes = withoutReflexive(dial)
 	}
+	if intro.Beside && round.Second.Dial != nil {
+		round = apart(round)
+	}
 	if way == rounds.Search {
 		a.mu.Lock()
 		a.searched = true
 		a.mu.Unlock()
 	}
+	return round
+}
+
+// apart has a round leave the usual port alone: what is dialled from there would meet the carrier that the session has. What the
+// peer's networks let in from anywhere is dialled from ports of its own.
+func apart(round punch.Round) punch.Round {
+	if round.Guess.Ports == 0 && len(round.Guess.Remotes) == 0 {
+		for _, remote := range round.Remotes {
+			round.Guess.Remotes = append(round.Guess.Remotes, remote.Addr)
+		}
+		round.Guess.Apart = true
+	}
+	round.Remotes = nil
 	return round
 }
 
@@ -258,11 +299,15 @@ func (n *Node) attempt(a *attempt, peer profile, first punch.Round, way *punch.R
 	accepted, forget := n.acceptor.Expect(a.id)
 	defer forget()
 	defer a.closeSpares()
-	n.yield(a.peer, first)
+	if first.Second.Dial == nil {
+		n.yield(a.peer, first)
+	}
+	ctx, cancel := n.attempts.run(n.ctx, a)
+	defer cancel()
 	if n.config.Relay == RelayAlways {
 		accepted = nil
 	}
-	result, err := punch.Run(n.ctx, first, punch.Plan{
+	result, err := punch.Run(ctx, first, punch.Plan{
 		Attempt:    a.id,
 		Role:       punchRoles[a.role],
 		Dial:       n.port.Dial,

@@ -69,7 +69,12 @@ func (n *Node) giveCarrier(ctx context.Context, a *attempt, peer profile, carrie
 		n.resumed(l, carrier)
 		return l, nil
 	}
-	if l := n.links.wanting(a.peer, carrier.Rank); l != nil {
+	if l := n.links.wanting(a.peer, carrier.Rank, a.successor); l != nil {
+		if l.letsGo() {
+			n.log.Debug("carrier in use works again", "peer", l.name)
+			carrier.Conn.Close()
+			return l, nil
+		}
 		err := l.line.Attach(ctx, carrier)
 		if err == nil {
 			n.resumed(l, carrier)
@@ -176,14 +181,21 @@ func (n *Node) resumed(l *link, carrier line.Carrier) {
 	n.dials.fulfil(l)
 }
 
-// wanting returns the newest link to a peer that a carrier of some rank would help: it has none, or a worse one.
-func (t *links) wanting(peer NodeID, rank uint8) *link {
+// wanting returns the link to a peer that a carrier of some rank would help: the newest that has none, or a worse one; for a carrier
+// beside another, one that looks for it, or else the newest.
+func (t *links) wanting(peer NodeID, rank uint8, beside bool) *link {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var best *link
 	for _, l := range t.byPeer[peer] {
+		if l.line.Err() != nil || l.dialOnly {
+			continue
+		}
 		carrier, connected := l.line.Carrier()
-		if l.line.Err() == nil && !l.dialOnly && (!connected || carrier.Rank < rank) {
+		switch {
+		case !connected || carrier.Rank < rank:
+			best = l
+		case beside && (best == nil || l.seeks.Load() != seeksNothing):
 			best = l
 		}
 	}

@@ -263,7 +263,7 @@ func (n *Node) introduceByServer(ctx context.Context, who target) (*link, error)
 }
 
 func (n *Node) introduceTo(ctx context.Context, who target, wanted rendezvous.Target) (*link, error) {
-	if n.countsPorts() { // the server would ask for a sample: that saves the way there and back
+	if n.countsPorts() && !wanted.IsBeside() { // the server would ask for a sample: that saves the way there and back
 		n.takeSample(func(ctx context.Context) { n.sample(ctx, wire.AttemptID{}) })
 		wanted = wanted.Sampling()
 	}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/bodkin-p2p/bodkin/internal/punch"
@@ -26,6 +27,7 @@ type link struct {
 	improved pace // when a direct path was last looked for, if it is relayed
 	opened   time.Time
 	control  *control
+	seeks    atomic.Uint32 // seeksNothing, or for what a further carrier is being looked for
 }
 
 // An origin is what is known of a carrier of a link from the attempt that made it.

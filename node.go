@@ -252,6 +252,7 @@ func (n *Node) Close() error {
 	n.services.close()
 	n.links.close()
 	err := n.port.Close()
+	n.attempts.close()
 	n.tasks.Wait()
 	return err
 }

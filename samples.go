@@ -38,10 +38,6 @@ func (s *spare) close() {
 
 // sampleAsked shows the server a mapping. The client calls it from its reading goroutine.
 func (n *Node) sampleAsked(request rendezvous.SampleRequest) {
-	a := n.attempts.find(request.Attempt)
-	if request.Keep && a == nil {
-		return
-	}
 	n.takeSample(func(ctx context.Context) {
 		if !request.Keep {
 			n.sample(ctx, request.Attempt)
@@ -49,11 +45,49 @@ func (n *Node) sampleAsked(request rendezvous.SampleRequest) {
 		}
 		s, err := n.sampleSpare(ctx, request.Attempt)
 		if err != nil {
-			n.log.Debug("no second port for the attempt", "peer", a.peer.Short(), "err", err)
+			n.log.Debug("no second port for the attempt", "attempt", request.Attempt, "err", err)
 			return
 		}
-		a.keep(s)
+		n.attempts.keep(request.Attempt, s)
 	})
+}
+
+// keep gives an attempt a second port for its next round. One that is still to be introduced finds it when it begins; if it does not
+// begin, the port is closed.
+func (t *attempts) keep(id wire.AttemptID, s *spare) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if a := t.byID[id]; a != nil {
+		a.keep(s)
+		return
+	}
+	if t.early == nil {
+		t.early = map[wire.AttemptID]*spare{}
+	}
+	if _, ok := t.early[id]; ok || t.closed || len(t.early) >= samplesAtOnce {
+		s.close()
+		return
+	}
+	t.early[id] = s
+	time.AfterFunc(sampleTimeout, func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.early[id] == s {
+			delete(t.early, id)
+			s.close()
+		}
+	})
+}
+
+// close closes the ports of attempts that have not begun, and takes no more.
+func (t *attempts) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
+	for id, s := range t.early {
+		delete(t.early, id)
+		s.close()
+	}
 }
 
 // takeSample runs a task in the background, if not too many run.

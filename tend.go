@@ -36,6 +36,9 @@ func (n *Node) tend(l *link, now origin) {
 		case <-n.ctx.Done():
 			return
 		}
+		if l.line.Late() {
+			n.ahead(l)
+		}
 		next := l.origin()
 		if next == now {
 			continue

@@ -22,6 +22,9 @@ const (
 	stagger = 250 * time.Millisecond
 	// connectTimeout bounds the connection attempt to one address: TCP, TLS, and the answer to Register each.
 	connectTimeout = 10 * time.Second
+	// tryTimeout is how long TCP may take to open until it is tried again: a kernel repeats a SYN after a second, and then after ever
+	// longer pauses, in which a link that was cut comes back and nobody asks.
+	tryTimeout     = 3 * time.Second
 	resolveTimeout = 5 * time.Second
 	// addressesMax bounds how many addresses a name server can make a node dial.
 	addressesMax = 16
@@ -39,7 +42,15 @@ func (c *Client) dial(ctx context.Context, a address) (net.Conn, error) {
 		return c.config.DialProxied(ctx, a.server)
 	}
 	c.contact(a.addr.Addr())
-	return c.config.Dial(ctx, a.addr)
+	for {
+		trying, cancel := context.WithTimeout(ctx, tryTimeout)
+		conn, err := c.config.Dial(trying, a.addr)
+		again := err != nil && trying.Err() != nil && ctx.Err() == nil
+		cancel()
+		if !again {
+			return conn, err
+		}
+	}
 }
 
 // connect returns a registered main connection, with the first address of all servers that gives one.

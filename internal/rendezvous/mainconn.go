@@ -266,7 +266,7 @@ func (s *mainConn) introduced(m *wire.Introduction) {
 		Deadline: time.Duration(m.DeadlineMs) * time.Millisecond,
 	}
 	i.Behavior.IPv4, i.Behavior.IPv6 = report(m.Behavior, i.Received), report(m.Behavior6, i.Received)
-	i.Sample, i.Fresh = m.Sample.AddrPort(), m.Fresh.AddrPort()
+	i.Sample, i.Fresh, i.Beside = m.Sample.AddrPort(), m.Fresh.AddrPort(), m.Beside
 	if offer := m.Relay; offer != nil {
 		i.Relay = &RelayOffer{Token: offer.Token, HeadStart: time.Duration(offer.HeadStartUs) * time.Microsecond}
 	}

@@ -6,9 +6,12 @@ import (
 	"time"
 )
 
-// checkTimeout is how long an answer may take when the network has changed: longer than a round trip by satellite and one
-// packet lost.
-const checkTimeout = 2 * time.Second
+// checkTimeout is how long an answer may take when the network has changed, until a round trip is known: longer than one by
+// satellite and one packet lost. Then it is some round trips, in which what was lost is sent again, and checkLeast.
+const (
+	checkTimeout = 2 * time.Second
+	checkLeast   = 400 * time.Millisecond
+)
 
 // Moved tells the client that what it has open leads nowhere any more, because the machine is in another network: the connection,
 // or the attempt to make one, is given up, and the next is made at once. It does not block.
@@ -29,7 +32,7 @@ func (c *Client) Moved() {
 }
 
 // Check finds out whether the connection still works after a change in the network that leaves its local address as it is: behind it
-// may be another NAT. If nothing comes from the server within two seconds it is replaced at once. It does not block.
+// may be another NAT. If nothing comes from the server within four round trips and 0.4 s it is replaced at once. It does not block.
 func (c *Client) Check() {
 	if s := c.current(); s != nil {
 		s.check()
@@ -43,10 +46,21 @@ func (s *mainConn) check() {
 		s.mu.Unlock()
 		return
 	}
+	if s.suspect { // an answer is awaited
+		s.mu.Unlock()
+		return
+	}
 	s.suspect = true
-	s.conn.SetReadDeadline(time.Now().Add(checkTimeout))
+	s.conn.SetReadDeadline(time.Now().Add(s.checkTimeLocked()))
 	s.mu.Unlock()
 	s.ping()
+}
+
+func (s *mainConn) checkTimeLocked() time.Duration {
+	if s.rtt == 0 {
+		return checkTimeout
+	}
+	return min(4*s.rtt+checkLeast, checkTimeout)
 }
 
 // isSuspect reports whether the server was silent since check.

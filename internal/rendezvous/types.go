@@ -75,6 +75,7 @@ type Introduction struct {
 	Behavior natbehavior.Reports // how the peer's networks treat TCP, as the peer measured it: a claim
 
 	Sample netip.AddrPort // the newest mapping of the peer's network, seen just now; zero: none was asked for
+	Beside bool           // the two have a connection, which stays as it is: another is wanted beside it
 	Fresh  netip.AddrPort // this round leaves from the port of the last Sample, to here; zero: from the usual port
 }
 
@@ -167,6 +168,7 @@ type Target struct {
 
 	directOnly bool
 	sampling   bool
+	beside     bool
 }
 
 // DirectOnly is the target for an attempt without the relay.
@@ -180,6 +182,15 @@ func (t Target) Sampling() Target {
 	t.sampling = true
 	return t
 }
+
+// Beside is the target for an attempt that makes a connection beside one that the two have, from new ports on both sides.
+func (t Target) Beside() Target {
+	t.beside = true
+	return t
+}
+
+// IsBeside tells whether it is one of Beside.
+func (t Target) IsBeside() bool { return t.beside }
 
 // ByNode is the node of that id.
 func ByNode(id identity.NodeID) Target { return Target{node: id} }

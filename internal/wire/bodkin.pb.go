@@ -1697,6 +1697,7 @@ type Dial struct {
 	Target        isDial_Target `protobuf_oneof:"target"`
 	DirectOnly    bool          `protobuf:"varint,5,opt,name=direct_only,json=directOnly,proto3" json:"direct_only,omitempty"` // the relay is not to be offered
 	Sampling      bool          `protobuf:"varint,30,opt,name=sampling,proto3" json:"sampling,omitempty"`                      // a hole connection with HoleHello.sample is on its way: no need to ask for one
+	Beside        bool          `protobuf:"varint,70,opt,name=beside,proto3" json:"beside,omitempty"`                          // the two have a connection, which another is to replace: both sides are to leave from new ports
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1773,6 +1774,13 @@ func (x *Dial) GetDirectOnly() bool {
 func (x *Dial) GetSampling() bool {
 	if x != nil {
 		return x.Sampling
+	}
+	return false
+}
+
+func (x *Dial) GetBeside() bool {
+	if x != nil {
+		return x.Beside
 	}
 	return false
 }
@@ -2919,6 +2927,7 @@ type Introduction struct {
 	Sample        *Endpoint              `protobuf:"bytes,30,opt,name=sample,proto3" json:"sample,omitempty"`                                   // the newest mapping of the peer's network, seen just now; absent: none was asked for
 	Fresh         *Endpoint              `protobuf:"bytes,31,opt,name=fresh,proto3" json:"fresh,omitempty"`                                     // this round leaves from the port of the last Sample, and the peer's is here; absent: from the usual port
 	NameTag       []byte                 `protobuf:"bytes,60,opt,name=name_tag,json=nameTag,proto3" json:"name_tag,omitempty"`                  // 16; the one that the peer registered
+	Beside        bool                   `protobuf:"varint,70,opt,name=beside,proto3" json:"beside,omitempty"`                                  // as in the Dial: what connections the two have is to stay as it is
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3063,6 +3072,13 @@ func (x *Introduction) GetNameTag() []byte {
 		return x.NameTag
 	}
 	return nil
+}
+
+func (x *Introduction) GetBeside() bool {
+	if x != nil {
+		return x.Beside
+	}
+	return false
 }
 
 // RelayOffer lets one side of an attempt open one relayed connection, to the server's main port (docs/protocol.md).
@@ -4181,14 +4197,15 @@ const file_bodkin_proto_rawDesc = "" +
 	"\n" +
 	"lifetime_s\x18\r \x01(\rR\tlifetimeS\x12\x18\n" +
 	"\aproxied\x18\x0e \x01(\bR\aproxied\x12\x16\n" +
-	"\x06search\x18\x0f \x01(\bR\x06search\"\x9a\x01\n" +
+	"\x06search\x18\x0f \x01(\bR\x06search\"\xb2\x01\n" +
 	"\x04Dial\x12\x18\n" +
 	"\arequest\x18\x01 \x01(\x04R\arequest\x12\x14\n" +
 	"\x04node\x18\x02 \x01(\fH\x00R\x04node\x12\x1b\n" +
 	"\bname_tag\x18\x03 \x01(\fH\x00R\anameTag\x12\x1f\n" +
 	"\vdirect_only\x18\x05 \x01(\bR\n" +
 	"directOnly\x12\x1a\n" +
-	"\bsampling\x18\x1e \x01(\bR\bsamplingB\b\n" +
+	"\bsampling\x18\x1e \x01(\bR\bsampling\x12\x16\n" +
+	"\x06beside\x18F \x01(\bR\x06besideB\b\n" +
 	"\x06target\"q\n" +
 	"\x06Report\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\fR\aattempt\x12\x14\n" +
@@ -4279,7 +4296,7 @@ const file_bodkin_proto_rawDesc = "" +
 	"\bObserved\x124\n" +
 	"\bendpoint\x18\x01 \x01(\v2\x18.bodkin.wire.v1.EndpointR\bendpoint\x12\x1f\n" +
 	"\vserver_port\x18\x02 \x01(\rR\n" +
-	"serverPort\"\xfe\x04\n" +
+	"serverPort\"\x96\x05\n" +
 	"\fIntroduction\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\fR\aattempt\x12\x18\n" +
 	"\arequest\x18\x02 \x01(\x04R\arequest\x12\x14\n" +
@@ -4297,7 +4314,8 @@ const file_bodkin_proto_rawDesc = "" +
 	"\tbehavior6\x18\x15 \x01(\v2\x18.bodkin.wire.v1.BehaviorR\tbehavior6\x120\n" +
 	"\x06sample\x18\x1e \x01(\v2\x18.bodkin.wire.v1.EndpointR\x06sample\x12.\n" +
 	"\x05fresh\x18\x1f \x01(\v2\x18.bodkin.wire.v1.EndpointR\x05fresh\x12\x19\n" +
-	"\bname_tag\x18< \x01(\fR\anameTag\"F\n" +
+	"\bname_tag\x18< \x01(\fR\anameTag\x12\x16\n" +
+	"\x06beside\x18F \x01(\bR\x06beside\"F\n" +
 	"\n" +
 	"RelayOffer\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\fR\x05token\x12\"\n" +

@@ -40,6 +40,7 @@ type attempt struct {
 	nextAt   time.Time // of the next round; zero: none
 	isQuiet  bool      // nextAt is when the round has had its time, and nothing has failed
 	over     bool
+	beside   bool // the two have a connection: every round leaves from new ports, where both sides can show one
 }
 
 // An end is what an attempt knows of one of its sides.
@@ -84,7 +85,7 @@ func (s *attempts) introduce(dialer, callee *conn, m *wire.Dial) (outcome string
 		s.mu.Unlock()
 		return "limited"
 	}
-	a := &attempt{all: s, endsAt: time.Now().Add(attemptTimeout), relay: relay, ends: [2]end{
+	a := &attempt{all: s, endsAt: time.Now().Add(attemptTimeout), relay: relay, beside: m.Beside, ends: [2]end{
 		{conn: dialer, role: wire.Role_ROLE_DIALER, request: m.Request},
 		{conn: callee, role: wire.Role_ROLE_CALLEE},
 	}}
@@ -138,6 +139,7 @@ func (a *attempt) introductionLocked(e *end, delay time.Duration) []byte {
 		Relay:         a.relayOfferLocked(e),
 		Sample:        endpointOf(a.otherLocked(e).sampled),
 		Fresh:         endpointOf(a.otherLocked(e).fresh),
+		Beside:        a.beside,
 		Behavior:      behavior,
 		Behavior6:     behavior6,
 	}}})
@@ -255,9 +257,18 @@ func (a *attempt) endLocked(outcome string, reason wire.AttemptOver_Reason, sile
 	}
 	frame := a.all.server.appendFrame(nil, &wire.ServerMessage{Body: &wire.ServerMessage_AttemptOver{AttemptOver: &wire.AttemptOver{Attempt: a.id[:], Reason: reason}}})
 	for _, e := range a.ends {
-		if e.conn != silent {
-			e.conn.send(frame)
+		if e.conn == silent {
+			continue
 		}
+		if a.round == 0 { // no introduction has answered its Dial
+			for _, request := range append(e.also, e.request) {
+				if request != 0 {
+					a.all.server.failDial(e.conn, &wire.Dial{Request: request}, wire.DialFailed_CODE_NOT_HERE, 0)
+				}
+			}
+			continue
+		}
+		e.conn.send(frame)
 	}
 	a.closeLocked(outcome)
 }

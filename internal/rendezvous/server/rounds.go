@@ -62,7 +62,7 @@ func reported(b *wire.Behavior) natbehavior.Report {
 func (a *attempt) prepareLocked(number int, failed, isSampling bool) {
 	a.plan = rounds.Plan(a.sideLocked(0), a.sideLocked(1))
 	r := rounds.At(a.plan, number, failed, a.ends[0].busy || a.ends[1].busy)
-	r.Fresh = r.Fresh && a.ends[0].samples && a.ends[1].samples
+	r.Fresh = (r.Fresh || a.beside) && a.ends[0].samples && a.ends[1].samples
 	a.prepared = &r
 	for i, part := range []rounds.Part{r.Dialer, r.Callee} {
 		e := &a.ends[i]
@@ -83,6 +83,10 @@ func (a *attempt) prepareLocked(number int, failed, isSampling bool) {
 func (a *attempt) startRoundLocked() {
 	r := *a.prepared
 	a.prepared, a.nextAt = nil, time.Time{}
+	if a.beside && r.Fresh && !(a.ends[0].sampled.IsValid() && a.ends[1].sampled.IsValid()) {
+		a.endLocked("no_sample", wire.AttemptOver_REASON_PEER_GONE, nil) // one of the two is not there: its way here may have died, too
+		return
+	}
 	if a.round == 0 {
 		a.endsAt = time.Now().Add(attemptTimeout)
 	}

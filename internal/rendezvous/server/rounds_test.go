@@ -180,3 +180,65 @@ func TestPatienceOfARound(t *testing.T) {
 		}
 	}
 }
+
+// beside is a dial for one more connection between nodes that have one.
+func beside(request, node uint64) *wire.ClientMessage {
+	dial := dialNode(request, node)
+	dial.GetDial().Beside = true
+	return dial
+}
+
+func TestAnAttemptBesideAConnectionBeginsFromSecondPorts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newTestServer(t, Limits{})
+		a, b := joinSampled(s, 1, cone), joinSampled(s, 2, cone)
+		a.say(beside(1, 2))
+		atA, atB := netip.MustParseAddrPort("198.51.100.1:41000"), netip.MustParseAddrPort("198.51.100.2:42000")
+		askedA, askedB := a.asked(t), b.asked(t)
+		if !askedA.Keep || !askedB.Keep {
+			t.Errorf("asked for %v and %v, want ports to keep", askedA, askedB)
+		}
+		s.attempts.sampled(b.conn, askedB.Attempt, atB)
+		a.quiet(t)
+		s.attempts.sampled(a.conn, askedA.Attempt, atA)
+		toA, toB := a.introduced(t), b.introduced(t)
+		if toA.Fresh.AddrPort() != atB || toB.Fresh.AddrPort() != atA || toA.Round != 1 || !toA.Beside || !toB.Beside {
+			t.Errorf("introduced with %v and %v in round %d, beside %v and %v", toA.Fresh, toB.Fresh, toA.Round, toA.Beside, toB.Beside)
+		}
+	})
+}
+
+// TestAnAttemptBesideAConnectionNeedsBothSides has one side give no sample: its way to the server may have died with the one to its peer.
+func TestAnAttemptBesideAConnectionNeedsBothSides(t *testing.T) {
+	for name, end := range map[string]func(s *Server, b *fakeNode){
+		"silent": func(*Server, *fakeNode) { time.Sleep(sampleTimeout) },
+		"gone":   func(s *Server, b *fakeNode) { s.attempts.leave(b.conn) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newTestServer(t, Limits{})
+				a, b := joinSampled(s, 1, cone), joinSampled(s, 2, cone)
+				a.say(beside(7, 2))
+				asked := a.asked(t)
+				s.attempts.sampled(a.conn, asked.Attempt, seenAt)
+				end(s, b)
+				synctest.Wait()
+				var failed *wire.DialFailed
+				for _, m := range a.take() {
+					if m.GetDialFailed() != nil {
+						failed = m.GetDialFailed()
+					}
+					if m.GetIntroduction() != nil {
+						t.Errorf("introduced: %v", m)
+					}
+				}
+				if failed.GetRequest() != 7 || failed.GetCode() != wire.DialFailed_CODE_NOT_HERE {
+					t.Errorf("the dialer heard %v, want that the peer is not here", failed)
+				}
+				if left := s.attempts.count(); left != 0 {
+					t.Errorf("%d attempts are left", left)
+				}
+			})
+		})
+	}
+}

@@ -20,7 +20,7 @@ const maxCarriers = 16
 // ErrUnknown, and the line is over, if the peer has lost the line; then the connection is left open: the peer waits on it for another. It
 // returns ErrFull if the carrier was to be used beside others, and one of the ends does not want that.
 func (l *Line) Attach(ctx context.Context, given Carrier) error {
-	c := l.newCarrier(given, rand.Uint64())
+	c := l.newCarrier(given, 0)
 	l.mu.Lock()
 	if err := l.err; err != nil {
 		l.mu.Unlock()
@@ -32,6 +32,7 @@ func (l *Line) Attach(ctx context.Context, given Carrier) error {
 		given.Conn.Close()
 		return ErrFull
 	}
+	c.name = l.nextName()
 	intent := intentResume
 	if !l.known {
 		intent = intentBegin
@@ -72,12 +73,22 @@ func (l *Line) Attach(ctx context.Context, given Carrier) error {
 	return l.join(c, &answer, func() error { return nil })
 }
 
+// nextName is one that none at either end has, and higher than those at this one: of carriers of one rank the newest is used. The caller
+// holds mu.
+func (l *Line) nextName() uint64 {
+	name := uint64(0)
+	for _, other := range l.carriers {
+		name = max(name, other.name)
+	}
+	return name + 1 + rand.Uint64N(min(1<<40, max(1, ^uint64(0)-name-1)))
+}
+
 // hello says where the line is. The caller holds mu.
 func (l *Line) hello(intent intent, c *carrier) hello {
 	l.in.offered = max(l.in.offered, l.in.limit())
 	alone := true
 	for _, other := range l.carriers {
-		alone = alone && (other.doubtful || other.leaving)
+		alone = alone && (other.doubtful || other.leaving || other.pulse.late)
 	}
 	return hello{
 		oldest: oldestVersion, newest: newestVersion, intent: intent, alone: alone, beside: c.Beside, rank: c.Rank, id: l.id, carrier: c.name,
@@ -151,8 +162,8 @@ func (l *Line) join(c *carrier, said *hello, first func() error) error {
 		l.mu.Lock()
 		return err
 	}
-	if said != nil && said.alone {
-		for _, other := range l.carriers { // choose comes after
+	for _, other := range l.carriers { // choose comes after
+		if said != nil && said.alone || other.pulse.late && !other.doubtful {
 			other.doubt(doubtTime)
 		}
 	}

@@ -341,6 +341,9 @@ func (c *carrier) arrived(offset uint64, n int) error {
 	err := l.in.accept(offset, part{c.chunk, c.fill, c.fill + n})
 	c.fill += n
 	c.heard()
+	if c.pulse.flow() && !c.leaving && c.pulse.owed.IsZero() {
+		c.again(pause)
+	}
 	switch {
 	case l.in.next == before || err != nil:
 	case l.layer == nil:

@@ -113,7 +113,11 @@ func (c *carrier) readFailed(err error) {
 
 // heard notes a sign of life. The caller holds mu.
 func (c *carrier) heard() {
-	c.pulse.heard = time.Now()
+	now := time.Now()
+	c.pulse.hear(now)
+	if patience := c.pulse.patience(c.silence()); !c.pulse.owed.IsZero() && !c.leaving && c.tickAt.Sub(now) > patience {
+		c.again(patience) // it was late, or less was known of the path
+	}
 	if c.doubtful {
 		c.doubtful = false
 		c.line.proven.Broadcast()
@@ -124,7 +128,7 @@ func (c *carrier) heard() {
 // expect notes that the peer owes an answer. The caller holds mu.
 func (c *carrier) expect() {
 	if c.line.err == nil && c.pulse.owed.IsZero() && c.pulse.expect(time.Now()) && !c.leaving {
-		c.again(c.silence() / 4)
+		c.again(c.pulse.patience(c.silence()))
 	}
 }
 
@@ -142,10 +146,9 @@ func (c *carrier) doubt(proveIn time.Duration) {
 		return
 	}
 	c.doubtful, c.proveIn = true, proveIn
-	c.pulse.heard = time.Time{}
+	c.pulse.heard, c.pulse.late = time.Time{}, false
 	c.pulse.owed = time.Now()
-	c.pingDue = true
-	c.wake.Signal()
+	c.ask()
 	c.again(c.silence())
 }
 
@@ -156,7 +159,7 @@ func (c *carrier) tick() {
 	}
 }
 
-// look is tick, and tells whether the carrier has become quiet.
+// look is tick, and tells whether an answer has become late.
 func (c *carrier) look() bool {
 	l := c.line
 	l.mu.Lock()
@@ -173,10 +176,9 @@ func (c *carrier) look() bool {
 		c.lose(errRetired)
 		return false
 	case late > stall: // this machine slept, or was stopped: the answer may be there, and not yet read
-		c.pulse.owed = now
-		c.pingDue = true
-		c.wake.Signal()
-		c.again(c.silence() / 4)
+		c.pulse.owed, c.pulse.late = now, false
+		c.ask()
+		c.again(c.pulse.patience(c.silence()))
 		return false
 	}
 	found, next := c.pulse.judge(now, c.silence(), l.config.KeepAlive)
@@ -184,12 +186,24 @@ func (c *carrier) look() bool {
 	case expired:
 		c.lose(ErrSilent)
 		return false
-	case quiet:
-		c.pingDue = true
-		c.wake.Signal()
+	case idle:
+		c.ask()
+	case overdue:
+		if c.pulse.asked.IsZero() {
+			c.ask()
+		}
+		if c == l.active {
+			l.notify()
+		}
 	}
 	c.again(next)
-	return found == quiet && !c.pulse.owed.IsZero()
+	return found == overdue && !c.doubtful
+}
+
+// ask has a ping sent. The caller holds mu.
+func (c *carrier) ask() {
+	c.pingDue = true
+	c.wake.Signal()
 }
 
 // again has tick come after a while. The caller holds mu.

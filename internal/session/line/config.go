@@ -25,8 +25,8 @@ const (
 	doubtTime = 2 * time.Second
 	// retireTime is how long a carrier that was put down for a better one may take to empty itself.
 	retireTime = 10 * time.Second
-	// stall is how late a timer may be until this machine is taken to have slept.
-	stall = time.Second
+	// stall is how late a timer may be until this machine is taken to have slept, or to have been too busy to see what has come.
+	stall = 250 * time.Millisecond
 	// closeTime is how long the last word may take to the peer and back.
 	closeTime = time.Second
 )
@@ -41,10 +41,10 @@ type Config struct {
 	KeepAlive time.Duration
 
 	// Silence is how long nothing may come by a carrier while the peer owes an answer, until it is given up.
-	// It is asked after a quarter of that. If zero, 6 s.
+	// It is asked as soon as an answer is late: see Line.Late. If zero, 6 s.
 	Silence time.Duration
 
-	// Quiet, if not nil, is called when an answer is late: after a quarter of Silence. It must not block or use the line.
+	// Quiet, if not nil, is called when an answer is late. It must not block or use the line.
 	Quiet func()
 
 	// Spread is how many carriers of the best rank may be in use at once, at most 8. If zero or one, one. A line uses more than one only

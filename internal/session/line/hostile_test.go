@@ -278,30 +278,6 @@ func (b *blackhole) Read(p []byte) (int, error) {
 	}
 }
 
-func TestPulse(t *testing.T) {
-	at := func(seconds int) time.Time { return time.Unix(1000+int64(seconds), 0) }
-	for name, c := range map[string]struct {
-		pulse pulse
-		now   int
-		want  finding
-		next  time.Duration
-	}{
-		"idle":                               {pulse{heard: at(0)}, 5, alive, 10 * time.Second},
-		"idle for long":                      {pulse{heard: at(0)}, 15, quiet, 2 * time.Second},
-		"owed, just now":                     {pulse{heard: at(0), owed: at(10)}, 10, alive, 2 * time.Second},
-		"owed, and quiet":                    {pulse{heard: at(0), owed: at(10)}, 12, quiet, 2 * time.Second},
-		"owed, and asked":                    {pulse{heard: at(0), owed: at(10), asked: at(12)}, 13, alive, time.Second},
-		"owed for long, but heard":           {pulse{heard: at(17), owed: at(1), asked: at(2)}, 18, alive, time.Second},
-		"owed and silent":                    {pulse{heard: at(0), owed: at(10), asked: at(12)}, 18, expired, 0},
-		"heard long ago, owed since a blink": {pulse{heard: at(0), owed: at(100)}, 101, alive, time.Second},
-	} {
-		got, next := c.pulse.judge(at(c.now), 8*time.Second, 15*time.Second)
-		if got != c.want || next != c.next {
-			t.Errorf("%s: got %v, %v, want %v, %v", name, got, next, c.want, c.next)
-		}
-	}
-}
-
 func FuzzFrames(f *testing.F) {
 	f.Add(append(header{kindData, 5, 0}.append(nil), "hello"...))
 	f.Add(appendAck(nil, 0, 1<<20))

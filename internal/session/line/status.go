@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Changed receives a value after the carrier in use has changed, or the line has ended. Changes that nobody has seen
-// yet are one.
+// Changed receives a value after the carrier in use has changed or became late, or the line has ended. Changes that nobody has
+// seen yet are one.
 func (l *Line) Changed() <-chan struct{} { return l.changed }
 
 // Poke makes Changed receive a value, for an owner that has taken one too early.
@@ -32,6 +32,32 @@ func (l *Line) Carrier() (Carrier, bool) {
 		return Carrier{}, false
 	}
 	return l.active.Carrier, true
+}
+
+// Late tells whether an answer is overdue by the carrier in use: nothing has come for longer than the path has taken lately, by 0.4 s at
+// least and a quarter of Config.Silence at most. It may be a loss, or the path may be dead: the line waits on until Config.Silence is
+// over, and the owner may look for another carrier meanwhile.
+func (l *Line) Late() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.active != nil && l.active.pulse.late
+}
+
+// Ask has the peer show on every carrier that it is there. It is for an owner that has reason to think that paths have changed: the
+// machine has slept, or is in another network. What does not answer becomes late.
+func (l *Line) Ask() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err != nil {
+		return
+	}
+	for _, c := range l.carriers {
+		if c.fate == nil && !c.leaving && !c.doubtful {
+			c.pulse.owed, c.pulse.late = time.Now(), false
+			c.ask()
+			c.again(c.pulse.patience(c.silence()))
+		}
+	}
 }
 
 // Lost tells what became of the last carrier that was lost; nil if none was.

@@ -1,0 +1,101 @@
+package bodkin
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
+)
+
+// For what a link looks for a carrier beside the one that it has.
+const (
+	seeksNothing uint32 = iota
+	seeksAhead          // the one in use is late, and may be dead
+)
+
+// Waits of a link whose carrier is late. The side that began the session dials at once, the other a moment later, so that one attempt
+// is enough; then each backs off.
+const (
+	aheadSecond = 250 * time.Millisecond
+	aheadFirst  = 150 * time.Millisecond
+	aheadLast   = 5 * time.Second
+)
+
+// ahead looks for another carrier while the one in use is late, which stays as it is. Whichever works first is used. It returns
+// when the carrier in use speaks again, is given up or has a successor, or the link ends.
+func (n *Node) ahead(l *link) {
+	if l.dialOnly { // the peer must come
+		return
+	}
+	defer l.line.Poke()
+	defer l.seeks.Store(seeksNothing)
+	l.seeks.Store(seeksAhead)
+	began := time.Now()
+	n.log.Info("session's path is late", "peer", l.name)
+	wait := time.Duration(0)
+	if !l.dialer {
+		wait = aheadSecond
+	}
+	for next := aheadFirst; n.stillLate(l, wait); next = min(2*next, aheadLast) {
+		ctx, cancel := context.WithTimeout(n.ctx, dialTimeout)
+		ended := make(chan error, 1)
+		if !n.spawn(func() { ended <- n.beside(ctx, l) }) {
+			cancel()
+			return
+		}
+		err := n.lateUntil(l, ended)
+		cancel()
+		n.log.Debug("dialled beside a late path", "peer", l.name, "err", err)
+		if errors.Is(err, rendezvous.ErrOffline) {
+			next = aheadFirst / 2 // the connection to the server has just ended, too: what comes next waits for another
+		}
+		wait = next/2 + rand.N(next)
+	}
+	n.log.Info("session's path was late", "peer", l.name, "for", time.Since(began))
+}
+
+// stillLate waits for a while, and tells whether the carrier in use of a link is late all that time.
+func (n *Node) stillLate(l *link, wait time.Duration) bool {
+	over := make(chan error, 1)
+	timer := time.AfterFunc(wait, func() { over <- nil })
+	defer timer.Stop()
+	return n.lateUntil(l, over) == nil && l.line.Late()
+}
+
+// errNotLate is that a carrier works again, or that there is another, or none.
+var errNotLate = errors.New("the path is not late any more")
+
+// lateUntil returns what comes first: an answer, or that the carrier in use of a link is not late any more.
+func (n *Node) lateUntil(l *link, answer <-chan error) error {
+	for {
+		select {
+		case err := <-answer:
+			return err
+		case <-l.line.Changed():
+			if !l.line.Late() {
+				return errNotLate
+			}
+		case <-l.line.Done():
+			return errNotLate
+		case <-n.ctx.Done():
+			return errNotLate
+		}
+	}
+}
+
+// letsGo tells whether a carrier that was looked for is needed no more.
+func (l *link) letsGo() bool {
+	return l.seeks.Load() == seeksAhead && !l.line.Late() && l.path().Kind != 0
+}
+
+// beside makes one more carrier for a link, by the server's introduction. It returns once the carrier is in use, or there is none.
+func (n *Node) beside(ctx context.Context, l *link) error {
+	n.client.Hurry()
+	if _, err := n.client.Registered(ctx); err != nil {
+		return publicError(err)
+	}
+	_, err := n.introduceTo(ctx, target{id: l.peer}, rendezvous.ByNode(l.peer).Beside())
+	return err
+}

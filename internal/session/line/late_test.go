@@ -1,0 +1,144 @@
+package line
+
+import (
+	"io"
+	"net"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// holes is a dial for pairs whose first end can be made deaf and mute.
+type holes struct{ last *blackhole }
+
+func (h *holes) dial(testing.TB) (net.Conn, net.Conn) {
+	a, b := net.Pipe()
+	h.last = &blackhole{Conn: a, dead: make(chan struct{})}
+	return h.last, b
+}
+
+func TestALateCarrierStaysUntilAnotherWorks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var h holes
+		var asked atomic.Int32
+		p := newPair(t, Config{Quiet: func() { asked.Add(1) }}, h.dial)
+		exchange(t, p.a, p.b, 1<<10)
+		exchange(t, p.b, p.a, 1<<10)
+		time.Sleep(20 * time.Second) // a round trip is known
+		old := h.last
+		close(old.dead)
+		start := time.Now()
+		p.a.Write([]byte("x"))
+		for !p.a.Late() {
+			<-p.a.Changed()
+		}
+		if took := time.Since(start); took > lateLeast+time.Millisecond {
+			t.Errorf("late after %v, want %v", took, lateLeast)
+		}
+		if _, ok := p.a.Carrier(); !ok || asked.Load() == 0 {
+			t.Errorf("carrier in use: %v; owner told %d times", ok, asked.Load())
+		}
+		if err := p.attach(p.a, p.b, 0); err != nil {
+			t.Fatal(err)
+		}
+		now := time.Now()
+		if _, err := io.ReadFull(p.b, make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(now); took > 0 {
+			t.Errorf("what was on its way by the late carrier came %v after the next", took)
+		}
+		if p.a.Late() {
+			t.Error("still late")
+		}
+		exchange(t, p.a, p.b, 1<<10)
+		exchange(t, p.b, p.a, 1<<10)
+	})
+}
+
+func TestALateCarrierThatSpeaksAgainIsLateNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := &pausing{}
+		p := newPair(t, Config{}, func(testing.TB) (net.Conn, net.Conn) {
+			a, b := net.Pipe()
+			slow.Conn = a
+			return slow, b
+		})
+		exchange(t, p.a, p.b, 1<<10)
+		exchange(t, p.b, p.a, 1<<10)
+		carrier, _ := p.a.Carrier()
+		slow.pause.Store(int64(2 * time.Second))
+		p.a.Write([]byte("x"))
+		for !p.a.Late() {
+			<-p.a.Changed()
+		}
+		slow.pause.Store(0)
+		if _, err := io.ReadFull(p.b, make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if now, ok := p.a.Carrier(); p.a.Late() || !ok || now.Conn != carrier.Conn {
+			t.Errorf("late %v, carrier in use %v", p.a.Late(), ok)
+		}
+	})
+}
+
+// pausing is a connection whose writes take a while.
+type pausing struct {
+	net.Conn
+	pause atomic.Int64 // nanoseconds
+}
+
+func (p *pausing) Write(b []byte) (int, error) {
+	time.Sleep(time.Duration(p.pause.Load()))
+	return p.Conn.Write(b)
+}
+
+// TestWhoOnlyReceivesNoticesADeadPath has data come, and then nothing.
+func TestWhoOnlyReceivesNoticesADeadPath(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var h holes
+		p := newPair(t, Config{}, h.dial)
+		exchange(t, p.a, p.b, 1<<10)
+		exchange(t, p.b, p.a, 1<<10)
+		time.Sleep(20 * time.Second)
+		p.b.Write([]byte("x"))
+		if _, err := io.ReadFull(p.a, make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond)
+		close(h.last.dead)
+		start := time.Now()
+		for !p.a.Late() {
+			<-p.a.Changed()
+		}
+		if took := time.Since(start); took > pause+lateLeast {
+			t.Errorf("late after %v, want %v at most", took, pause+lateLeast)
+		}
+	})
+}
+
+// TestWhatAnOwnerAsksIsAnsweredOrLate asks on an idle line, as an owner does when the machine has slept.
+func TestWhatAnOwnerAsksIsAnsweredOrLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var h holes
+		p := newPair(t, Config{}, h.dial)
+		exchange(t, p.a, p.b, 1<<10)
+		time.Sleep(20 * time.Second)
+		p.a.Ask()
+		time.Sleep(time.Second)
+		if p.a.Late() {
+			t.Error("late although it was answered")
+		}
+		close(h.last.dead)
+		start := time.Now()
+		p.a.Ask()
+		for !p.a.Late() {
+			<-p.a.Changed()
+		}
+		if took := time.Since(start); took > lateLeast+time.Millisecond {
+			t.Errorf("late after %v, want %v", took, lateLeast)
+		}
+	})
+}
