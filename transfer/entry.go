@@ -120,19 +120,6 @@ func (t *tree) path(index int) string {
 	return strings.Join(parts, string(filepath.Separator))
 }
 
-// checkName tells why a name cannot be that of a file in a directory.
-func checkName(name string) error {
-	switch {
-	case name == "", name == ".", name == "..", len(name) > maxName:
-	case strings.ContainsAny(name, "/\x00"), strings.ContainsRune(name, filepath.Separator):
-	case !filepath.IsLocal(name): // what else is special on this system: drives, devices, streams
-	case isStaging(name):
-	default:
-		return nil
-	}
-	return fmt.Errorf("a file cannot be named %q here", shorten(name))
-}
-
 // staysInside tells whether a link leads to a place below the entry at the top that it is in, whatever else is there. So it
 // is relative, goes up only at its beginning, and not further than that: what goes up behind a name could have followed
 // another link first.

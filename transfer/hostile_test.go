@@ -176,6 +176,23 @@ func TestWhichLinksStayInside(t *testing.T) {
 	}
 }
 
+// Seen to fail: without the trimming of blanks, and with devices compared as they are written.
+func TestWhichNamesWindowsTakesForSomethingElse(t *testing.T) {
+	for _, name := range []string{
+		"con", "CON", "Con.txt", "aux.tar.gz", "nul", "NUL .txt", "prn", "com1", "COM0", "com9.log", "lpt1", "LPT³", "com¹", "CONIN$", "conout$",
+		".. ", "..", "...", ". .", "file.", "file ", "file. .", "a:b", "c:", "file:stream", "a\\b", "a/b", "what?", "*", "a<b", "a>b", "a|b", "a\"b", "bell\a", "tab\t",
+	} {
+		if !specialOnWindows(name) {
+			t.Errorf("%q is as good as any", name)
+		}
+	}
+	for _, name := range []string{"console", "com", "com10", "lpt", "lptx", "auxiliary", "null", "a.con", ".config", "..a", "a..b", " a", "名", "com²²", "con-1"} {
+		if specialOnWindows(name) {
+			t.Errorf("%q is taken for something else", name)
+		}
+	}
+}
+
 func TestAHostileReceiverIsTurnedAway(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
 	write(t, path, content(1000, 1), 0o644)

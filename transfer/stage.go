@@ -135,6 +135,9 @@ func (s *stage) prepare() ([]have, bool, error) {
 		return nil, false, err
 	}
 	slices.SortFunc(haves, func(a, b have) int { return cmp.Compare(a.index, b.index) })
+	if err := s.fits(haves); err != nil {
+		return nil, false, err
+	}
 	return haves, false, s.makeDirectories()
 }
 
