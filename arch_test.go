@@ -31,6 +31,7 @@ var arrows = map[string][]string{
 	"internal/rendezvous":        {"internal/identity", "internal/natbehavior", "internal/wire"},
 	"transfer":                   {},
 	"internal/pairing":           {},
+	"internal/settings":          {},
 	"internal/rendezvous/poll":   {},
 	"internal/rendezvous/record": {},
 	"internal/rendezvous/server": {"internal/identity", "internal/natbehavior", "internal/rendezvous/poll", "internal/rendezvous/record", "internal/reuseport", "internal/rounds", "internal/wire"},
@@ -52,7 +53,7 @@ var arrows = map[string][]string{
 	"server": {"internal/identity", "internal/relay", "internal/rendezvous/server", "internal/reuseport", "internal/wire"},
 	// The program.
 	"internal/control": {".", "forward"},
-	"cmd/bodkin":       {".", "forward", "internal/control", "internal/identity", "internal/pairing", "natlab", "server", "transfer"},
+	"cmd/bodkin":       {".", "forward", "internal/control", "internal/identity", "internal/pairing", "internal/settings", "natlab", "server", "transfer"},
 	// Measurements.
 	"bench/matrix":   {".", "natlab", "server"},
 	"bench/transfer": {"natlab"},

@@ -8,6 +8,7 @@ require (
 	github.com/gofrs/flock v0.13.1
 	github.com/huin/goupnp v1.3.1
 	github.com/libp2p/go-yamux/v5 v5.1.0
+	github.com/pelletier/go-toml/v2 v2.4.3
 	github.com/pion/mdns/v2 v2.2.2
 	github.com/prometheus/client_golang v1.25.0
 	github.com/rogpeppe/go-internal v1.14.1

@@ -13,6 +13,7 @@ import (
 
 	"github.com/bodkin-p2p/bodkin"
 	"github.com/bodkin-p2p/bodkin/internal/control"
+	"github.com/bodkin-p2p/bodkin/internal/settings"
 	"github.com/bodkin-p2p/bodkin/server"
 )
 
@@ -87,7 +88,11 @@ func explain(err error) *failure {
 	}
 	f := &failure{code: exitFailed, text: plain(err), err: err}
 	var refused *bodkin.RefusedError
+	var wrong settings.Problems
 	switch {
+	case errors.As(err, &wrong):
+		f.code, f.text = exitUsage, wrong.Error()
+		f.hint = "`bodkin config example` shows all keys, with what they take"
 	case errors.Is(err, bodkin.ErrNoDirectPath):
 		f.hint = "`bodkin doctor`, here and there, tells how the two networks treat TCP and what would help"
 	case errors.Is(err, bodkin.ErrPeerUnavailable):

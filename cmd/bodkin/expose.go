@@ -1,76 +1,75 @@
 package main
 
 import (
-	"context"
-	"log/slog"
 	"net"
 	"slices"
 	"strings"
 
 	"github.com/bodkin-p2p/bodkin"
 	"github.com/bodkin-p2p/bodkin/forward"
+	"github.com/bodkin-p2p/bodkin/internal/control"
 )
 
 // socksService is the name of the proxy that up --socks serves.
 const socksService = "socks"
 
-// An exposure is something of this machine that others can connect to, under a name in the room.
+// An exposure is something of this machine that others can connect to, under a name in the room. One of these is set.
 type exposure struct {
 	service string
 	address string                // host:port
-	socks   []forward.Destination // instead of an address: where a proxy may go
-	allow   []string              // names or ids of the peers it is for; empty: all of the room
+	socks   []forward.Destination // where a proxy may go
+	dir     string                // where what is sent goes
+
+	allow []string // names or ids of the peers it is for; empty: all of the room
 }
 
-// serve serves the exposure until ctx ends or the listener fails.
-func (e exposure) serve(ctx context.Context, listener net.Listener, log *slog.Logger) error {
-	if len(e.allow) > 0 {
-		listener = forward.Only(listener, func(conn net.Conn) bool { return e.allows(conn.(*bodkin.Conn)) })
-	}
-	if e.socks != nil {
-		return forward.Socks(ctx, listener, e.socks, log)
-	}
-	return forward.Expose(ctx, listener, e.address, log)
+// allows tells whether the exposure is for the peer of a stream.
+func (e exposure) allows(stream control.Stream) bool {
+	return len(e.allow) == 0 || slices.Contains(e.allow, stream.PeerName()) || slices.Contains(e.allow, stream.Peer().String())
 }
 
-func (e exposure) allows(conn *bodkin.Conn) bool {
-	return slices.Contains(e.allow, conn.PeerName()) || slices.Contains(e.allow, conn.Peer().String())
+// exposureOf makes an exposure of a TCP service, if it can be one.
+func exposureOf(service, address string) (exposure, error) {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil || !isPort(port) || port == "0" {
+		return exposure{}, misuse("for example localhost:22", "want HOST:PORT, not %q", address)
+	}
+	return exposure{service: service, address: address}, checkService(service)
 }
 
-// parseServices reads the values of --expose, --socks and --allow.
-func parseServices(expose, socks, allow []string) ([]exposure, error) {
-	all, err := parseExposures(expose)
-	if err != nil {
-		return nil, err
-	}
-	proxy := exposure{service: socksService}
-	for _, text := range socks {
-		d, err := forward.ParseDestination(text)
-		if err != nil {
-			return nil, misuse("for example --socks 'intranet.example.org:443', --socks '10.0.0.0/8:22' or --socks '*:*'", "--socks %s: %s", text, plain(err))
+// parseExpose reads a value of --expose.
+func parseExpose(text string) (exposure, error) {
+	service, address, _ := strings.Cut(text, "=")
+	if service != "" {
+		if e, err := exposureOf(service, address); err == nil {
+			return e, nil
 		}
-		proxy.socks = append(proxy.socks, d)
-	}
-	if proxy.socks != nil {
-		all = append(all, proxy)
-	}
-	for _, text := range allow {
-		service, peers, _ := strings.Cut(text, "=")
-		i := slices.IndexFunc(all, func(e exposure) bool { return e.service == service })
-		if service == "" || peers == "" {
-			return nil, misuse("for example --allow ssh=ada,ben", "--allow %s: want NAME=PEER", text)
-		}
-		if i < 0 {
-			return nil, misuse("it limits what --expose or --socks offers", "--allow %s: there is no service %q", text, service)
-		}
-		for peer := range strings.SplitSeq(peers, ",") {
-			if _, err := bodkin.ParseNodeID(peer); err != nil && bodkin.CheckName(peer) != nil {
-				return nil, misuse("a peer is given by its name or its id", "--allow %s: %q is no peer", text, peer)
-			}
-			all[i].allow = append(all[i].allow, peer)
+		if err := checkService(service); err != nil {
+			return exposure{}, err
 		}
 	}
-	return all, nil
+	return exposure{}, misuse("for example --expose ssh=localhost:22", "--expose %s: want NAME=HOST:PORT", text)
+}
+
+// parseAllow reads a value of --allow.
+func parseAllow(text string) (service string, peers []string, err error) {
+	service, list, _ := strings.Cut(text, "=")
+	if service == "" || list == "" {
+		return "", nil, misuse("for example --allow ssh=ada,ben", "--allow %s: want NAME=PEER", text)
+	}
+	peers = strings.Split(list, ",")
+	for _, peer := range peers {
+		if !isPeer(peer) {
+			return "", nil, misuse("a peer is given by its name or its id", "--allow %s: %q is no peer", text, peer)
+		}
+	}
+	return service, peers, nil
+}
+
+// isPeer tells whether text is a name or an id. Unlike a peer that is dialled, it is compared as it is.
+func isPeer(text string) bool {
+	_, err := bodkin.ParseNodeID(text)
+	return err == nil || bodkin.CheckName(text) == nil
 }
 
 // isPort tells whether text is a number from 0 to 65535, or the name of a port.
@@ -79,19 +78,8 @@ func isPort(text string) bool {
 	return err == nil && text != ""
 }
 
-// parseExposures reads the values of --expose.
-func parseExposures(texts []string) ([]exposure, error) {
-	var all []exposure
-	for _, text := range texts {
-		service, address, _ := strings.Cut(text, "=")
-		_, port, err := net.SplitHostPort(address)
-		if service == "" || err != nil || !isPort(port) || port == "0" {
-			return nil, misuse("for example --expose ssh=localhost:22", "--expose %s: want NAME=HOST:PORT", text)
-		}
-		if err := checkService(service); err != nil {
-			return nil, err
-		}
-		all = append(all, exposure{service: service, address: address})
-	}
-	return all, nil
+// isAddress tells whether text is [HOST]:PORT.
+func isAddress(text string) bool {
+	_, port, err := net.SplitHostPort(text)
+	return err == nil && isPort(port)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"strconv"
 	"strings"
@@ -74,6 +75,18 @@ type forwarding struct {
 	peer, service string
 	listener      net.Listener
 }
+
+// String tells where it leads: "127.0.0.1:8080 to web of ben".
+func (f forwarding) String() string {
+	bind := f.bind
+	if f.listener != nil {
+		bind = f.listener.Addr().String()
+	}
+	return fmt.Sprintf("%s to %s of %s", bind, f.service, f.peer)
+}
+
+// anyPort tells whether it takes a free port, so that there can be several of the same.
+func (f forwarding) anyPort() bool { return strings.HasSuffix(f.bind, ":0") }
 
 // parseForwarding reads [BIND:]PORT:PEER:SERVICE.
 func parseForwarding(text string) (forwarding, error) {
@@ -157,16 +170,14 @@ func runForwardings(ctx context.Context, node control.Node, all []forwarding, er
 	for _, f := range all {
 		tasks.Go(func() {
 			open := func(ctx context.Context) (io.ReadWriteCloser, error) {
-				stream, err := reach(ctx, node, f.peer, func(peer string) (control.Stream, error) { return node.Dial(ctx, peer, f.service) })
-				if err == nil {
-					return &complaining{stream, func(err error) { c.tell(f, err) }}, nil
-				}
+				stream, err := openForwarding(ctx, node, f, c)
 				if errors.Is(err, control.ErrStopped) {
 					cancel(err) // the node that runs has gone, and with it all that this command can do
-				} else if ctx.Err() == nil {
-					c.tell(f, err)
 				}
-				return nil, err
+				if err != nil {
+					return nil, err
+				}
+				return stream, nil
 			}
 			if err := forward.Each(ctx, f.listener, open, nil); err != nil {
 				cancel(err)
@@ -175,6 +186,18 @@ func runForwardings(ctx context.Context, node control.Node, all []forwarding, er
 	}
 	tasks.Wait()
 	return context.Cause(ctx)
+}
+
+// openForwarding opens the stream for a connection to a forwarded port. What goes wrong it tells c, too.
+func openForwarding(ctx context.Context, node control.Node, f forwarding, c *complaints) (control.Stream, error) {
+	stream, err := reach(ctx, node, f.peer, func(peer string) (control.Stream, error) { return node.Dial(ctx, peer, f.service) })
+	if err != nil {
+		if ctx.Err() == nil && !errors.Is(err, control.ErrStopped) {
+			c.tell(f, err)
+		}
+		return nil, err
+	}
+	return &complaining{stream, func(err error) { c.tell(f, err) }}, nil
 }
 
 // complaining is a stream that says why reading failed.
@@ -193,7 +216,8 @@ func (c *complaining) Read(p []byte) (int, error) {
 
 // complaints tell people what is wrong with forwardings, once as long as it stays the same.
 type complaints struct {
-	errs io.Writer
+	errs io.Writer    // nil: nobody reads them
+	log  *slog.Logger // nil: silence
 
 	mu   sync.Mutex // guards last, and one line at a time
 	last string
@@ -210,6 +234,11 @@ func (c *complaints) tell(f forwarding, err error) {
 	defer c.mu.Unlock()
 	if text != c.last {
 		c.last = text
-		fmt.Fprintln(c.errs, printableLines(text))
+		if c.log != nil {
+			c.log.Warn(text)
+		}
+		if c.errs != nil {
+			fmt.Fprintln(c.errs, printableLines(text))
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/bodkin-p2p/bodkin"
+	"github.com/bodkin-p2p/bodkin/internal/settings"
 )
 
 func TestForwardingsAreReadAsTheyAreWritten(t *testing.T) {
@@ -29,24 +30,29 @@ func TestForwardingsAreReadAsTheyAreWritten(t *testing.T) {
 
 func TestServicesAreReadWithWhoMayUseThem(t *testing.T) {
 	id := testKey(t).NodeID().String()
-	all, err := parseServices([]string{"ssh=localhost:22", "web=localhost:80"}, []string{"*:443", "10.0.0.0/8:22"}, []string{"ssh=ada," + id, "socks=eve", "ssh=zoe"})
-	if err != nil || len(all) != 3 {
-		t.Fatalf("%+v, %v", all, err)
+	p, err := planOf(upFlags{expose: []string{"ssh=localhost:22", "web=localhost:80"}, socks: []string{"*:443", "10.0.0.0/8:22"},
+		allow: []string{"ssh=ada," + id, "socks=eve", "ssh=zoe"}}, &settings.File{})
+	if err != nil || len(p.services) != 3 {
+		t.Fatalf("%+v, %v", p, err)
 	}
-	if !reflect.DeepEqual(all[0].allow, []string{"ada", id, "zoe"}) || all[1].allow != nil || len(all[2].socks) != 2 || all[2].service != socksService {
-		t.Errorf("%+v", all)
+	socks, ssh, web := p.services[0], p.services[1], p.services[2] // by name
+	if !reflect.DeepEqual(ssh.allow, []string{"ada", id, "zoe"}) || web.allow != nil || len(socks.socks) != 2 || socks.service != socksService {
+		t.Errorf("%+v", p)
 	}
-	for name, c := range map[string][3][]string{
-		"no address":     {{"ssh"}, nil, nil},
-		"no port":        {{"ssh=localhost"}, nil, nil},
-		"no destination": {nil, {"localhost"}, nil},
-		"no peer":        {{"ssh=localhost:22"}, nil, {"ssh="}},
-		"no service":     {{"ssh=localhost:22"}, nil, {"ada"}},
-		"other service":  {{"ssh=localhost:22"}, nil, {"web=ada"}},
-		"no name":        {{"ssh=localhost:22"}, nil, {"ssh=ada,_"}},
+	for name, flags := range map[string]upFlags{
+		"no address":     {expose: []string{"ssh"}},
+		"no port":        {expose: []string{"ssh=localhost"}},
+		"no destination": {socks: []string{"localhost"}},
+		"no peer":        {expose: []string{"ssh=localhost:22"}, allow: []string{"ssh="}},
+		"no service":     {expose: []string{"ssh=localhost:22"}, allow: []string{"ada"}},
+		"other service":  {expose: []string{"ssh=localhost:22"}, allow: []string{"web=ada"}},
+		"no name":        {expose: []string{"ssh=localhost:22"}, allow: []string{"ssh=ada,_"}},
+		"one name twice": {expose: []string{"ssh=localhost:22", "ssh=localhost:23"}},
+		"one port twice": {forward: []string{"8080:ben:web", "8080:ben:ssh"}},
+		"no directory":   {receive: "/nowhere/at/all"},
 	} {
-		if all, err := parseServices(c[0], c[1], c[2]); err == nil {
-			t.Errorf("%s: became %+v", name, all)
+		if p, err := planOf(flags, &settings.File{}); err == nil {
+			t.Errorf("%s: became %+v", name, p)
 		}
 	}
 }

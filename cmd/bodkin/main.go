@@ -16,10 +16,10 @@ func main() {
 
 // run runs the program and returns its exit code.
 func run(args []string, in io.Reader, out, errs io.Writer) int {
-	ctx, stop := withSignals(context.Background())
+	ctx, hangups, stop := withSignals(context.Background())
 	defer stop()
 
-	g := &globals{}
+	g := &globals{hangups: hangups}
 	root := newRoot(g)
 	root.SetArgs(args)
 	root.SetIn(in)

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/bodkin-p2p/bodkin"
 	"github.com/bodkin-p2p/bodkin/internal/control"
+	"github.com/bodkin-p2p/bodkin/internal/settings"
 )
 
 // openDialer returns the node that runs for the home, or, if none does, one of this command's own that only dials: any
@@ -144,6 +144,14 @@ func nodeFlags(g *globals, c *cobra.Command) {
 
 // nodeConfig is the configuration that the home gives a node.
 func nodeConfig(g *globals, h home, errs io.Writer) (bodkin.Config, error) {
+	f, err := loadSettings(g, h)
+	if err != nil {
+		return bodkin.Config{}, err
+	}
+	g.fill(f)
+	if g.log == nil { // commands tell what matters in words of their own
+		g.log = openLog(g, &settings.File{LogFormat: f.LogFormat}, levelOff, errs)
+	}
 	m, err := h.membership()
 	if errors.Is(err, fs.ErrNotExist) && os.Getenv("BODKIN_INVITE") != "" {
 		if m, err = h.joinFirst(); err == nil {
@@ -157,14 +165,10 @@ func nodeConfig(g *globals, h home, errs io.Writer) (bodkin.Config, error) {
 	if err != nil {
 		return bodkin.Config{}, err
 	}
-	return bodkin.Config{Invite: m.Invite, Key: key, Name: m.Name, Port: m.Port, Relay: g.relay.policy, Search: g.search, NoPortMapping: g.noPortMapping || os.Getenv("BODKIN_NO_PORT_MAPPING") != "",
-		NoLAN: g.noLAN || os.Getenv("BODKIN_NO_LAN") != "", Log: logger(g, errs)}, nil
-}
-
-// logger logs everything with --verbose, else nothing: commands tell what matters in words of their own.
-func logger(g *globals, errs io.Writer) *slog.Logger {
-	if !g.verbose {
-		return slog.New(slog.DiscardHandler)
-	}
-	return slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	return bodkin.Config{
+		Invite: m.Invite, Key: key, Name: m.Name, Port: m.Port, Relay: g.relay.policy, Search: g.search,
+		NoPortMapping: g.noPortMapping || os.Getenv("BODKIN_NO_PORT_MAPPING") != "",
+		NoLAN:         g.noLAN || os.Getenv("BODKIN_NO_LAN") != "",
+		Log:           g.log.Logger,
+	}, nil
 }

@@ -16,7 +16,11 @@ const (
 
 // notify tells systemd how this process stands. Where nobody has asked for that (NOTIFY_SOCKET), it does nothing.
 func notify(log *slog.Logger, states ...string) {
-	if _, err := daemon.SdNotify(false, strings.Join(states, "\n")); err != nil {
+	text := strings.Join(states, "\n")
+	if states[0] == serviceReloading {
+		text += "\n" + daemon.SdNotifyMonotonicUsec() // of Type=notify-reload
+	}
+	if _, err := daemon.SdNotify(false, text); err != nil {
 		log.Warn("the service manager was not told", "err", err)
 	}
 }

@@ -6,13 +6,24 @@ import "github.com/spf13/cobra"
 type globals struct {
 	home    string // --home; see openHome
 	verbose bool   // --verbose
+	config  string // --config; see settingsPath
 	relay   relayFlag
 	started bool // the command line was understood, and its command has begun
 
 	noPortMapping bool // --no-port-mapping; see nodeFlags
 	noLAN         bool // --no-lan
 	search        bool // --search
+
+	logLevel  levelFlag  // --log-level
+	logFormat formatFlag // --log-format
+
+	command *cobra.Command     // that runs; set when it has started
+	hangups func() <-chan bool // takes SIGHUP over; see withSignals
+	log     *logbook           // of a command that has made its own; nil: see nodeConfig
 }
+
+// given tells whether a flag of the command was given.
+func (g *globals) given(flag string) bool { return g.command != nil && g.command.Flags().Changed(flag) }
 
 func newRoot(g *globals) *cobra.Command {
 	cobra.EnableCommandSorting = false // help lists commands in the order in which people come to need them
@@ -40,12 +51,15 @@ NATs. A small server introduces the two; the bytes do not pass through it.`,
 		Version:       thisBuild().Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		PersistentPreRun: func(*cobra.Command, []string) {
-			g.started = true
+		PersistentPreRun: func(c *cobra.Command, _ []string) {
+			g.started, g.command = true, c
 		},
 	}
 	root.PersistentFlags().StringVar(&g.home, "home", "", "`directory` of keys, room and control socket (default $BODKIN_HOME, else the system's place for settings)")
-	root.PersistentFlags().BoolVarP(&g.verbose, "verbose", "v", false, "log what the node does to stderr")
+	root.PersistentFlags().BoolVarP(&g.verbose, "verbose", "v", false, "log what the node does to stderr; the same as --log-level=debug")
+	root.PersistentFlags().StringVar(&g.config, "config", "", "`file` of settings (default $BODKIN_CONFIG, else bodkin.toml in the home)")
+	root.PersistentFlags().Var(&g.logLevel, "log-level", "log to stderr: debug, info, warn or error (default warn for up, info for server, else nothing)")
+	root.PersistentFlags().Var(&g.logFormat, "log-format", "how to log: text or json (default text)")
 	root.SetVersionTemplate("bodkin {{.Version}}\n")
 	root.SetUsageTemplate(usageTemplate)
 
@@ -63,7 +77,7 @@ NATs. A small server introduces the two; the bytes do not pass through it.`,
 		}
 	}
 	add("server", newServer(g), newInvite(g))
-	add("node", newJoin(g), newUp(g), newPeers(g))
+	add("node", newJoin(g), newUp(g), newPeers(g), newReload(g), newConfig(g))
 	add("use", newPing(g), newSend(g), newReceive(g), newConnect(g), newListen(g), newForward(g), newChat(g))
 	add("learn", newDoctor(g), newBench(g), newDemo(g))
 	add("also", newVersion(), newMan())
@@ -87,6 +101,9 @@ Examples:
 {{.Example}}{{end}}{{if .HasAvailableSubCommands}}{{$cmds := .Commands}}{{range $group := .Groups}}
 
 {{.Title}}{{range $cmds}}{{if (and (eq .GroupID $group.ID) (or .IsAvailableCommand (eq .Name "help")))}}
+  {{rpad .Name .NamePadding }} {{.Short}}{{end}}{{end}}{{end}}{{if not .Groups}}
+
+Commands:{{range $cmds}}{{if .IsAvailableCommand}}
   {{rpad .Name .NamePadding }} {{.Short}}{{end}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
 
 Flags:

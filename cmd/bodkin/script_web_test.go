@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -11,11 +12,27 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// scriptWeb serves "hello" until the script ends.
+// scriptWeb serves "hello" until the script ends, and beside it what says everything again.
 func scriptWeb(ts *testscript.TestScript, _ bool, _ []string) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "hello") }))
 	ts.Defer(server.Close)
 	ts.Setenv("WEB", server.Listener.Addr().String())
+	echo, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { echo.Close() })
+	ts.Setenv("ECHO", echo.Addr().String())
+	go func() {
+		for {
+			conn, err := echo.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				io.Copy(conn, conn)
+			}()
+		}
+	}()
 }
 
 // scriptPorts finds out where forwardings listen.

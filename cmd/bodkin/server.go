@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bodkin-p2p/bodkin/internal/settings"
 	"github.com/bodkin-p2p/bodkin/server"
 )
 
@@ -53,8 +54,13 @@ connected to each other stay connected.`,
 		if err != nil {
 			return err
 		}
+		f, err := loadSettings(g, h)
+		if err != nil {
+			return err
+		}
 		config.Home, config.NoRelay = h.dir, !*relay
-		config.Log = serverLog(g, c)
+		fillServer(g, &config, f.Server)
+		config.Log = openLog(g, f, slog.LevelInfo, c.ErrOrStderr()).Logger
 		return runServer(c, config, *asJSON)
 	}
 	return c
@@ -63,7 +69,7 @@ connected to each other stay connected.`,
 // checkAddresses refuses what cannot be listened on anywhere.
 func checkAddresses(config server.Config) error {
 	check := func(flag, address string) error {
-		if _, port, err := net.SplitHostPort(address); err != nil || !isPort(port) {
+		if !isAddress(address) {
 			return misuse(fmt.Sprintf("for example %s :4000, or %[1]s 203.0.113.5:4000", flag), "%s %s: want [HOST]:PORT", flag, address)
 		}
 		return nil
@@ -81,12 +87,23 @@ func checkAddresses(config server.Config) error {
 	return err
 }
 
-func serverLog(g *globals, c *cobra.Command) *slog.Logger {
-	level := slog.LevelInfo
-	if g.verbose {
-		level = slog.LevelDebug
+// fillServer takes from the file what flags do not say.
+func fillServer(g *globals, config *server.Config, f settings.Server) {
+	for _, list := range []struct {
+		flag string
+		from []string
+		to   *[]string
+	}{{"main", f.Main, &config.Main}, {"hole", f.Hole, &config.Hole}, {"advertise", f.Advertise, &config.Advertise}} {
+		if len(list.from) > 0 && !g.given(list.flag) {
+			*list.to = list.from
+		}
 	}
-	return slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
+	if f.HTTP != nil && !g.given("http") {
+		config.HTTP = *f.HTTP
+	}
+	if f.Relay != nil && !g.given("relay") {
+		config.NoRelay = !*f.Relay
+	}
 }
 
 func runServer(c *cobra.Command, config server.Config, asJSON bool) error {

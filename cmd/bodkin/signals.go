@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -16,8 +17,8 @@ func (i interruption) Error() string { return i.signal.String() }
 func (i interruption) exitCode() int { return 128 + int(i.signal) }
 
 // withSignals returns a context that the first signal to stop ends. The second one ends the process, in case that what
-// was to be cleaned up hangs.
-func withSignals(parent context.Context) (ctx context.Context, stop func()) {
+// was to be cleaned up hangs. SIGHUP is one of these signals until hangups is called: from then on it fills that channel.
+func withSignals(parent context.Context) (ctx context.Context, hangups func() <-chan bool, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	wanted := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // under nohup it stays ignored
@@ -25,18 +26,34 @@ func withSignals(parent context.Context) (ctx context.Context, stop func()) {
 	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, wanted...)
+	var taken atomic.Bool
+	hungUp := make(chan bool, 1)
 	watching := make(chan struct{})
 	go func() {
 		defer close(watching)
-		select {
-		case s := <-signals:
-			signal.Stop(signals)
-			number, _ := s.(syscall.Signal) // all signals are
-			cancel(interruption{number})
-		case <-ctx.Done():
+		for {
+			select {
+			case s := <-signals:
+				if s == syscall.SIGHUP && taken.Load() {
+					select {
+					case hungUp <- true:
+					default: // one waits already
+					}
+					continue
+				}
+				signal.Stop(signals)
+				number, _ := s.(syscall.Signal) // all signals are
+				cancel(interruption{number})
+			case <-ctx.Done():
+			}
+			return
 		}
 	}()
-	return ctx, func() {
+	hangups = func() <-chan bool {
+		taken.Store(true)
+		return hungUp
+	}
+	return ctx, hangups, func() {
 		signal.Stop(signals)
 		cancel(nil)
 		<-watching

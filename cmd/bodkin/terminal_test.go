@@ -1,6 +1,7 @@
 package main
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"unicode"
@@ -61,12 +62,17 @@ func TestSizesAreReadWithTheirUnits(t *testing.T) {
 }
 
 func TestExposuresAreNamesWithAddresses(t *testing.T) {
-	got, err := parseExposures([]string{"ssh=localhost:22", "web=[::1]:8080", "odd=a=b:1"})
-	if err != nil || len(got) != 3 || got[1].service != "web" || got[1].address != "[::1]:8080" || got[2].address != "a=b:1" {
-		t.Errorf("got %v, %v", got, err)
+	for text, want := range map[string]exposure{
+		"ssh=localhost:22": {service: "ssh", address: "localhost:22"},
+		"web=[::1]:8080":   {service: "web", address: "[::1]:8080"},
+		"odd=a=b:1":        {service: "odd", address: "a=b:1"},
+	} {
+		if got, err := parseExpose(text); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, %v", text, got, err)
+		}
 	}
 	for _, bad := range []string{"", "ssh", "=localhost:22", "ssh=", "ssh=localhost", "ssh=localhost:"} {
-		if _, err := parseExposures([]string{bad}); err == nil || !strings.Contains(err.Error(), "NAME=HOST:PORT") {
+		if _, err := parseExpose(bad); err == nil || !strings.Contains(err.Error(), "NAME=HOST:PORT") {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}

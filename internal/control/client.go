@@ -84,6 +84,12 @@ func (c *Client) Ping(ctx context.Context, peer string) (ping bodkin.Ping, err e
 	return ping, err
 }
 
+// Reload has the node read its settings again.
+func (c *Client) Reload(ctx context.Context) (done Reloaded, err error) {
+	err = c.ask(ctx, http.MethodPost, "reload", nil, &done)
+	return done, err
+}
+
 // Watch is that of bodkin.Node.
 func (c *Client) Watch(ctx context.Context) iter.Seq2[bodkin.Event, error] {
 	return func(yield func(bodkin.Event, error) bool) {

@@ -9,6 +9,7 @@
 //	GET  /v1/peers                        [bodkin.Peer]
 //	GET  /v1/watch                        one update a line, until one with a problem
 //	POST /v1/ping?peer=P                  bodkin.Ping
+//	POST /v1/reload                       Reloaded
 //	POST /v1/dial?peer=P&service=S        101, then a stream
 //	POST /v1/listen?service=S             101 with the listener's number; the service is free again when this connection ends
 //	POST /v1/accept?listener=N            waits for a stream; 101, then the stream
@@ -108,4 +109,10 @@ type Info struct {
 	ID   bodkin.NodeID
 	Name string
 	Port uint16 // the local TCP port of the node
+}
+
+// Reloaded tells what came of reading the settings again, in words.
+type Reloaded struct {
+	Changes   []string `json:"changes"`
+	AtRestart []string `json:"at_restart"` // keys of which the node takes up the change at its next start
 }

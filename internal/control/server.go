@@ -23,11 +23,17 @@ const diagnosisTimeout = 15 * time.Second
 // protocol is the name that both sides give in Upgrade.
 const protocol = "bodkin-stream/1"
 
+// errNoSettings tells that a node was not started by a file.
+var errNoSettings = errors.New("this node has no settings to read again")
+
 // A Server lets the commands of this machine use a node.
 type Server struct {
 	Node Node
 	Port uint16       // the node's local TCP port, for Info
 	Log  *slog.Logger // nil: silence
+
+	// Reload has the node read its settings again. Nil: it has none.
+	Reload func() (Reloaded, error)
 }
 
 // Serve answers on l until ctx ends, and then returns nil. It closes l and all streams, and waits for everything it
@@ -86,6 +92,12 @@ func (h *handler) routes() http.Handler {
 	}))
 	mux.HandleFunc("POST /v1/ping", answering(func(r *http.Request) (any, error) {
 		return h.Node.Ping(r.Context(), r.FormValue("peer"))
+	}))
+	mux.HandleFunc("POST /v1/reload", answering(func(*http.Request) (any, error) {
+		if h.Reload == nil {
+			return nil, errNoSettings
+		}
+		return h.Reload()
 	}))
 	mux.HandleFunc("GET /v1/watch", h.watch)
 	mux.HandleFunc("POST /v1/dial", h.dial)

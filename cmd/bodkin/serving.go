@@ -1,0 +1,303 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"reflect"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin"
+	"github.com/bodkin-p2p/bodkin/forward"
+	"github.com/bodkin-p2p/bodkin/internal/control"
+)
+
+// serving is what a running node serves: its services and its forwarded ports. A new plan leaves alone what stays the same, and every
+// connection that is open.
+type serving struct {
+	ctx  context.Context // ends everything
+	node control.Node
+	log  *slog.Logger
+	told *complaints
+
+	tasks sync.WaitGroup
+
+	mu       sync.Mutex // guards the following, and is held over apply
+	services map[string]*service
+	forwards []*forwardedPort
+}
+
+func newServing(ctx context.Context, node control.Node, log *slog.Logger) *serving {
+	return &serving{ctx: ctx, node: node, log: log, services: map[string]*service{}, told: &complaints{log: log}}
+}
+
+// A service is one that the node listens on.
+type service struct {
+	name     string
+	listener control.Listener
+	now      atomic.Pointer[exposure] // what it is; looked at for each connection
+	tally    tally
+}
+
+// A forwardedPort is a local port.
+type forwardedPort struct {
+	listener net.Listener
+	now      atomic.Pointer[forwarding] // where it leads; looked at for each connection
+	tally    tally
+}
+
+// A tally counts connections.
+type tally struct{ open, total atomic.Int64 }
+
+func (t *tally) begin() (end func()) {
+	t.open.Add(1)
+	t.total.Add(1)
+	return sync.OnceFunc(func() { t.open.Add(-1) })
+}
+
+// apply makes a plan the one that holds, and tells what has changed, in words. If part of it cannot be, nothing has.
+func (s *serving) apply(p plan) (changes []string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx.Err() != nil {
+		return nil, context.Cause(s.ctx)
+	}
+	var fresh []*service
+	var ports []*forwardedPort
+	undo := func() {
+		for _, v := range fresh {
+			v.listener.Close()
+		}
+		for _, f := range ports {
+			f.listener.Close()
+		}
+	}
+	for _, e := range p.services {
+		if s.services[e.service] != nil {
+			continue
+		}
+		listener, err := s.node.Listen(s.ctx, e.service)
+		if err != nil {
+			undo()
+			return nil, aboutStream("this machine", e.service, err)
+		}
+		fresh = append(fresh, newService(e, listener))
+	}
+	for _, to := range p.forwards {
+		if s.portOf(to) != nil {
+			continue
+		}
+		one := []forwarding{to}
+		if err := listenLocally(s.ctx, one); err != nil {
+			undo()
+			return nil, err
+		}
+		f := &forwardedPort{listener: one[0].listener}
+		f.now.Store(&one[0])
+		ports = append(ports, f)
+	}
+	changes, err = s.changeServices(p.services)
+	changes = append(changes, s.changeForwards(p.forwards)...)
+	for _, v := range fresh {
+		s.start(v)
+		changes = append(changes, "now offers "+v.name)
+	}
+	for _, f := range ports {
+		s.forwards = append(s.forwards, f)
+		s.tasks.Go(func() { s.serveForward(f) })
+		changes = append(changes, fmt.Sprintf("now forwards %s", f.now.Load()))
+	}
+	return changes, err
+}
+
+func newService(e exposure, listener control.Listener) *service {
+	v := &service{name: e.service, listener: listener}
+	v.now.Store(&e)
+	return v
+}
+
+// start begins to serve a service.
+func (s *serving) start(v *service) {
+	s.services[v.name] = v
+	s.tasks.Go(func() { s.serve(v) })
+}
+
+// changeServices ends the services that are not wanted any more, and changes those that are to be others.
+func (s *serving) changeServices(wanted []exposure) (changes []string, failed error) {
+	for name, v := range s.services {
+		i := slices.IndexFunc(wanted, func(e exposure) bool { return e.service == name })
+		if i < 0 {
+			v.listener.Close() // connections go on
+			delete(s.services, name)
+			changes = append(changes, "no longer offers "+name)
+			continue
+		}
+		was, is := v.now.Load(), wanted[i]
+		if reflect.DeepEqual(*was, is) {
+			continue
+		}
+		changes = append(changes, "changed "+name)
+		if was.address != "" && is.address != "" {
+			v.now.Store(&is)
+			continue
+		}
+		v.listener.Close()
+		delete(s.services, name)
+		listener, err := s.node.Listen(s.ctx, name)
+		if err != nil { // the node is ending
+			failed = errors.Join(failed, aboutStream("this machine", name, err))
+			continue
+		}
+		s.start(newService(is, listener))
+	}
+	slices.Sort(changes)
+	return changes, failed
+}
+
+// portOf finds the port that a forwarding has already.
+func (s *serving) portOf(to forwarding) *forwardedPort {
+	for _, f := range s.forwards {
+		if now := f.now.Load(); now.bind == to.bind && (!to.anyPort() || now.peer == to.peer && now.service == to.service) {
+			return f
+		}
+	}
+	return nil
+}
+
+// changeForwards closes the ports that are not wanted any more, and lets others lead elsewhere.
+func (s *serving) changeForwards(wanted []forwarding) (changes []string) {
+	keep := map[*forwardedPort]bool{}
+	for _, to := range wanted {
+		f := s.portOf(to)
+		if f == nil {
+			continue
+		}
+		keep[f] = true
+		to.listener = f.listener
+		if now := f.now.Load(); now.peer != to.peer || now.service != to.service {
+			f.now.Store(&to)
+			changes = append(changes, fmt.Sprintf("now forwards %s", to))
+		}
+	}
+	s.forwards = slices.DeleteFunc(s.forwards, func(f *forwardedPort) bool {
+		if !keep[f] {
+			f.listener.Close() // connections go on
+			changes = append(changes, fmt.Sprintf("no longer forwards %s", f.now.Load()))
+		}
+		return !keep[f]
+	})
+	return changes
+}
+
+// close ends everything, and waits for it. ctx must have ended.
+func (s *serving) close() {
+	s.mu.Lock()
+	for _, v := range s.services {
+		v.listener.Close()
+	}
+	for _, f := range s.forwards {
+		f.listener.Close()
+	}
+	s.mu.Unlock()
+	s.tasks.Wait()
+}
+
+// serve serves one service until its listener is closed.
+func (s *serving) serve(v *service) {
+	e := v.now.Load()
+	listener := &countedListener{v}
+	log := s.log.With("service", v.name)
+	var err error
+	switch {
+	case e.socks != nil:
+		err = forward.Socks(s.ctx, listener, e.socks, log)
+	case e.dir != "":
+		err = newMailbox(s.ctx, e.dir, log).serve(listener)
+	default:
+		err = forward.Each(s.ctx, listener, func(ctx context.Context) (io.ReadWriteCloser, error) { return dialTarget(ctx, v.now.Load().address) }, log)
+	}
+	if err != nil && !errors.Is(err, net.ErrClosed) {
+		s.log.Error("a service has ended", "service", v.name, "err", err)
+	}
+}
+
+// targetTimeout is how long a target of this machine or its network may take to accept.
+const targetTimeout = 10 * time.Second
+
+func dialTarget(ctx context.Context, target string) (io.ReadWriteCloser, error) {
+	dialer := net.Dialer{Timeout: targetTimeout}
+	there, err := dialer.DialContext(ctx, "tcp", target)
+	if err != nil {
+		return nil, err // not there: a nil net.Conn in another interface is not nil
+	}
+	return there, nil
+}
+
+// serveForward serves one local port until its listener is closed.
+func (s *serving) serveForward(f *forwardedPort) {
+	open := func(ctx context.Context) (io.ReadWriteCloser, error) {
+		to := *f.now.Load()
+		stream, err := openForwarding(ctx, s.node, to, s.told)
+		if err != nil {
+			return nil, err
+		}
+		return &countedStream{stream, f.tally.begin()}, nil
+	}
+	if err := forward.Each(s.ctx, f.listener, open, nil); err != nil && !errors.Is(err, net.ErrClosed) {
+		s.log.Error("a forwarded port has ended", "port", f.listener.Addr(), "err", err)
+	}
+}
+
+// A countedListener hands out the streams of a service for which it is, and refuses the others.
+type countedListener struct{ service *service }
+
+// Accept implements net.Listener.
+func (l *countedListener) Accept() (net.Conn, error) {
+	for {
+		stream, err := l.service.listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if !l.service.now.Load().allows(stream) {
+			stream.Refuse("it is not for this peer")
+			continue
+		}
+		return &countedStream{stream, l.service.tally.begin()}, nil
+	}
+}
+
+// Close implements net.Listener.
+func (l *countedListener) Close() error { return l.service.listener.Close() }
+
+// Addr implements net.Listener.
+func (l *countedListener) Addr() net.Addr { return bodkin.Addr{Service: l.service.name} }
+
+// A countedStream counts as open until it is closed in any way.
+type countedStream struct {
+	control.Stream
+	end func()
+}
+
+// Close implements net.Conn.
+func (c *countedStream) Close() error {
+	c.end()
+	return c.Stream.Close()
+}
+
+// Abort implements control.Stream.
+func (c *countedStream) Abort() error {
+	c.end()
+	return c.Stream.Abort()
+}
+
+// Refuse implements control.Stream.
+func (c *countedStream) Refuse(reason string) error {
+	c.end()
+	return c.Stream.Refuse(reason)
+}
