@@ -1,5 +1,5 @@
 # Short names for the project's commands. `make check` is what a change must pass.
-.PHONY: check test demo bench matrix fuzz soak generate
+.PHONY: check test demo dist package-test bench matrix fuzz soak generate
 
 check:
 	.ci/run
@@ -9,6 +9,14 @@ test:
 
 demo:
 	go run ./cmd/bodkin demo
+
+# Programs, archives and packages for every system, and their checksums, in dist/. Two minutes the first time, then half of one.
+dist:
+	go run ./packaging/dist
+
+# The .deb installed, used, upgraded and purged in a clean Debian, which debootstrap makes; needs root. Two minutes.
+package-test:
+	packaging/debian/test
 
 # Every figure of docs/benchmarks.md comes from one of these. About five minutes; needs 10,000 descriptors in each of two processes.
 bench:

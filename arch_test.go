@@ -58,6 +58,8 @@ var arrows = map[string][]string{
 	"bench/matrix":   {".", "natlab", "server"},
 	"bench/transfer": {"natlab"},
 	"bench/faults":   {".", "natlab", "server"},
+	// What is given to people.
+	"packaging/dist": {},
 	// For readers.
 	"examples/chat": {"."},
 }
