@@ -9,11 +9,11 @@ import (
 	"net"
 	"regexp"
 	"strings"
-	"syscall"
 
 	"github.com/bodkin-p2p/bodkin"
 	"github.com/bodkin-p2p/bodkin/internal/control"
 	"github.com/bodkin-p2p/bodkin/internal/settings"
+	"github.com/bodkin-p2p/bodkin/internal/sockerr"
 	"github.com/bodkin-p2p/bodkin/server"
 )
 
@@ -202,8 +202,8 @@ func plain(err error) string {
 // addressInUse finds out whether err is about a listening address that something else has, and which.
 func addressInUse(err error) (address string, inUse bool) {
 	var op *net.OpError
-	if !errors.Is(err, syscall.EADDRINUSE) || !errors.As(err, &op) || op.Addr == nil {
-		return "", errors.Is(err, syscall.EADDRINUSE)
+	if !sockerr.IsInUse(err) || !errors.As(err, &op) || op.Addr == nil {
+		return "", sockerr.IsInUse(err)
 	}
 	return op.Addr.String(), true
 }

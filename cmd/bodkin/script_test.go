@@ -9,9 +9,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -58,6 +58,7 @@ func TestScripts(t *testing.T) {
 			env.Values[processesKey{}] = map[string]*process{}
 			env.Values[managerKey{}] = &serviceManager{}
 			env.Setenv("TMPDIR", os.TempDir())
+			env.Setenv("TMP", os.TempDir()) // of Windows
 			env.Setenv("BODKIN_HOME", "")
 			env.Setenv("BODKIN_INVITE", "")
 			env.Setenv("NO_COLOR", "1")
@@ -65,6 +66,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("GORACE", "atexit_sleep_ms=0") // of -race, which otherwise makes each process end a second later
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
+			env.Setenv("AppData", filepath.Join(env.WorkDir, "config"))
 			return nil
 		},
 	})
@@ -83,7 +85,7 @@ func TestScripts(t *testing.T) {
 //	web                           starts a web server that says hello, and one that repeats what is said, and sets $WEB and $ECHO
 //	ports NAME                    sets $PORT1, $PORT2 ... to where the forwardings of NAME listen
 //	fetch [--proxy URL] URL       prints what a web server says
-//	serve ARGS...                 starts a server named "server" on free ports, and sets $INVITE, $MAIN, $MAINPORT and $HOLE
+//	serve ARGS...                 starts a server named "server" on free ports, and sets $INVITE, $MAIN, $MAINPORT, $HOLE and $HTTP
 //	damage FILE OFFSET            changes a byte
 //	manager                       listens as systemd does to what services tell it
 //	told REGEXP                   waits until one of those that were started since has told it that
@@ -143,9 +145,10 @@ func processOf(ts *testscript.TestScript, name string) *process {
 func startProcess(ts *testscript.TestScript, name, pattern string, args []string) *process {
 	cmd := exec.Command("bodkin", args...)
 	cmd.Dir = ts.MkAbs(".")
-	cmd.Env = []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME"), "XDG_CONFIG_HOME=" + ts.Getenv("XDG_CONFIG_HOME"),
-		"TMPDIR=" + os.TempDir(), "NO_COLOR=1", "GORACE=atexit_sleep_ms=0", "GOCOVERDIR=" + os.Getenv("GOCOVERDIR"),
+	cmd.Env = []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME"), "XDG_CONFIG_HOME=" + ts.Getenv("XDG_CONFIG_HOME"), "AppData=" + ts.Getenv("AppData"),
+		"TMPDIR=" + os.TempDir(), "TMP=" + os.TempDir(), "NO_COLOR=1", "GORACE=atexit_sleep_ms=0", "GOCOVERDIR=" + os.Getenv("GOCOVERDIR"),
 		"NOTIFY_SOCKET=" + ts.Getenv("NOTIFY_SOCKET")}
+	separately(cmd)
 	p, err := newProcess(cmd, cmd.Start)
 	ts.Check(err)
 	ts.Defer(func() {
@@ -166,10 +169,8 @@ func scriptType(ts *testscript.TestScript, _ bool, args []string) {
 func scriptHalt(ts *testscript.TestScript, _ bool, args []string) {
 	p := processOf(ts, args[0])
 	switch args[1] {
-	case "INT":
-		ts.Check(p.cmd.Process.Signal(os.Interrupt))
-	case "TERM":
-		ts.Check(p.cmd.Process.Signal(syscall.SIGTERM))
+	case "INT", "TERM":
+		ts.Check(stop(p.cmd.Process, args[1]))
 	case "KILL":
 		ts.Check(p.cmd.Process.Kill())
 	}
@@ -178,7 +179,11 @@ func scriptHalt(ts *testscript.TestScript, _ bool, args []string) {
 	case <-time.After(patience):
 		ts.Fatalf("%s runs on after %v", args[0], patience)
 	}
-	if want := args[2]; strconv.Itoa(p.cmd.ProcessState.ExitCode()) != want {
+	want := args[2]
+	if want == "143" && runtime.GOOS == "windows" {
+		want = "130" // there is one way to stop there
+	}
+	if strconv.Itoa(p.cmd.ProcessState.ExitCode()) != want {
 		ts.Fatalf("%s: exit code %d, want %s", args[0], p.cmd.ProcessState.ExitCode(), want)
 	}
 }
@@ -190,6 +195,7 @@ func scriptServe(ts *testscript.TestScript, _ bool, args []string) {
 	var up struct {
 		Invite     string
 		Main, Hole []string
+		HTTP       *string
 	}
 	line := regexp.MustCompile(`(?m)^{.*}$`).FindString(text)
 	ts.Check(json.Unmarshal([]byte(line), &up))
@@ -197,6 +203,9 @@ func scriptServe(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("MAIN", up.Main[0])
 	ts.Setenv("MAINPORT", up.Main[0][strings.LastIndex(up.Main[0], ":")+1:])
 	ts.Setenv("HOLE", up.Hole[0])
+	if up.HTTP != nil {
+		ts.Setenv("HTTP", *up.HTTP)
+	}
 }
 
 func scriptCodes(ts *testscript.TestScript, _ bool, args []string) {

@@ -32,6 +32,9 @@ The first start makes keys and one room in the home directory. Every start print
 one line to stdout, "invite: bodkin1...", when the server is ready. Whoever has
 the invite can join the room: keep it like a password.
 
+With --http, "bodkin server health ADDRESS" tells by its exit code whether the server
+is well: for containers, and for those who watch.
+
 The log goes to stderr. Ctrl-C or SIGTERM ends the server; nodes that are
 connected to each other stay connected.`,
 		Example: `  bodkin server
@@ -39,6 +42,7 @@ connected to each other stay connected.`,
   bodkin server --main 203.0.113.5:4000 --main '[2001:db8::5]:4000' --http 127.0.0.1:9090`,
 		Args: cobra.NoArgs,
 	}
+	c.AddCommand(newHealth())
 	flags := c.Flags()
 	flags.StringArrayVar(&config.Main, "main", []string{server.DefaultMain}, "`address` of the main listener; may be repeated")
 	flags.StringArrayVar(&config.Hole, "hole", []string{server.DefaultHole}, "`address` of the hole listener; may be repeated")

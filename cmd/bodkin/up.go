@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -78,7 +79,9 @@ up changes by bodkin reload or SIGHUP.`,
 		defer unlock()
 		defer node.Close()
 		socket, err := control.Listen(h.dir)
-		if err != nil {
+		if errors.Is(err, errors.ErrUnsupported) {
+			fmt.Fprintf(c.ErrOrStderr(), "bodkin: other commands cannot use this node: %s\n", plain(err))
+		} else if err != nil {
 			return err
 		}
 		out := c.OutOrStdout()
@@ -99,7 +102,7 @@ func isSet(g *globals, flag string, value bool, file *bool) bool {
 	return value
 }
 
-// runNode serves the control socket and what is planned until ctx or the node ends. It tells what happens: people on errs, or programs
+// runNode serves the control socket, if there is one, and what is planned until ctx or the node ends. It tells what happens: people on errs, or programs
 // on out if that is not nil.
 func runNode(ctx context.Context, node *bodkin.Node, socket net.Listener, p plan, r *reloader, out, errs io.Writer) error {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -114,10 +117,15 @@ func runNode(ctx context.Context, node *bodkin.Node, socket net.Listener, p plan
 		serving.close()
 	}()
 	if _, err := serving.apply(p); err != nil {
-		socket.Close()
+		if socket != nil {
+			socket.Close()
+		}
 		return err
 	}
 	tasks.Go(func() {
+		if socket == nil {
+			return
+		}
 		server := control.Server{Node: own, Port: node.Port(), Reload: func() (control.Reloaded, error) { return r.reload(serving) }}
 		if err := server.Serve(ctx, socket); err != nil {
 			cancel(err)

@@ -13,9 +13,9 @@ import (
 	"net/url"
 	"os"
 	"sync"
-	"syscall"
 
 	"github.com/bodkin-p2p/bodkin"
+	"github.com/bodkin-p2p/bodkin/internal/sockerr"
 )
 
 // maxAnswer bounds an answer that is read as a whole. A peer takes some 400 bytes of it.
@@ -258,7 +258,10 @@ func (c *Client) dialSocket(ctx context.Context) (net.Conn, error) {
 	}
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "unix", c.path)
-	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+	if err == nil {
+		return conn, nil
+	}
+	if _, missing := os.Lstat(c.path); errors.Is(missing, os.ErrNotExist) || sockerr.IsRefused(err) {
 		return nil, ErrNotRunning // nobody ever was, or somebody died without removing the socket
 	}
 	return conn, err
@@ -272,7 +275,7 @@ func (c *Client) explain(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	case errors.Is(err, ErrNotRunning) && c.info.PID == 0: // while connecting
 		return ErrNotRunning
-	case errors.Is(err, ErrNotRunning), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case errors.Is(err, ErrNotRunning), sockerr.IsCut(err):
 		return ErrStopped
 	case errors.As(err, &answered):
 		return answered

@@ -10,10 +10,10 @@ import (
 	"io"
 	"net"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/bodkin-p2p/bodkin"
+	"github.com/bodkin-p2p/bodkin/internal/sockerr"
 )
 
 // Kinds of records. See the package comment.
@@ -202,7 +202,7 @@ func (l *link) sendLocked(kind byte, data []byte) error {
 	header := binary.BigEndian.AppendUint32(nil, uint32(kind)<<24|uint32(len(data)))
 	record := net.Buffers{header, data}
 	if _, err := record.WriteTo(l.Conn); err != nil {
-		if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+		if sockerr.IsCut(err) {
 			err = errTaken
 		}
 		l.werr = err

@@ -3,10 +3,13 @@ package control
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+
+	"github.com/bodkin-p2p/bodkin/internal/sockerr"
 )
 
 // maxPath is the longest path a socket can have: sun_path has 104 bytes on macOS and the BSDs, 108 on Linux and Windows,
@@ -36,7 +39,8 @@ func socketPath(home string) (string, error) {
 }
 
 // Listen makes the control socket of a home. The caller holds the home's lock, so a socket that is there already is the
-// leftover of a node that died, and is replaced. Closing the listener removes the socket.
+// leftover of a node that died, and is replaced. Closing the listener removes the socket. The error satisfies errors.Is(err,
+// [errors.ErrUnsupported]) where the system has no such sockets: Windows before 10, version 1803.
 func Listen(home string) (net.Listener, error) {
 	path, err := socketPath(home)
 	if err != nil {
@@ -48,5 +52,9 @@ func Listen(home string) (net.Listener, error) {
 	if err := checkOwned(path); err != nil {
 		return nil, err
 	}
-	return listen(path)
+	l, err := listen(path)
+	if sockerr.IsUnsupported(err) {
+		err = fmt.Errorf("%w: %w", errors.ErrUnsupported, err)
+	}
+	return l, err
 }

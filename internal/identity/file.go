@@ -95,7 +95,7 @@ func syncDir(dir string) error {
 // ReadFile reads a small file that holds a secret. It refuses one that others can read (ErrFileExposed;
 // Windows guards files by the folder's access list, which is not looked at), one that is not a regular file, and one over 64 KiB.
 func ReadFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := openToRead(path)
 	if err != nil {
 		return nil, err
 	}

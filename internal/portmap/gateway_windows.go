@@ -35,6 +35,9 @@ func defaultGateway() (netip.Addr, error) {
 
 // interfaceMetric is what an interface adds to the metric of its routes.
 func interfaceMetric(luid uint64) uint64 {
+	if windows.NewLazySystemDLL("iphlpapi.dll").NewProc("GetIpInterfaceEntry").Find() != nil {
+		return 0 // Wine has none, and the call would panic
+	}
 	row := windows.MibIpInterfaceRow{Family: windows.AF_INET, InterfaceLuid: luid}
 	if windows.GetIpInterfaceEntry(&row) != nil {
 		return 0

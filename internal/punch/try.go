@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/bodkin-p2p/bodkin/internal/candidate"
 	"github.com/bodkin-p2p/bodkin/internal/reuseport"
+	"github.com/bodkin-p2p/bodkin/internal/sockerr"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
@@ -153,9 +152,7 @@ func dialOutcome(err error) Outcome {
 
 // checkOutcome is the outcome of a connection that could not be verified for err.
 func checkOutcome(err error) Outcome {
-	isCut := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.EPIPE) ||
-		reuseport.Classify(err) == reuseport.Refused // reset
-	if isCut {
+	if sockerr.IsCut(err) {
 		return CutOff
 	}
 	return NotThePeer

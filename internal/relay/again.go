@@ -2,11 +2,11 @@ package relay
 
 import (
 	"errors"
-	"io"
 	"net"
 	"sync"
-	"syscall"
 	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/sockerr"
 )
 
 // saidMax is how much is kept to be said again: a preface and a ClientHello are 2 KiB. More is not written before the other side is there.
@@ -94,8 +94,7 @@ func (a *again) replace() (net.Conn, error) {
 
 // isCut tells whether somebody else ended a connection.
 func isCut(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
-		errors.Is(err, syscall.ECONNABORTED)
+	return sockerr.IsCut(err)
 }
 
 // now is the connection, and whether it may be made again.

@@ -1,0 +1,19 @@
+//go:build !windows
+
+package sockerr
+
+import "syscall"
+
+func classify(number syscall.Errno) meaning {
+	switch number {
+	case syscall.ECONNRESET, syscall.EPIPE, syscall.ECONNABORTED:
+		return cut
+	case syscall.ECONNREFUSED:
+		return refused
+	case syscall.EADDRINUSE:
+		return inUse
+	case syscall.EAFNOSUPPORT, syscall.EPROTONOSUPPORT:
+		return unsupported
+	}
+	return other
+}
