@@ -65,8 +65,8 @@ type TB interface {
 }
 
 // Test makes a lab that is closed when the test ends. Any mistake in building it ends the test. A
-// failed test tells the seed. Where no lab can be built it skips the test, or fails it with
-// NATLAB=require in the environment.
+// failed test tells the seed. Where no lab can be built, or not what it is to have in it, it skips the
+// test, or fails it with NATLAB=require in the environment.
 func Test(t TB, c Config) *Lab {
 	t.Helper()
 	lab, err := New(c)

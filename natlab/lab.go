@@ -1,6 +1,7 @@
 package natlab
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -100,7 +101,7 @@ func (l *Lab) Close() error {
 	return nil
 }
 
-// fail keeps the first error, or ends the test.
+// fail keeps the first error, or ends the test: skipped, where this machine lacks something and need not have it.
 func (l *Lab) fail(err error) {
 	l.mu.Lock()
 	if l.err == nil {
@@ -109,6 +110,9 @@ func (l *Lab) fail(err error) {
 	l.mu.Unlock()
 	if l.t != nil {
 		l.t.Helper()
+		if errors.Is(err, ErrUnavailable) && !required() {
+			l.t.Skipf("natlab: %v", err)
+		}
 		l.t.Fatalf("natlab: %v", err)
 	}
 }

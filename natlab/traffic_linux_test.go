@@ -21,7 +21,6 @@ func TestTrafficTakesAMappingForEachConnection(t *testing.T) {
 	for name, makeNAT := range map[string]func(*Lab) *NAT{
 		"sequential": func(l *Lab) *NAT { return l.NAT("nat", SequentialSymmetric()) },
 		"kernel": func(l *Lab) *NAT {
-			needNFT(t)
 			return l.KernelNAT("nat", Kernel{Masquerade: MasqueradeRandom})
 		},
 	} {

@@ -33,7 +33,7 @@ func carryUntil(t testing.TB, bytes int, source *Source, receiver Receiver) outc
 }
 
 func TestATransferThatWasCutOffGoesOnWhereItWas(t *testing.T) {
-	from, to := filepath.Join(t.TempDir(), "photos"), t.TempDir()
+	from, to := filepath.Join(t.TempDir(), "photos"), openedDir(t)
 	makeTree(t, from)
 	var total int
 	for cut := 100; ; cut += 150_000 {
@@ -92,7 +92,7 @@ func leave(t testing.TB, to, from string, source *Source, content func(tree stri
 }
 
 func TestWhatAnEarlierRunLeftIsNotBelieved(t *testing.T) {
-	from, to := filepath.Join(t.TempDir(), "photos"), t.TempDir()
+	from, to := filepath.Join(t.TempDir(), "photos"), openedDir(t)
 	makeTree(t, from)
 	leave(t, to, "", open(t, from), func(tree string) {
 		p := filepath.Join(tree, "photos")
@@ -119,7 +119,7 @@ func TestWhatAnEarlierRunLeftIsNotBelieved(t *testing.T) {
 }
 
 func TestTransfersOfOthersAreNotMixed(t *testing.T) {
-	from, to := filepath.Join(t.TempDir(), "photos"), t.TempDir()
+	from, to := filepath.Join(t.TempDir(), "photos"), openedDir(t)
 	makeTree(t, from)
 	leave(t, to, "eve", open(t, from), func(tree string) {
 		write(t, filepath.Join(tree, "photos", "small"), []byte("dear"), 0o600)

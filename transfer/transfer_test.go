@@ -141,6 +141,21 @@ func equalTrees(t testing.TB, want, got string) {
 	}
 }
 
+// openedDir is a directory of the test whose directories may all be written when it ends, as its removal by anybody but root wants it.
+func openedDir(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	t.Cleanup(func() {
+		filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+			if err == nil && e.IsDir() {
+				os.Chmod(path, 0o700)
+			}
+			return nil
+		})
+	})
+	return dir
+}
+
 // onlyHas tells whether a directory has these names in it and no others.
 func onlyHas(t testing.TB, dir string, want ...string) {
 	t.Helper()
@@ -163,7 +178,7 @@ func open(t testing.TB, paths ...string) *Source {
 }
 
 func TestATreeArrivesAsItWas(t *testing.T) {
-	from, to := filepath.Join(t.TempDir(), "photos"), t.TempDir()
+	from, to := filepath.Join(t.TempDir(), "photos"), openedDir(t)
 	makeTree(t, from)
 	o := carry(t, open(t, from), Receiver{Dir: to})
 	if o.sent != nil || o.received != nil {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -54,6 +56,9 @@ func TestPairsOfEachKindEndAsTheorySays(t *testing.T) {
 // checkRuns compares where each run ended with what theory says.
 func checkRuns(t *testing.T, r *report) {
 	for _, err := range r.failures {
+		if errors.Is(err, natlab.ErrUnavailable) && os.Getenv("NATLAB") != "require" {
+			t.Skip(err)
+		}
 		t.Error(err)
 	}
 	kinds := []string{"host", "server-reflexive", "peer-reflexive", "relayed"}

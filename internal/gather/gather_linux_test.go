@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/bodkin-p2p/bodkin/natlab"
 )
@@ -13,17 +14,27 @@ func TestMain(m *testing.M) { natlab.Main(m) }
 func TestInterfacesAreThoseOfTheNamespace(t *testing.T) {
 	lab := natlab.Test(t, natlab.Config{})
 	host := lab.Host("a", natlab.At("203.0.113.10", "2001:db8::10"))
-	interfaces, err := Interfaces(host.Do)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := map[string]bool{}
-	for _, c := range Hosts(interfaces, 4001) {
-		got[c.String()] = true
-	}
 	want := map[string]bool{"host 203.0.113.10:4001": true, "host [2001:db8::10]:4001": true}
-	if !maps.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
+	// The kernel may take a second to tell that a new interface is running.
+	ticks, deadline := time.NewTicker(10*time.Millisecond), time.After(20*time.Second)
+	defer ticks.Stop()
+	for {
+		interfaces, err := Interfaces(host.Do)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]bool{}
+		for _, c := range Hosts(interfaces, 4001) {
+			got[c.String()] = true
+		}
+		if maps.Equal(got, want) {
+			return
+		}
+		select {
+		case <-ticks.C:
+		case <-deadline:
+			t.Fatalf("got %v, want %v", got, want)
+		}
 	}
 }
 

@@ -324,6 +324,7 @@ func TestProvingKeepsWhatWorksAndDropsWhatDoesNot(t *testing.T) {
 		if _, ok := p.a.Carrier(); !ok || time.Since(start) > 0 {
 			t.Errorf("a carrier that works: in use %v after %v", ok, time.Since(start))
 		}
+		synctest.Wait() // for what the other end still says
 		close(hole.dead)
 		p.a.Prove(t.Context(), 300*time.Millisecond)
 		if _, ok := p.a.Carrier(); ok || time.Since(start) != 300*time.Millisecond || p.a.Lost() != ErrSilent {
