@@ -1,11 +1,16 @@
 # Short names for the project's commands. `make check` is what a change must pass.
-.PHONY: check test demo dist package-test bench matrix fuzz soak generate
+.PHONY: check test demo dist package-test wine bench matrix fuzz soak generate
 
 check:
 	.ci/run
 
+# The tests, and which of them were left out, because a program or a privilege is not there.
 test:
-	go test ./...
+	@log=$$(mktemp); go test -v ./... >$$log 2>&1; code=$$?; \
+	[ $$code = 0 ] || grep -vE '^=== |^ *--- (PASS|SKIP)' $$log; \
+	grep -E '^(ok|FAIL)' $$log; \
+	sed -n 's/^ *--- SKIP: /left out: /p' $$log; \
+	rm $$log; exit $$code
 
 demo:
 	go run ./cmd/bodkin demo
@@ -17,6 +22,10 @@ dist:
 # The .deb installed, used, upgraded and purged in a clean Debian, which debootstrap makes; needs root. Two minutes.
 package-test:
 	packaging/debian/test
+
+# The Windows tests under Wine, in a Debian 13 that debootstrap makes; needs root. Ten minutes, 1.4 GB.
+wine:
+	packaging/wine/run
 
 # Every figure of docs/benchmarks.md comes from one of these. About five minutes; needs 10,000 descriptors in each of two processes.
 bench:

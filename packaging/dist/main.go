@@ -9,12 +9,14 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 )
 
 // A target is a system that programs are built for.
@@ -82,20 +84,35 @@ func run(out string, packages bool, named []string) error {
 	if err := r.writeDocuments(own); err != nil {
 		return err
 	}
-	for _, t := range targets {
-		program := filepath.Join(work, t.os, t.arch, t.program())
-		if err := compile(t, program); err != nil {
-			return err
-		}
-		if err := r.archive(t, program, out); err != nil {
-			return err
-		}
-		if packages && t.os == "linux" {
-			if err := r.pack(t, program, work, out); err != nil {
-				return err
-			}
-		}
+	failures := make([]error, len(targets))
+	var builds sync.WaitGroup
+	turns := make(chan struct{}, min(4, runtime.NumCPU())) // a linker takes one core and half a gigabyte
+	for i, t := range targets {
+		builds.Go(func() {
+			turns <- struct{}{}
+			defer func() { <-turns }()
+			failures[i] = r.build(t, work, out, packages)
+		})
+	}
+	builds.Wait()
+	if err := errors.Join(failures...); err != nil {
+		return err
 	}
 	fmt.Printf("%s, %s\n", r.version, cmp.Or(r.commit, "of no commit"))
 	return sum(out, os.Stdout)
+}
+
+// build makes all there is for one target.
+func (r *release) build(t target, work, out string, packages bool) error {
+	program := filepath.Join(work, t.os, t.arch, t.program())
+	if err := compile(t, program); err != nil {
+		return err
+	}
+	if err := r.archive(t, program, out); err != nil {
+		return err
+	}
+	if packages && t.os == "linux" {
+		return r.pack(t, program, work, out)
+	}
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"debug/buildinfo"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -101,6 +102,31 @@ func TestWhatIsGivenToPeople(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestGoInstallCanFetchTheModule knows what keeps `go install ...@latest` from working: a replacement in go.mod, and a module that has grown large.
+//
+// Seen to fail: with a replace directive, and with a bound of a megabyte.
+func TestGoInstallCanFetchTheModule(t *testing.T) {
+	t.Chdir("../..")
+	text, err := exec.Command("go", "mod", "edit", "-json").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct{ Replace, Exclude []any }
+	if err := json.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	if len(file.Replace)+len(file.Exclude) > 0 {
+		t.Errorf("go.mod replaces %v and excludes %v: only a main module may", file.Replace, file.Exclude)
+	}
+	archive, err := exec.Command("git", "archive", "HEAD").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(archive) > 16<<20 {
+		t.Errorf("the module is %d bytes large", len(archive))
+	}
 }
 
 // checkArchive wants some files, and a program that tells its commit and nothing of the machine that built it.
