@@ -22,12 +22,14 @@ var (
 	ErrDeclined = errors.New("declined")
 	// ErrCorrupt tells that content did not have the hash that its sender gave it. Another run sends it again.
 	ErrCorrupt = errors.New("content arrived damaged")
+	// ErrName tells that the receiver's system cannot have a file of that name.
+	ErrName = errors.New("a name that Windows cannot give to a file")
 	// ErrNoSpace tells that a disk is full, or a quota used up.
 	ErrNoSpace = errors.New("no space left")
 )
 
 // A RemoteError is a failure at the other end, in its words. errors.Is finds [ErrExists], [ErrDeclined], [ErrChanged],
-// [ErrCorrupt], [ErrNoSpace], fs.ErrNotExist and fs.ErrPermission in it where they were the reason there.
+// [ErrCorrupt], [ErrName], [ErrNoSpace], fs.ErrNotExist and fs.ErrPermission in it where they were the reason there.
 type RemoteError struct {
 	Text string // one line; it comes from elsewhere, so mind what it does to a terminal
 	code failureCode
@@ -53,7 +55,8 @@ const (
 	codeNotExist
 	codePermission
 	codeStopped
-	codes
+	codeName
+	codes // one that is unknown counts as codeOther
 )
 
 // errStopped is what a transfer that was called off tells the other end.
@@ -63,6 +66,7 @@ var errStopped = errors.New("it was stopped there")
 var reasons = [codes]error{
 	codeExists: ErrExists, codeDeclined: ErrDeclined, codeChanged: ErrChanged, codeCorrupt: ErrCorrupt, codeNoSpace: ErrNoSpace,
 	codeNotExist: fs.ErrNotExist, codePermission: fs.ErrPermission, codeStopped: ErrInterrupted,
+	codeName: ErrName,
 }
 
 // codeOf finds the code for a failure.

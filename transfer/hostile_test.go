@@ -193,6 +193,24 @@ func TestWhichNamesWindowsTakesForSomethingElse(t *testing.T) {
 	}
 }
 
+// TestANameThatOneSystemCannotHaveBreaksNoRule tells a sender who means well from one who does not.
+//
+// Seen to fail: with ErrProtocol for both.
+func TestANameThatOneSystemCannotHaveBreaksNoRule(t *testing.T) {
+	for _, name := range []string{"a:b", "CON", "what?", `a\b`, "dot."} {
+		if err := checkNameOn("windows", name); !errors.Is(err, ErrName) || errors.Is(err, ErrProtocol) {
+			t.Errorf("%q on Windows: %v, want ErrName", name, err)
+		}
+	}
+	for _, name := range []string{"", ".", "..", "a/b", "/", "a\x00", ".bodkin-00.part"} {
+		for _, system := range []string{"windows", "linux"} {
+			if err := checkNameOn(system, name); !errors.Is(err, ErrProtocol) || errors.Is(err, ErrName) {
+				t.Errorf("%q on %s: %v, want ErrProtocol", name, system, err)
+			}
+		}
+	}
+}
+
 func TestAHostileReceiverIsTurnedAway(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
 	write(t, path, content(1000, 1), 0o644)

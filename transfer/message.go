@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math"
@@ -188,7 +189,9 @@ func parseEntries(data []byte, into *tree) error {
 		if b.bad {
 			break
 		}
-		if err := into.add(e); err != nil {
+		if err := into.add(e); errors.Is(err, ErrName) || errors.Is(err, ErrProtocol) {
+			return err
+		} else if err != nil {
 			return fmt.Errorf("%w: %w", ErrProtocol, err)
 		}
 	}

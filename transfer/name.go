@@ -7,18 +7,22 @@ import (
 	"strings"
 )
 
-// checkName tells why a name cannot be that of a file in a directory.
-func checkName(name string) error {
+// checkName tells why a name cannot be that of a file in a directory: it breaks the protocol's rules, or it is a good one that this system
+// cannot have.
+func checkName(name string) error { return checkNameOn(runtime.GOOS, name) }
+
+func checkNameOn(system, name string) error {
 	switch {
 	case name == "", name == ".", name == "..", len(name) > maxName:
-	case strings.ContainsAny(name, "/\x00"), strings.ContainsRune(name, filepath.Separator):
+	case strings.ContainsAny(name, "/\x00"):
 	case isStaging(name):
-	case runtime.GOOS == "windows" && specialOnWindows(name):
-	case !filepath.IsLocal(name): // what else is special on this system
+	case system == "windows" && specialOnWindows(name):
+		return fmt.Errorf("%w: %q", ErrName, shorten(name))
+	case strings.ContainsRune(name, filepath.Separator), !filepath.IsLocal(name): // what else is special on this system
 	default:
 		return nil
 	}
-	return fmt.Errorf("a file cannot be named %q here", shorten(name))
+	return fmt.Errorf("%w: a file cannot be named %q", ErrProtocol, shorten(name))
 }
 
 // specialOnWindows tells whether Windows takes a name for something else than itself: a device in whatever case and with

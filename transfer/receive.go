@@ -206,7 +206,7 @@ func (r *receiving) offer() error {
 	}
 	for _, name := range o.Names {
 		if err := checkName(name); err != nil {
-			return fmt.Errorf("%w: %w", ErrProtocol, err)
+			return err
 		}
 	}
 	r.result.Offer = o

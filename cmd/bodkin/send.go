@@ -193,6 +193,8 @@ func aboutTransfer(peer string, err error) error {
 		f.code = exitRefused
 	case errors.Is(err, transfer.ErrExists):
 		f.hint = "nothing is overwritten: move it away, or receive into another directory: bodkin receive --dir DIR"
+	case errors.Is(err, transfer.ErrName):
+		f.hint = "give it another name where it is sent"
 	case errors.Is(err, transfer.ErrNoSpace):
 		f.hint = "make room, then start the same again: it goes on where it was"
 	case errors.Is(err, transfer.ErrChanged), errors.Is(err, transfer.ErrCorrupt):
