@@ -112,6 +112,7 @@ func (l *Lab) fail(err error) {
 		l.t.Helper()
 		if errors.Is(err, ErrUnavailable) && !required() {
 			l.t.Skipf("natlab: %v", err)
+			return
 		}
 		l.t.Fatalf("natlab: %v", err)
 	}
