@@ -18,6 +18,7 @@ type exposure struct {
 	service string
 	address string                // host:port
 	socks   []forward.Destination // where a proxy may go
+	places  []string              // the same as it was written
 	dir     string                // where what is sent goes
 
 	allow []string // names or ids of the peers it is for; empty: all of the room
@@ -26,6 +27,17 @@ type exposure struct {
 // allows tells whether the exposure is for the peer of a stream.
 func (e exposure) allows(stream control.Stream) bool {
 	return len(e.allow) == 0 || slices.Contains(e.allow, stream.PeerName()) || slices.Contains(e.allow, stream.Peer().String())
+}
+
+// what tells, for people, where connections go.
+func (e exposure) what() string {
+	switch {
+	case e.socks != nil:
+		return "proxy to " + strings.Join(e.places, ", ")
+	case e.dir != "":
+		return "files into " + e.dir
+	}
+	return e.address
 }
 
 // exposureOf makes an exposure of a TCP service, if it can be one.

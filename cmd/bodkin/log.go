@@ -138,6 +138,12 @@ func (r *recent) add(w warning) {
 	}
 }
 
+func (r *recent) list() []warning {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]warning(nil), r.all...)
+}
+
 // remembering is a handler that keeps warnings, also those that are not to be printed.
 type remembering struct {
 	slog.Handler

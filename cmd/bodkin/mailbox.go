@@ -99,6 +99,17 @@ func (m *mailbox) take(d, older *delivery) {
 	}
 }
 
+// report tells of the newest delivery of each sender.
+func (m *mailbox) report() (all []control.Transfer) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, d := range m.from {
+		now := d.meter.Read()
+		all = append(all, control.Transfer{Peer: d.stream.PeerName(), Bytes: now.Bytes, Of: now.Offer.Bytes, Files: now.Files})
+	}
+	return all
+}
+
 // yield waits for a delivery to end, and ends one that stands still: its sender has come back with another stream.
 func (d *delivery) yield(ctx context.Context) {
 	look := time.NewTicker(lookAtMeter)

@@ -80,7 +80,7 @@ func (d *drafting) fromFile(flags upFlags) {
 			d.services[service] = exposure{service: service} // so that allow has not to be told of too
 		}
 	}
-	proxy := exposure{service: socksService}
+	proxy := exposure{service: socksService, places: d.file.Socks}
 	for i, text := range d.file.Socks {
 		to, err := forward.ParseDestination(text)
 		if err != nil {
@@ -137,7 +137,7 @@ func (d *drafting) fromFlags(flags upFlags) error {
 			return err
 		}
 	}
-	proxy := exposure{service: socksService}
+	proxy := exposure{service: socksService, places: flags.socks}
 	for _, text := range flags.socks {
 		to, err := forward.ParseDestination(text)
 		if err != nil {

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"reflect"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -143,4 +145,22 @@ func atRestart(g *globals, was, is *settings.File) (keys []string) {
 		}
 	}
 	return keys
+}
+
+// report tells what the node does as a service.
+func (r *reloader) report(s *serving, started time.Time) control.Service {
+	report := s.report()
+	report.Started = started
+	if path, _ := settingsPath(r.globals, r.home); isRegular(path) {
+		report.Settings = path
+	}
+	for _, w := range r.log.recent.list() {
+		report.Problems = append(report.Problems, control.Problem{At: w.at, Text: w.text})
+	}
+	return report
+}
+
+func isRegular(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"reflect"
 	"slices"
@@ -43,6 +44,7 @@ type service struct {
 	listener control.Listener
 	now      atomic.Pointer[exposure] // what it is; looked at for each connection
 	tally    tally
+	mailbox  atomic.Pointer[mailbox] // of one that takes files, once it serves
 }
 
 // A forwardedPort is a local port.
@@ -195,6 +197,27 @@ func (s *serving) changeForwards(wanted []forwarding) (changes []string) {
 	return changes
 }
 
+// report tells what is served now.
+func (s *serving) report() (report control.Service) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(s.services)) {
+		v := s.services[name]
+		e := v.now.Load()
+		report.Offers = append(report.Offers, control.Offer{Name: name, What: e.what(), Allow: e.allow, Open: v.tally.open.Load(), Total: v.tally.total.Load()})
+		if m := v.mailbox.Load(); m != nil {
+			report.Transfers = append(report.Transfers, m.report()...)
+		}
+	}
+	for _, f := range s.forwards {
+		now := f.now.Load()
+		report.Forwards = append(report.Forwards, control.Forward{
+			Listen: f.listener.Addr().String(), Peer: now.peer, Service: now.service, Open: f.tally.open.Load(), Total: f.tally.total.Load(),
+		})
+	}
+	return report
+}
+
 // close ends everything, and waits for it. ctx must have ended.
 func (s *serving) close() {
 	s.mu.Lock()
@@ -218,7 +241,9 @@ func (s *serving) serve(v *service) {
 	case e.socks != nil:
 		err = forward.Socks(s.ctx, listener, e.socks, log)
 	case e.dir != "":
-		err = newMailbox(s.ctx, e.dir, log).serve(listener)
+		m := newMailbox(s.ctx, e.dir, log)
+		v.mailbox.Store(m)
+		err = m.serve(listener)
 	default:
 		err = forward.Each(s.ctx, listener, func(ctx context.Context) (io.ReadWriteCloser, error) { return dialTarget(ctx, v.now.Load().address) }, log)
 	}

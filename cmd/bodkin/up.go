@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -109,7 +110,7 @@ func runNode(ctx context.Context, node *bodkin.Node, socket net.Listener, p plan
 	var tasks sync.WaitGroup
 	defer tasks.Wait()
 	defer cancel(nil)
-	own := control.Own(node)
+	own, started := control.Own(node), time.Now()
 	log := r.log
 	serving := newServing(ctx, own, log.Logger)
 	defer func() {
@@ -126,7 +127,11 @@ func runNode(ctx context.Context, node *bodkin.Node, socket net.Listener, p plan
 		if socket == nil {
 			return
 		}
-		server := control.Server{Node: own, Port: node.Port(), Reload: func() (control.Reloaded, error) { return r.reload(serving) }}
+		server := control.Server{
+			Node: own, Port: node.Port(),
+			Reload:  func() (control.Reloaded, error) { return r.reload(serving) },
+			Service: func() control.Service { return r.report(serving, started) },
+		}
 		if err := server.Serve(ctx, socket); err != nil {
 			cancel(err)
 		}

@@ -84,6 +84,12 @@ func (c *Client) Ping(ctx context.Context, peer string) (ping bodkin.Ping, err e
 	return ping, err
 }
 
+// Service tells what the node does as a service.
+func (c *Client) Service(ctx context.Context) (service Service, err error) {
+	err = c.ask(ctx, http.MethodGet, "service", nil, &service)
+	return service, err
+}
+
 // Reload has the node read its settings again.
 func (c *Client) Reload(ctx context.Context) (done Reloaded, err error) {
 	err = c.ask(ctx, http.MethodPost, "reload", nil, &done)

@@ -9,6 +9,7 @@
 //	GET  /v1/peers                        [bodkin.Peer]
 //	GET  /v1/watch                        one update a line, until one with a problem
 //	POST /v1/ping?peer=P                  bodkin.Ping
+//	GET  /v1/service                      Service
 //	POST /v1/reload                       Reloaded
 //	POST /v1/dial?peer=P&service=S        101, then a stream
 //	POST /v1/listen?service=S             101 with the listener's number; the service is free again when this connection ends
@@ -27,6 +28,7 @@ import (
 	"context"
 	"iter"
 	"net"
+	"time"
 
 	"github.com/bodkin-p2p/bodkin"
 )
@@ -115,4 +117,43 @@ type Info struct {
 type Reloaded struct {
 	Changes   []string `json:"changes"`
 	AtRestart []string `json:"at_restart"` // keys of which the node takes up the change at its next start
+}
+
+// Service is what a node that runs as a service does, beside being a node.
+type Service struct {
+	Started   time.Time
+	Settings  string    // path of its settings file; empty if there is none
+	Offers    []Offer   // by name
+	Forwards  []Forward // in the order in which they were asked for
+	Transfers []Transfer
+	Problems  []Problem // the last few, oldest first
+}
+
+// An Offer is a service of the node.
+type Offer struct {
+	Name  string
+	What  string   // for people: where its connections go
+	Allow []string // names and ids of peers; empty: the whole room
+	Open  int64    // connections now
+	Total int64    // connections since the node was started
+}
+
+// A Forward is a local port of the node.
+type Forward struct {
+	Listen        string
+	Peer, Service string
+	Open, Total   int64
+}
+
+// A Transfer is files that the node is taking.
+type Transfer struct {
+	Peer      string
+	Bytes, Of int64
+	Files     int // that are complete
+}
+
+// A Problem is a warning of the node's log.
+type Problem struct {
+	At   time.Time
+	Text string
 }

@@ -32,6 +32,9 @@ type Server struct {
 	Port uint16       // the node's local TCP port, for Info
 	Log  *slog.Logger // nil: silence
 
+	// Service tells what the node does as a service. Nil: nothing is known.
+	Service func() Service
+
 	// Reload has the node read its settings again. Nil: it has none.
 	Reload func() (Reloaded, error)
 }
@@ -92,6 +95,12 @@ func (h *handler) routes() http.Handler {
 	}))
 	mux.HandleFunc("POST /v1/ping", answering(func(r *http.Request) (any, error) {
 		return h.Node.Ping(r.Context(), r.FormValue("peer"))
+	}))
+	mux.HandleFunc("GET /v1/service", answering(func(*http.Request) (any, error) {
+		if h.Service == nil {
+			return Service{}, nil
+		}
+		return h.Service(), nil
 	}))
 	mux.HandleFunc("POST /v1/reload", answering(func(*http.Request) (any, error) {
 		if h.Reload == nil {
