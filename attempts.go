@@ -53,6 +53,7 @@ type attempt struct {
 	beside  bool  // and is to be used in addition to what that has. Of the dialer
 
 	successor bool // the two have a session, whose carrier is to get a successor; it stays as it is
+	peerFresh bool // the peer leaves from a new port
 
 	rounds chan punch.Round // further rounds; closed when the server starts no more
 	seen   int              // the newest round. Guarded by attempts.mu, as is over

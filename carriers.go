@@ -49,14 +49,26 @@ func (n *Node) establish(a *attempt, peer profile, result *punch.Result) (*link,
 		join = n.giveCarrier
 	}
 	l, err := join(ctx, a, peer, carrier)
-	if err == nil && a.session == nil {
-		l.control.seen.note(a.observed...)
-		l.control.seen.told(a.behaves, a.mapped)
-	}
-	if err == nil && w.path.Kind == Direct {
-		l.control.seen.note(w.path.Remote)
+	if err == nil {
+		l.sighted(a, w.path)
 	}
 	return l, err
+}
+
+// sighted notes what an attempt has shown of the peer.
+func (l *link) sighted(a *attempt, path Path) {
+	seen := &l.control.seen
+	if a.session == nil {
+		seen.note(a.observed...)
+		seen.told(a.behaves, a.mapped)
+	}
+	switch {
+	case path.Kind != Direct:
+	case a.peerFresh:
+		seen.note(path.Remote)
+	default:
+		seen.noteHome(path.Remote)
+	}
 }
 
 // giveCarrier says, as the dialer, which session a carrier is for.

@@ -66,6 +66,10 @@ type Config struct {
 	// NoLAN leaves out local discovery by multicast DNS, by which nodes on one link find each other without the server.
 	NoLAN bool
 
+	// NoIntroductions leaves out introducing other nodes of the room to each other while the server is away. They tell this node
+	// nothing that members of the room may not know, and their bytes do not pass it.
+	NoIntroductions bool
+
 	// Mesh links this node to every other of the room as it comes, so that all of them can talk on when the server goes.
 	Mesh bool
 

@@ -32,7 +32,7 @@ var (
 
 // A control is what a link keeps for its control streams.
 type control struct {
-	asking chan struct{} // holds one while this node makes another connection
+	asking chan struct{} // holds one while this node makes another connection, or is called by a common peer
 	open   chan struct{} // holds one for each question of the peer that is at work
 	limit  *rate.Limiter // of the peer's questions
 	rest   rest          // after connections that could not be made
@@ -91,6 +91,10 @@ func (n *Node) reply(l *link, ask *wire.Ask) (reply *wire.Reply, begun <-chan st
 	switch body := ask.Body.(type) {
 	case *wire.Ask_Further:
 		return n.furtherAsked(l, body.Further)
+	case *wire.Ask_Call:
+		return n.introducing(l, body.Call), nil
+	case *wire.Ask_Called:
+		return n.called(l, body.Called)
 	}
 	return &wire.Reply{Code: wire.Reply_CODE_REFUSED}, nil // from a newer version
 }

@@ -198,54 +198,93 @@ func (n *Node) dial(d *dial) {
 	n.dials.end(d, l, err)
 }
 
-// introduce makes a link to a peer: on this node's own link if the peer was heard there, or else by the server's introduction.
+// introduce makes a link to a peer: on this node's own link if the peer was heard there, or else by the server's introduction. Who has lost
+// the server can still be reached by a peer of both, if there was a session.
 func (n *Node) introduce(ctx context.Context, who target) (*link, error) {
 	n.client.Hurry()
-	if n.client.State().Connected {
-		if l, err := n.near(ctx, who); err == nil {
+	if !n.client.State().Connected {
+		return n.introduceAnyWay(ctx, who)
+	}
+	if l, err := n.near(ctx, who); err == nil {
+		return l, nil
+	}
+	l, err := n.introduceByServer(ctx, who)
+	if errors.Is(err, ErrPeerUnavailable) && n.links.waiting(who) != nil {
+		if l, err := n.withoutServer(ctx, who); err == nil {
 			return l, nil
 		}
-		return n.introduceByServer(ctx, who)
 	}
-	return n.introduceEitherWay(ctx, who)
+	return l, err
 }
 
-// introduceEitherWay is for when the server is away: the peer may be on the link, and the server may come back.
-func (n *Node) introduceEitherWay(ctx context.Context, who target) (*link, error) {
-	var both sync.WaitGroup
-	defer both.Wait()
+// A made is what a way to a peer has led to.
+type made struct {
+	link *link
+	err  error
+}
+
+// introduceAnyWay is for when the server is away: the peer may be reached without, and the server may come back. Once it is back the other
+// ways give up, so that two attempts do not dial the same ports.
+func (n *Node) introduceAnyWay(ctx context.Context, who target) (*link, error) {
+	var all sync.WaitGroup
+	defer all.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	found := make(chan *link, 1)
-	both.Go(func() {
-		l, _ := n.near(ctx, who) // the server's answer says more
-		found <- l
+	unaided, serverIsBack := context.WithCancel(ctx)
+	defer serverIsBack()
+	without, server := make(chan made, 1), make(chan made, 1)
+	all.Go(func() {
+		l, err := n.withoutServer(unaided, who)
+		without <- made{l, err}
 	})
-	type answer struct {
-		link *link
-		err  error
-	}
-	answered := make(chan answer, 1)
-	both.Go(func() {
+	all.Go(func() {
+		if _, err := n.client.Registered(ctx); err == nil {
+			serverIsBack()
+		}
 		l, err := n.introduceByServer(ctx, who)
-		answered <- answer{l, err}
+		server <- made{l, err}
 	})
 	select {
-	case l := <-found:
-		if l != nil {
-			return l, nil
+	case m := <-without:
+		if m.err == nil {
+			return m.link, nil
 		}
-		a := <-answered
-		return a.link, a.err
-	case a := <-answered:
-		if a.err == nil {
-			return a.link, nil
+		m = <-server
+		return m.link, m.err
+	case m := <-server:
+		if m.err == nil {
+			return m.link, nil
 		}
-		if l := <-found; l != nil {
-			return l, nil
+		if other := <-without; other.err == nil {
+			return other.link, nil
 		}
-		return nil, a.err
+		return nil, m.err // the server's answer says more
 	}
+}
+
+// withoutServer tries all ways to a peer that need no server at once. It returns the first link, or an error when all have failed.
+func (n *Node) withoutServer(ctx context.Context, who target) (*link, error) {
+	ways := []func(context.Context, target) (*link, error){n.near, n.again}
+	var all sync.WaitGroup
+	defer all.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	results := make(chan made, len(ways))
+	for _, way := range ways {
+		all.Go(func() {
+			l, err := way(ctx, who)
+			results <- made{l, err}
+		})
+	}
+	var err error
+	for range ways {
+		m := <-results
+		if m.err == nil {
+			return m.link, nil
+		}
+		err = m.err
+	}
+	return nil, err
 }
 
 // introduceByServer asks the server for an introduction, once there is one, and waits for what the attempt makes of it.

@@ -149,7 +149,7 @@ func (n *Node) furtherOnce(ctx context.Context, l *link, way furtherWay, beside 
 	if !isNew {
 		return errTooManyAttempts
 	}
-	a.session, a.beside = l, beside
+	a.session, a.beside, a.peerFresh = l, beside, way.fresh == wire.Further_FRESH_ASKED
 	accepted, forget := n.acceptor.Expect(id)
 	defer forget()
 	defer a.closeSpares()
@@ -190,7 +190,7 @@ func (n *Node) furtherAsked(l *link, f *wire.Further) (*wire.Reply, <-chan struc
 	if !isNew {
 		return &wire.Reply{Code: wire.Reply_CODE_LIMITED}, nil
 	}
-	a.session = l
+	a.session, a.peerFresh = l, f.Fresh == wire.Further_FRESH_ASKER
 	remotes := n.heard(&l.control.seen, f.Half)
 	own, peer := n.sides(l)
 	ctx, cancel := context.WithTimeout(n.ctx, sampleTimeout)

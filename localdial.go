@@ -70,13 +70,18 @@ func (n *Node) listenFor(ctx context.Context, who target) (id NodeID, peer profi
 	return n.locals.find(who)
 }
 
-// dialNear makes an attempt that nobody introduces. The peer knows by the attempt's id that a member of the room wants it.
+// dialNear dials a peer on the link. It knows by the attempt's id that a member of the room wants it.
 func (n *Node) dialNear(ctx context.Context, id NodeID, peer profile, timeout time.Duration) (*link, error) {
 	rules := candidate.Rules{Port: n.port.Number(), Links: gather.Links(n.interfaces())} // so private addresses on a link, and no others
 	remotes, _ := rules.Select(peer.candidates)
 	if len(remotes) == 0 {
 		return nil, errNotNear
 	}
+	return n.dialUnasked(ctx, id, peer, remotes, timeout)
+}
+
+// dialUnasked makes an attempt that nobody introduces.
+func (n *Node) dialUnasked(ctx context.Context, id NodeID, peer profile, remotes []candidate.Candidate, timeout time.Duration) (*link, error) {
 	a, isNew := n.attempts.begin(rendezvous.Introduction{
 		Attempt: n.config.Invite.Room.LocalAttempt(id), Peer: id, Role: rendezvous.Dialer, Round: 1, Received: time.Now(),
 	})
@@ -106,7 +111,7 @@ func (n *Node) attemptNear(a *attempt, peer profile, remotes []candidate.Candida
 		Timeout:    timeout,
 	})
 	if err != nil {
-		n.log.Debug("not reached on the link", "peer", peer.name, "err", err)
+		n.log.Debug("not reached without an introduction", "peer", peer.name, "err", err)
 		n.attempts.end(a, nil, pathError(a.peer, err))
 		return
 	}
@@ -119,15 +124,16 @@ func (n *Node) attemptNear(a *attempt, peer profile, remotes []candidate.Candida
 	n.attempts.end(a, l, err)
 }
 
-// calledNear is asked about inbound connections of attempts that nobody introduced. It begins the attempt, as the callee, if a
-// member of the room on the same link wants this node.
-func (n *Node) calledNear(attempt wire.AttemptID, from netip.AddrPort) bool {
-	if !n.listensLocally() || n.config.DialOnly || !n.config.Invite.Room.IsLocalAttempt(attempt, n.id) {
+// calledUnasked is asked about inbound connections of attempts that nobody introduced. It begins the attempt, as the callee, if a
+// member of the room wants this node that is on the same link, or comes from the internet: that one must have a session already.
+func (n *Node) calledUnasked(attempt wire.AttemptID, from netip.AddrPort) bool {
+	if n.config.Relay == RelayAlways || n.config.DialOnly || !n.config.Invite.Room.IsLocalAttempt(attempt, n.id) {
 		return false
 	}
 	onLink := slices.ContainsFunc(gather.Links(n.interfaces()), func(l netip.Prefix) bool { return l.Contains(from.Addr()) })
-	if !onLink || !candidate.Private(from.Addr()) || !n.localCalls.Allow() {
-		n.log.Debug("call from the link not taken", "from", from)
+	near := onLink && candidate.Private(from.Addr()) && n.listensLocally()
+	if !near && candidate.Private(from.Addr()) || !n.localCalls.Allow() {
+		n.log.Debug("call not taken that nobody introduced", "from", from)
 		return false
 	}
 	a, isNew := n.attempts.begin(rendezvous.Introduction{Attempt: attempt, Role: rendezvous.Callee, Round: 1, Received: time.Now()})
@@ -135,7 +141,7 @@ func (n *Node) calledNear(attempt wire.AttemptID, from netip.AddrPort) bool {
 		return false
 	}
 	accepted, forget := n.acceptor.Expect(attempt)
-	if !n.spawn(func() { n.answerNear(a, accepted, forget) }) {
+	if !n.spawn(func() { n.answerUnasked(a, accepted, forget, near) }) {
 		forget()
 		n.attempts.end(a, nil, n.Err())
 		return false
@@ -143,7 +149,7 @@ func (n *Node) calledNear(attempt wire.AttemptID, from netip.AddrPort) bool {
 	return true
 }
 
-func (n *Node) answerNear(a *attempt, accepted <-chan net.Conn, forget func()) {
+func (n *Node) answerUnasked(a *attempt, accepted <-chan net.Conn, forget func(), near bool) {
 	defer forget()
 	var who caller
 	result, err := punch.Run(n.ctx, punch.Round{Number: 1}, punch.Plan{
@@ -161,9 +167,12 @@ func (n *Node) answerNear(a *attempt, accepted <-chan net.Conn, forget func()) {
 	}
 	a.peer = who.id
 	peer, err := readProfile(result.Conn)
+	if err == nil && !near && n.links.alive(a.peer) == nil {
+		err = errNotLinked
+	}
 	if err != nil {
 		result.Conn.Close()
-		n.log.Debug("call from the link failed", "peer", a.peer.Short(), "err", err)
+		n.log.Debug("call failed that nobody introduced", "peer", a.peer.Short(), "err", err)
 		n.attempts.end(a, nil, err)
 		return
 	}

@@ -55,7 +55,8 @@ type Node struct {
 	network  network
 	locals   locals
 
-	localCalls *rate.Limiter // taken from the link
+	localCalls    *rate.Limiter // that nobody introduced
+	introductions *rate.Limiter // of others to each other
 
 	ctx    context.Context // ends with the node
 	cancel context.CancelFunc
@@ -110,12 +111,13 @@ func newNode(config Config, port *reuseport.Port) (*Node, error) {
 		sampling: make(chan struct{}, samplesAtOnce),
 		done:     make(chan struct{}),
 	}
+	n.introductions = rate.NewLimiter(introductionsPerSecond, introductionsAtOnce)
 	n.locals = newLocals()
 	n.localCalls = rate.NewLimiter(localCallsPerSecond, localCallsAtOnce)
 	n.mapping.wake = make(chan struct{}, 1)
 	n.ctx, n.cancel = context.WithCancel(context.Background()) // outlives Join's: Close ends it
 	n.acceptor.Answer = func(challenge [wire.ProofLen]byte) []byte { return n.client.AnswerProof(challenge) }
-	n.acceptor.Unexpected = n.calledNear
+	n.acceptor.Unexpected = n.calledUnasked
 	n.client = rendezvous.NewClient(rendezvous.ClientConfig{
 		Servers:     config.Invite.Servers,
 		Dial:        n.dialServer,

@@ -16,6 +16,7 @@ const maxSightings = 8
 type sightings struct {
 	mu      sync.Mutex
 	at      []netip.AddrPort // newest first
+	home    netip.AddrPort   // the newest at which its usual port was seen
 	behaves natbehavior.Reports
 	mapped  bool // the server has proven that a gateway forwards to it
 }
@@ -32,6 +33,23 @@ func (s *sightings) note(at ...netip.AddrPort) {
 		s.at = slices.Insert(s.at, 0, a)
 	}
 	s.at = s.at[:min(len(s.at), maxSightings)]
+}
+
+// noteHome takes in where the peer's usual port was seen.
+func (s *sightings) noteHome(at netip.AddrPort) {
+	s.note(at)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if at.IsValid() {
+		s.home = at
+	}
+}
+
+// homePort returns where the peer's usual port was seen last; zero if nowhere.
+func (s *sightings) homePort() netip.AddrPort {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.home
 }
 
 // told takes in what the peer says of its networks, if it says anything.

@@ -21,7 +21,7 @@ const (
 // Fresh is the certainty if one side leaves from a new port and the other stays at its usual one.
 func Fresh(leaves, stays Side) Certainty {
 	switch {
-	case stays.isOpen():
+	case stays.IsOpen():
 		return Sure
 	case stays.Mapping.IsEndpointDependent(), stays.Proxied, leaves.Proxied:
 		return Hopeless

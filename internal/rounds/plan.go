@@ -73,7 +73,7 @@ type Part struct {
 // failure or success. Failures begin rounds too: see [At].
 func Plan(dialer, callee Side) []Round {
 	switch {
-	case dialer.isOpen() || callee.isOpen() || !dialer.mayDepend() && !callee.mayDepend():
+	case dialer.IsOpen() || callee.IsOpen() || !dialer.mayDepend() && !callee.mayDepend():
 		return ordinary()
 	case dialer.mayDepend() && callee.mayDepend():
 		return bothDepend(dialer, callee)
@@ -83,8 +83,8 @@ func Plan(dialer, callee Side) []Round {
 	return oneDepends(dialer, callee)
 }
 
-// isOpen tells whether anybody can connect to the side where the server sees it.
-func (s Side) isOpen() bool {
+// IsOpen tells whether anybody can connect to the side where the server sees it.
+func (s Side) IsOpen() bool {
 	return s.Mapped || s.Filtering == natbehavior.None || s.Filtering == natbehavior.EndpointIndependent
 }
 
@@ -205,7 +205,7 @@ func Expected(dialer, callee Side) Way {
 	switch {
 	case first.Way != Crossing:
 		return first.Way
-	case dialer.isOpen() || callee.isOpen():
+	case dialer.IsOpen() || callee.IsOpen():
 		return Crossing
 	case dialer.mayDepend() && callee.mayDepend():
 		return 0

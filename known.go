@@ -1,0 +1,65 @@
+package bodkin
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/candidate"
+	"github.com/bodkin-p2p/bodkin/internal/rounds"
+)
+
+// knownTimeout is what a dial to a peer has whose network lets everybody in: a lost SYN is sent again after one second.
+const knownTimeout = 4 * time.Second
+
+// again gets a session that has lost its path a new connection without the server: where the peer is known to be, if its network lets
+// everybody in, or by a peer of both. It goes on trying until ctx ends.
+func (n *Node) again(ctx context.Context, who target) (*link, error) {
+	for {
+		l := n.links.waiting(who)
+		if l == nil || n.config.Relay == RelayAlways {
+			return nil, errNotLinked
+		}
+		for _, way := range []func(context.Context, *link) error{n.whereKnown, n.byCommonPeer} {
+			if err := way(ctx, l); err == nil {
+				return l, nil
+			} else if ctx.Err() != nil {
+				return nil, context.Cause(ctx)
+			}
+		}
+		select {
+		case <-time.After(againPause): // sessions with common peers may be on their way back, too
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// againPause is how long a node waits until it tries again to reach a peer without the server.
+const againPause = time.Second
+
+// whereKnown dials a peer where it was, if its network lets everybody in. Nobody introduces them: the peer knows by the attempt's id that a
+// member of the room wants it.
+func (n *Node) whereKnown(ctx context.Context, l *link) error {
+	remotes := n.knownRemotes(l)
+	if len(remotes) == 0 {
+		return errNotKnown
+	}
+	_, err := n.dialUnasked(ctx, l.peer, profile{name: l.name, dialOnly: l.dialOnly}, remotes, knownTimeout)
+	return err
+}
+
+var errNotKnown = errors.New("bodkin: the peer's network does not let everybody in")
+
+// knownRemotes is where a peer's usual port was seen last, if everybody may connect there.
+func (n *Node) knownRemotes(l *link) []candidate.Candidate {
+	home := l.control.seen.homePort()
+	behaves, mapped := l.control.seen.networks()
+	peer := rounds.Side{Report: behaves.For(home.Addr()), Mapped: mapped}
+	if !home.IsValid() || !peer.IsOpen() {
+		return nil
+	}
+	dial, _ := n.rules([]netip.AddrPort{home}).Select([]candidate.Candidate{{Type: candidate.ServerReflexive, Addr: home}})
+	return dial
+}
