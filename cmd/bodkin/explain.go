@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -103,6 +104,10 @@ func explain(err error) *failure {
 		f.text = f.text[max(0, strings.LastIndex(f.text, "server unreachable")):] // each layer says it
 		if errors.Is(err, bodkin.ErrWrongServer) {
 			f.hint = "the invite is for another server, or the server's keys were lost: ask for a new invite"
+			break
+		}
+		if notTLS := (tls.RecordHeaderError{}); errors.As(err, &notTLS) {
+			f.hint = "something else answers there: is the address right, and the port that of --main?"
 			break
 		}
 		f.hint = "is `bodkin server` running there, and does its firewall let that port in?"

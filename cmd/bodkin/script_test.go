@@ -82,7 +82,7 @@ func TestScripts(t *testing.T) {
 //	halt NAME SIGNAL CODE         sends a signal (INT, TERM, KILL; none: -), waits for the end, and checks the exit code
 //	signal NAME SIGNAL            sends STOP, CONT or HUP
 //	codes NAME ARGS...            starts bodkin ARGS, which prints a code; sets $CODE and $NUMBER, and writes code.txt
-//	web                           starts a web server that says hello, and one that repeats what is said, and sets $WEB and $ECHO
+//	web [ADDRESS]                 starts a web server that says hello, and one that repeats what is said, and sets $WEB and $ECHO
 //	ports NAME                    sets $PORT1, $PORT2 ... to where the forwardings of NAME listen
 //	fetch [--proxy URL] URL       prints what a web server says
 //	serve ARGS...                 starts a server named "server" on free ports, and sets $INVITE, $MAIN, $MAINPORT, $HOLE and $HTTP

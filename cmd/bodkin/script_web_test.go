@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -13,8 +14,16 @@ import (
 )
 
 // scriptWeb serves "hello" until the script ends, and beside it what says everything again.
-func scriptWeb(ts *testscript.TestScript, _ bool, _ []string) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "hello") }))
+func scriptWeb(ts *testscript.TestScript, _ bool, args []string) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "hello") }))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of a client that does not speak HTTP
+	if len(args) == 1 {
+		listener, err := net.Listen("tcp", args[0])
+		ts.Check(err)
+		server.Listener.Close()
+		server.Listener = listener
+	}
+	server.Start()
 	ts.Defer(server.Close)
 	ts.Setenv("WEB", server.Listener.Addr().String())
 	echo, err := net.Listen("tcp", "127.0.0.1:0")

@@ -286,5 +286,9 @@ func (c *Client) explain(ctx context.Context, err error) error {
 	case errors.As(err, &answered):
 		return answered
 	}
+	var asked *url.Error
+	if errors.As(err, &asked) {
+		return asked.Err // the address is that of a socket: it says nothing
+	}
 	return err
 }
