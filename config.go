@@ -80,8 +80,8 @@ type Config struct {
 	// minutes. A path is looked for all the while.
 	PathWait time.Duration
 
-	// Connections is how many direct TCP connections a session may use at once. It uses more than one only while there is more to send than
-	// one carries, as on paths that cap each flow, and only as many as the peer allows, too. Zero means 8, which is the most; one means one.
+	// Connections is how many direct TCP connections a session may use at once, if the peer allows as many. Zero means 8, which is the
+	// most; one means one.
 	Connections int
 
 	// Search lets this node look for a peer among random ports, if the peer's Config has it too and nothing better is known: where one
