@@ -58,6 +58,7 @@ soak:
 	NATLAB=require go test -timeout 3h -count=$(SOAKCOUNT) -run 'TestAllPairs|TestAMapped|CannotBePunched|TestNodesBehind|TestMesh' . -runs 20
 	go run ./bench/faults -rounds 3
 	NATLAB=require go test -timeout 3h -count=1 -v -run TestStreamsGoOnThroughManyFaults . -faults $(FAULTS)
+	go test -timeout 3h -count=1 -v -run TestSessionsLastForDays . -days 7
 	go test -timeout 3h -count=1 -v -run TestModel ./internal/session/line -line.steps 10000000
 
 generate:

@@ -10,7 +10,7 @@ import (
 
 // interfaces is this machine's interfaces now; none if the system does not tell, which costs only the local candidates.
 func (n *Node) interfaces() []gather.Interface {
-	all, err := gather.Interfaces(n.config.Within)
+	all, err := n.config.system.Interfaces()
 	if err != nil {
 		n.log.Warn("no host candidates", "err", err)
 	}

@@ -47,6 +47,7 @@ var arrows = map[string][]string{
 	"internal/netwatch":          {},
 	"internal/lan":               {},
 	"internal/stopwatch":         {}, // for tests
+	"internal/memnet":            {}, // for tests
 	// The library and the server join the parts above.
 	".": {"internal/candidate", "internal/gather", "internal/identity", "internal/lan", "internal/natbehavior", "internal/netwatch", "internal/portmap", "internal/proxy", "internal/punch",
 		"internal/relay",

@@ -99,6 +99,8 @@ type Config struct {
 
 	// Log is told what happens, at the levels Info and Debug. Zero means silence.
 	Log *slog.Logger
+
+	system system // nil: this machine, as Within sees it
 }
 
 // withDefaults returns c with its zero fields filled in, or why it cannot be.
@@ -136,6 +138,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Within == nil {
 		c.Within = func(open func() error) error { return open() }
+	}
+	if c.system == nil {
+		c.system = machine{c.Within}
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -12,7 +12,6 @@ import (
 	"github.com/bodkin-p2p/bodkin/internal/candidate"
 	"github.com/bodkin-p2p/bodkin/internal/punch"
 	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
-	"github.com/bodkin-p2p/bodkin/internal/reuseport"
 	"github.com/bodkin-p2p/bodkin/internal/rounds"
 	"github.com/bodkin-p2p/bodkin/internal/session/line"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
@@ -163,7 +162,7 @@ func (n *Node) furtherOnce(ctx context.Context, l *link, way furtherWay, beside 
 }
 
 // furtherAsk comes to an understanding with the peer: from which port this node leaves, and what it dials.
-func (n *Node) furtherAsk(ctx context.Context, l *link, a *attempt, way furtherWay) (*reuseport.Port, []candidate.Candidate, error) {
+func (n *Node) furtherAsk(ctx context.Context, l *link, a *attempt, way furtherWay) (localPort, []candidate.Candidate, error) {
 	port, outside, err := n.leaving(ctx, a, way.fresh == wire.Further_FRESH_ASKER, way.show)
 	if err != nil {
 		return nil, nil, err
@@ -222,7 +221,7 @@ func (n *Node) furtherAsked(l *link, f *wire.Further) (*wire.Reply, <-chan struc
 }
 
 // runFurther makes an attempt that no server introduces, and gives the session what comes of it.
-func (n *Node) runFurther(ctx context.Context, a *attempt, port *reuseport.Port, accepted <-chan net.Conn, round punch.Round) {
+func (n *Node) runFurther(ctx context.Context, a *attempt, port localPort, accepted <-chan net.Conn, round punch.Round) {
 	result, err := punch.Run(ctx, round, punch.Plan{
 		Attempt:    a.id,
 		Role:       punchRoles[a.role],

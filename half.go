@@ -10,7 +10,6 @@ import (
 	"github.com/bodkin-p2p/bodkin/internal/gather"
 	"github.com/bodkin-p2p/bodkin/internal/natbehavior"
 	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
-	"github.com/bodkin-p2p/bodkin/internal/reuseport"
 	"github.com/bodkin-p2p/bodkin/internal/rounds"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
@@ -92,7 +91,7 @@ func (n *Node) sides(l *link) (own, peer rounds.Side) {
 // freshPort takes a new port for an attempt, and tells where that is mapped: as the server sees it if it is to be shown and the server is
 // there, or else where it is if the network keeps port numbers.
 func (n *Node) freshPort(ctx context.Context, show bool) (*spare, []netip.AddrPort, error) {
-	port, err := reuseport.Open(ctx, reuseport.Config{Within: n.config.Within})
+	port, err := n.config.system.Open(ctx, 0)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -119,7 +118,7 @@ func (n *Node) freshPort(ctx context.Context, show bool) (*spare, []netip.AddrPo
 }
 
 // leaving is the port that a side of an attempt leaves from: the node's own, or a new one that is kept with the attempt.
-func (n *Node) leaving(ctx context.Context, a *attempt, fresh, show bool) (*reuseport.Port, []netip.AddrPort, error) {
+func (n *Node) leaving(ctx context.Context, a *attempt, fresh, show bool) (localPort, []netip.AddrPort, error) {
 	if !fresh {
 		return n.port, n.outside(), nil
 	}

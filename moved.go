@@ -9,7 +9,6 @@ import (
 	"github.com/bodkin-p2p/bodkin/internal/candidate"
 	"github.com/bodkin-p2p/bodkin/internal/gather"
 	"github.com/bodkin-p2p/bodkin/internal/netwatch"
-	"github.com/bodkin-p2p/bodkin/internal/portmap"
 	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
 	"github.com/bodkin-p2p/bodkin/internal/reuseport"
 )
@@ -28,23 +27,22 @@ var (
 
 // watchNetwork follows the machine from network to network until the node ends.
 func (n *Node) watchNetwork() {
-	netwatch.Run(n.ctx, netwatch.Config{Look: n.look, Changed: n.networkChanged, Within: n.config.Within, Log: n.log})
+	n.config.system.Watch(n.ctx, netwatch.Config{Look: n.look, Changed: n.networkChanged, Log: n.log})
 }
 
 // look describes the network: addresses, the gateway, and from where the machine would go out.
 func (n *Node) look() string {
 	interfaces := n.interfaces()
-	gateway, _ := portmap.Gateway(n.config.Within) // none is a description too, as below
-	source4, _ := gather.Source(n.config.Within, everywhere4)
-	source6, _ := gather.Source(n.config.Within, everywhere6)
-	return fmt.Sprint(gather.Hosts(interfaces, n.port.Number()), gather.Links(interfaces), gateway, source4, source6)
+	source4, _ := n.config.system.Source(everywhere4) // none is a description, too
+	source6, _ := n.config.system.Source(everywhere6)
+	return fmt.Sprint(gather.Hosts(interfaces, n.port.Number()), gather.Links(interfaces), n.config.system.Gateway(), source4, source6)
 }
 
 // networkChanged goes after the network: the server hears of the new addresses on a connection that still works, or on a new one.
 // The gateway, which may be another, is asked anew.
 func (n *Node) networkChanged(change netwatch.Change) {
 	server := n.client.State()
-	source, err := gather.Source(n.config.Within, server.Remote)
+	source, err := n.config.system.Source(server.Remote)
 	if server.Proxied || !server.Remote.IsValid() {
 		source, err = server.Local.Addr(), nil // the way to the proxy is not known
 	}

@@ -36,7 +36,7 @@ type Node struct {
 	config    Config
 	id        NodeID
 	log       *slog.Logger
-	port      *reuseport.Port
+	port      localPort
 	portReuse rendezvous.PortReuse
 	client    *rendezvous.Client
 	acceptor  punch.Acceptor
@@ -77,7 +77,7 @@ func Join(ctx context.Context, config Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	port, err := reuseport.Open(ctx, reuseport.Config{Port: config.Port, Within: config.Within})
+	port, err := config.system.Open(ctx, config.Port)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func Join(ctx context.Context, config Config) (*Node, error) {
 	return n, nil
 }
 
-func newNode(config Config, port *reuseport.Port) (*Node, error) {
+func newNode(config Config, port localPort) (*Node, error) {
 	security, err := identity.NodeConfig(config.Key, config.Invite.Room, config.Invite.Server, tls.NewLRUClientSessionCache(ticketCache))
 	if err != nil {
 		return nil, err
@@ -199,7 +199,7 @@ func (n *Node) dialServer(ctx context.Context, remote netip.AddrPort) (net.Conn,
 
 // dialSample connects from another port than the node's: any, or that of an earlier sample.
 func (n *Node) dialSample(ctx context.Context, local, remote netip.AddrPort, started func()) (net.Conn, error) {
-	return reuseport.Connect{Within: n.config.Within, Local: local, Remote: remote, Started: started}.Dial(ctx)
+	return n.config.system.Connect(ctx, local, remote, started)
 }
 
 // remeasure looks at the networks anew, because something in them changed.

@@ -25,11 +25,5 @@ func (n *Node) dialProxied(ctx context.Context, server string) (net.Conn, error)
 
 // dialAnywhere opens an ordinary connection, from any port.
 func (n *Node) dialAnywhere(ctx context.Context, network, address string) (conn net.Conn, err error) {
-	var dialer net.Dialer
-	dialer.SetMultipathTCP(false) // the relay could not splice it
-	err = n.config.Within(func() (err error) {
-		conn, err = dialer.DialContext(ctx, network, address)
-		return err
-	})
-	return conn, err
+	return n.config.system.Dial(ctx, network, address)
 }

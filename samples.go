@@ -21,7 +21,7 @@ const (
 
 // A spare is a second port of an attempt, with the hole connection that shows its mapping and keeps it.
 type spare struct {
-	port *reuseport.Port
+	port localPort
 	hole net.Conn // nil: nobody was shown
 }
 
@@ -121,12 +121,12 @@ func (n *Node) sample(ctx context.Context, attempt wire.AttemptID) {
 
 // dialApart connects from a port of its own.
 func (n *Node) dialApart(ctx context.Context, remote netip.AddrPort) (net.Conn, error) {
-	return reuseport.Connect{Within: n.config.Within, Remote: remote}.Dial(ctx)
+	return n.config.system.Connect(ctx, netip.AddrPort{}, remote, nil)
 }
 
 // sampleSpare takes a second port and shows the server how that is mapped.
 func (n *Node) sampleSpare(ctx context.Context, attempt wire.AttemptID) (*spare, error) {
-	port, err := reuseport.Open(ctx, reuseport.Config{Within: n.config.Within})
+	port, err := n.config.system.Open(ctx, 0)
 	if err != nil {
 		return nil, err
 	}

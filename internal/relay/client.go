@@ -20,8 +20,8 @@ type Conn struct {
 	net.Conn                         // to the server
 	over     <-chan wire.RelayStatus // what the server says of the end, on the main connection
 	joined   bool                    // the server has answered. Guarded by the only reader
-	once     sync.Once
-	reason   error // valid after once
+	asking   chan struct{}           // held by who finds out the reason, which takes time: a channel, as no test's clock waits for a mutex
+	reason   error                   // guarded by asking
 	closing  sync.Once
 	closed   chan struct{}
 }
@@ -33,7 +33,7 @@ func Enter(conn net.Conn, hello wire.RelayHello, over <-chan wire.RelayStatus) (
 		conn.Close()
 		return nil, err
 	}
-	return &Conn{Conn: conn, over: over, closed: make(chan struct{})}, nil
+	return &Conn{Conn: conn, over: over, asking: make(chan struct{}, 1), closed: make(chan struct{})}, nil
 }
 
 // Read reads from the other node. Only one goroutine may read until the first byte has come.
@@ -80,17 +80,20 @@ func (c *Conn) explain(err error) error {
 	if err == nil || c.over == nil || errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) {
 		return err
 	}
-	c.once.Do(func() {
-		patience := time.NewTimer(reasonTimeout)
-		defer patience.Stop()
-		select {
-		case status := <-c.over:
-			c.reason = &StatusError{Status: status, Err: err}
-		case <-patience.C:
-			c.reason = &StatusError{Err: err}
-		case <-c.closed:
-			c.reason = net.ErrClosed
-		}
-	})
+	c.asking <- struct{}{} // one asks, the other waits for what it hears
+	defer func() { <-c.asking }()
+	if c.reason != nil {
+		return c.reason
+	}
+	patience := time.NewTimer(reasonTimeout)
+	defer patience.Stop()
+	select {
+	case status := <-c.over:
+		c.reason = &StatusError{Status: status, Err: err}
+	case <-patience.C:
+		c.reason = &StatusError{Err: err}
+	case <-c.closed:
+		c.reason = net.ErrClosed
+	}
 	return c.reason
 }

@@ -114,6 +114,7 @@ func (b *backend) add(conn net.Conn, h Handler) (Socket, error) {
 	if dupErr != nil {
 		return nil, os.NewSyscallError("dup", dupErr)
 	}
+	b.loop.want()
 	d := &descriptor{backend: b, handler: h, fd: int32(fd)}
 	if err := b.insert(d); err != nil {
 		unix.Close(fd)

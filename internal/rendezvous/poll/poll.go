@@ -60,6 +60,8 @@ type Loop struct {
 	mu      sync.Mutex
 	closed  bool
 	streams map[*stream]struct{}
+	wanted  bool   // the backend has something to watch
+	work    func() // starts the backend's workers; nil before Run
 
 	running sync.WaitGroup // streams' goroutines; begun only while closed is false
 }
@@ -80,7 +82,12 @@ func New(config Config) (*Loop, error) {
 // more. It is to be called once.
 func (l *Loop) Run(ctx context.Context) {
 	var workers sync.WaitGroup
-	l.backend.run(&workers)
+	l.mu.Lock()
+	l.work = func() { l.backend.run(&workers) }
+	if l.wanted {
+		l.work()
+	}
+	l.mu.Unlock()
 	<-ctx.Done()
 
 	l.mu.Lock()
@@ -102,6 +109,19 @@ func (l *Loop) Add(conn net.Conn, h Handler) (Socket, error) {
 		return s, err
 	}
 	return newStream(l, conn, h)
+}
+
+// want has the backend watch from now on. Its workers wait in the system, where no test's clock goes on, so there are none before.
+func (l *Loop) want() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || l.wanted {
+		return
+	}
+	l.wanted = true
+	if l.work != nil {
+		l.work()
+	}
 }
 
 // start runs f in a goroutine that Run waits for, unless Run is over.
