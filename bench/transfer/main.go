@@ -2,6 +2,7 @@
 //
 //	go run ./bench/transfer                             256 MiB, and 2,000 files of 1 KiB: three rounds, one tool after the other
 //	go run ./bench/transfer -size 2048 -files 20000     2 GiB and 20,000 files
+//	go run ./bench/transfer -only bodkin,croc           two of the tools
 //	go run ./bench/transfer -same                       both on one host, so that the path is the kernel's loopback
 //	go run ./bench/transfer -kills 20                   instead: kill -9 of either side, 20 times in one transfer
 //
@@ -11,8 +12,11 @@
 // # What is timed
 //
 // bodkin: from the start of bodkin send until it has ended, with bodkin receive waiting. scp and rsync: the whole command, sshd waiting.
-// croc: from the start of the receiving croc until both have ended; the sending one has hashed its files and waits. It runs without
-// compression, and its receiver is told the sender's address, so that it goes there directly and not by a relay.
+// croc: from the start of the receiving croc until both have ended; the sending one has hashed its files, and with --zip made one
+// file of them, and waits. It runs without compression, and its receiver is told the sender's address, so that it goes there directly
+// and not by a relay. ssh uses AES-GCM, and nothing is compressed.
+//
+// CPU is the time that processors worked for both sides, of which the sending croc's includes its hashing.
 package main
 
 import (
@@ -30,6 +34,7 @@ import (
 type options struct {
 	size, files, rounds int
 	same                bool
+	only                string
 	kills               int
 }
 
@@ -39,6 +44,7 @@ func main() {
 	flag.IntVar(&o.files, "files", 2000, "small files, of 1 KiB each")
 	flag.IntVar(&o.rounds, "rounds", 3, "rounds, in each of which every tool has a turn")
 	flag.BoolVar(&o.same, "same", false, "both sides on one host")
+	flag.StringVar(&o.only, "only", "", "tools to measure, as bodkin,croc,scp,rsync; empty: all")
 	flag.IntVar(&o.kills, "kills", 0, "instead of measuring, kill -9 of either side, so many times in one transfer")
 	flag.Parse()
 	if err := natlab.Enter(); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ type stage struct {
 	dir         string
 	bodkin      string
 	running     []*process
+	daemon      *process // sshd on ben; nil until it is needed
 }
 
 // newStage builds bodkin, the lab with link on ben's side, and the room.
@@ -67,7 +69,7 @@ func (st *stage) room(ctx context.Context) error {
 	}
 	invite := strings.TrimPrefix(line, "invite: ")
 	for name, host := range map[string]*natlab.Host{"ada": st.ada, "ben": st.ben} {
-		if err := st.do(ctx, host, st.bodkin, "--home", st.path("home-"+name), "join", "--name", name, invite); err != nil {
+		if _, err := st.do(ctx, host, st.bodkin, "--home", st.path("home-"+name), "join", "--name", name, invite); err != nil {
 			return err
 		}
 	}
@@ -84,19 +86,21 @@ func (st *stage) close() {
 	st.lab.Close()
 }
 
-// do runs a program to its end.
-func (st *stage) do(ctx context.Context, host *natlab.Host, name string, args ...string) error {
+// do runs a program to its end, and tells how long processors worked for it and its children.
+func (st *stage) do(ctx context.Context, host *natlab.Host, name string, args ...string) (cpu time.Duration, err error) {
 	cmd := host.Command(ctx, name, args...)
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
-		return err
+		return 0, err
 	}
 	if err := cmd.Wait(); err != nil {
-		return fmt.Errorf("%s: %w: %s", filepath.Base(name), err, out.String())
+		return 0, fmt.Errorf("%s: %w: %s", filepath.Base(name), err, out.String())
 	}
-	return nil
+	return cpuTime(cmd.ProcessState), nil
 }
+
+func cpuTime(s *os.ProcessState) time.Duration { return s.UserTime() + s.SystemTime() }
 
 // A process is one that runs beside others.
 type process struct {
@@ -179,6 +183,42 @@ func (p *process) wait(most time.Duration) error {
 		return nil
 	case <-timer.C:
 		return fmt.Errorf("%s runs on after %v", p.name, most)
+	}
+}
+
+// cpu is how long processors worked for a process that has ended, and its children.
+func (p *process) cpu() time.Duration { return cpuTime(p.cmd.ProcessState) }
+
+// childTime is how long processors worked for the children of a process, once all of them have ended. Linux counts it in
+// hundredths of a second (proc(5), cutime and cstime).
+func childTime(ctx context.Context, p *process) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for {
+		proc := fmt.Sprintf("/proc/%d/", p.cmd.Process.Pid)
+		children, err := os.ReadFile(fmt.Sprintf("%stask/%d/children", proc, p.cmd.Process.Pid))
+		if err != nil {
+			return 0, err
+		}
+		if len(bytes.TrimSpace(children)) == 0 {
+			stat, err := os.ReadFile(proc + "stat")
+			if err != nil {
+				return 0, err
+			}
+			fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])) // from the third on
+			var user, system int
+			if _, err := fmt.Sscan(fields[13]+" "+fields[14], &user, &system); err != nil {
+				return 0, err
+			}
+			return time.Duration(user+system) * 10 * time.Millisecond, nil
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return 0, fmt.Errorf("%s has children that don't end", p.name)
+		}
 	}
 }
 
