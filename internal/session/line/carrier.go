@@ -377,7 +377,7 @@ func (c *carrier) ack(received, limit uint64) error {
 	l.roomy()
 	l.wakeWriter() // the limit may have moved
 	for _, other := range l.carriers {
-		if l.out.landed(&other.flight) {
+		if l.out.landed(&other.flight) && !other.doubtful { // which owes a pong, whatever another has brought
 			other.pulse.answered()
 		}
 		other.retire()

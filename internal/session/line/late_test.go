@@ -3,6 +3,7 @@ package line
 import (
 	"io"
 	"net"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -55,6 +56,75 @@ func TestALateCarrierStaysUntilAnotherWorks(t *testing.T) {
 		exchange(t, p.a, p.b, 1<<10)
 		exchange(t, p.b, p.a, 1<<10)
 	})
+}
+
+// TestADeadCarrierIsGivenUpAlthoughItsSuccessorBringsTheAnswers has everything acknowledged that went out by a dead carrier, which owes an
+// answer all the same: to the ping that it cannot take. Its buffers are full, so that the ping does not leave.
+func TestADeadCarrierIsGivenUpAlthoughItsSuccessorBringsTheAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var first *grave
+		p := newPair(t, Config{}, func(testing.TB) (net.Conn, net.Conn) {
+			a, b := net.Pipe()
+			g := &grave{Conn: a, dead: make(chan struct{}), closed: make(chan struct{})}
+			if first == nil {
+				first = g
+			}
+			return g, b
+		})
+		exchange(t, p.a, p.b, 1<<10)
+		exchange(t, p.b, p.a, 1<<10)
+		close(first.dead)
+		p.a.Write([]byte("x"))
+		for !p.a.Late() {
+			<-p.a.Changed()
+		}
+		if err := p.attach(p.a, p.b, 0); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(p.b, make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * doubtTime)
+		p.a.mu.Lock()
+		left := len(p.a.carriers)
+		p.a.mu.Unlock()
+		if left != 1 {
+			t.Errorf("%d carriers are left, want 1", left)
+		}
+	})
+}
+
+// A grave is a connection that takes and gives nothing once it is dead, and does not end either, until this end closes it.
+type grave struct {
+	net.Conn
+	dead, closed chan struct{}
+	once         sync.Once
+}
+
+func (g *grave) Write(b []byte) (int, error) {
+	select {
+	case <-g.dead:
+		<-g.closed
+		return 0, net.ErrClosed
+	default:
+		return g.Conn.Write(b)
+	}
+}
+
+func (g *grave) Read(b []byte) (int, error) {
+	n, err := g.Conn.Read(b)
+	select {
+	case <-g.dead:
+		<-g.closed
+		return 0, net.ErrClosed
+	default:
+		return n, err
+	}
+}
+
+func (g *grave) Close() error {
+	g.once.Do(func() { close(g.closed) })
+	return g.Conn.Close()
 }
 
 func TestALateCarrierThatSpeaksAgainIsLateNoMore(t *testing.T) {
