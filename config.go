@@ -81,7 +81,7 @@ type Config struct {
 	PathWait time.Duration
 
 	// Connections is how many direct TCP connections a session may use at once, if the peer allows as many. Zero means 8, which is the
-	// most; one means one.
+	// most; one means one. So far only the limit is kept: no session asks for a second connection yet.
 	Connections int
 
 	// Search lets this node look for a peer among random ports, if the peer's Config has it too and nothing better is known: where one

@@ -51,7 +51,7 @@ type Config struct {
 	// while data is queued all the time, and only if both ends allow it.
 	Spread int
 
-	// More, if not nil, is called when the line would use one carrier more. Its owner then makes one, if it can, and attaches it with
+	// More, which nothing calls yet: what decides when is still to come. If not nil, it is to be called when the line would use one carrier more. Its owner then makes one, if it can, and attaches it with
 	// Carrier.Beside. It must not block or use the line. It is called again if none has come after a while.
 	More func()
 
