@@ -51,8 +51,9 @@ type Config struct {
 	// while data is queued all the time, and only if both ends allow it.
 	Spread int
 
-	// More, which nothing calls yet: what decides when is still to come. If not nil, it is to be called when the line would use one carrier more. Its owner then makes one, if it can, and attaches it with
-	// Carrier.Beside. It must not block or use the line. It is called again if none has come after a while.
+	// More, if not nil, is for the line to say that it would use one carrier more. Nothing calls it yet: what decides when is still to
+	// come. Its owner then makes one, if it can, and attaches it with Carrier.Beside. It must not block or use the line. It is to be
+	// called again if none has come after a while.
 	More func()
 
 	// Window is how many bytes the peer may have sent and this side not read: the memory that it can take. If zero,
