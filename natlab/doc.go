@@ -5,7 +5,7 @@
 //	      host s                host r            each host is a network namespace: real sockets,
 //	   203.0.113.10          203.0.113.11         real TCP, processes may run in it
 //	        |                     |
-//	        | Link                | Link          delay, jitter, loss, rate, queue; may be cut
+//	        | Link                | Link          delay, jitter, loss, rate (of each flow, too), queue; may be cut
 //	        |                     |
 //	+-------+---------------------+-------+
 //	|             internet                |       this process carries the packets, counts them and

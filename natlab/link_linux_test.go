@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -226,4 +227,28 @@ func forEachDevice(t *testing.T, f func(*testing.T, *Lab)) {
 		lab.Close()
 		t.Run("tun", func(t *testing.T) { f(t, Test(t, Config{Device: DeviceTUN})) })
 	}
+}
+
+func TestEachFlowHasARateOfItsOwn(t *testing.T) {
+	forEachDevice(t, func(t *testing.T, lab *Lab) {
+		const rate, bytes, flows = 20e6, 1 << 20, 4
+		a := lab.Host("a")
+		b := lab.NAT("nat", FullCone(), Via(Link{Delay: 5 * time.Millisecond, FlowRate: rate})).Host("b")
+		ideal := time.Duration(bytes * 8 / rate * float64(time.Second))
+		stopwatch.Within(t, 2*ideal, func() time.Duration { // one after the other they would take 4 times as long
+			var wait sync.WaitGroup
+			least := make([]time.Duration, flows)
+			start := time.Now()
+			for i := range flows {
+				wait.Go(func() { least[i] = sendBytes(t, b, a, bytes) })
+			}
+			wait.Wait()
+			took := time.Since(start)
+			t.Logf("%d flows took %v; %v at the full rate of each; %v", flows, took, ideal, least)
+			if slices.Min(least) < ideal*9/10 { // what fits into buffers at once aside
+				t.Errorf("a flow took %v only", slices.Min(least))
+			}
+			return took
+		})
+	})
 }

@@ -100,7 +100,8 @@ func (n *network) transmit(t *table, from, to *port, f *frame) {
 		f.free()
 		return
 	}
-	ready, ok := from.up.pass(from.link.Load(), len(f.data), n.lab.now())
+	link := from.link.Load()
+	ready, ok := from.up.pass(link, link.lane(&p), len(f.data), n.lab.now())
 	var due time.Duration
 	var paid bool
 	if ok {

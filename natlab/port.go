@@ -68,12 +68,12 @@ func (p *port) lose(f *frame) {
 // the packet has yet to pay for it when it comes.
 func (p *port) reserve(from *port, n int, due time.Duration) (at time.Duration, paid, ok bool) {
 	link := p.link.Load()
-	if link.Rate > 0 {
+	if link.shaped() {
 		// Packets wait for the rate in the order in which they come, which is not the order in
 		// which they were sent.
 		return due, false, true
 	}
-	due, ok = p.down.pass(link, n, due)
+	due, ok = p.down.pass(link, lane{}, n, due)
 	if !ok {
 		return 0, true, false
 	}
@@ -100,11 +100,15 @@ func (p *port) accept(f *frame, due time.Duration, paid bool) {
 // arrives, or that it is lost.
 func (p *port) toll(f *frame, due time.Duration) (time.Duration, bool) {
 	link := p.link.Load()
-	due, ok := p.down.pass(link, len(f.data), due)
+	var flow lane
+	if packet, ok := parse(f.data); ok {
+		flow = link.lane(&packet)
+	}
+	due, ok := p.down.pass(link, flow, len(f.data), due)
 	if !ok {
 		return 0, false
 	}
-	if !link.Reorder {
+	if !link.Reorder && link.FlowRate == 0 { // flows with rates of their own overtake each other
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		due = max(due, p.lastDown)
