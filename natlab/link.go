@@ -23,7 +23,8 @@ type Link struct {
 	Rate int64
 	// FlowRate is in bits per second for each flow in each direction by itself, as providers shape TCP
 	// connections; zero means no limit. A flow is the packets of one protocol between two endpoints.
-	// Segments that are one packet for the kernels stay so, and wait together.
+	// Segments that are one packet for the kernels stay so, and wait together. Flows overtake each
+	// other, and with Jitter the packets of one do, too.
 	FlowRate int64
 	// Queue is how many bytes may wait for Rate, and those of each flow for FlowRate, before packets
 	// are dropped; zero means what the rate carries in 100 ms, at least 32 KiB.

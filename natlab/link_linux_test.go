@@ -252,3 +252,34 @@ func TestEachFlowHasARateOfItsOwn(t *testing.T) {
 		})
 	})
 }
+
+func TestAFlowDoesNotWaitForAnother(t *testing.T) {
+	forEachDevice(t, func(t *testing.T, lab *Lab) {
+		const rate, queue = 8e6, 90_000 // which takes 90 ms
+		a := lab.Host("a")
+		b := lab.NAT("nat", FullCone(), Via(Link{Delay: 5 * time.Millisecond, FlowRate: rate})).Host("b")
+		stopwatch.Within(t, 60*time.Millisecond, func() time.Duration {
+			in, out := udpPair(t, b, a)
+			defer in.Close()
+			defer out.Close()
+			l, err := a.Listen("tcp4", ":0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			for range queue / 1000 {
+				if _, err := out.Write(make([]byte, 1000)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			start := time.Now()
+			conn, err := b.Dial(t.Context(), "tcp", netip.AddrPortFrom(a.Addr(), l.Addr().(*net.TCPAddr).AddrPort().Port()).String())
+			took := time.Since(start)
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn.Close()
+			return took
+		})
+	})
+}

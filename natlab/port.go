@@ -77,7 +77,7 @@ func (p *port) reserve(from *port, n int, due time.Duration) (at time.Duration, 
 	if !ok {
 		return 0, true, false
 	}
-	if !link.Reorder {
+	if !link.Reorder && from.link.Load().FlowRate == 0 { // flows with rates of their own overtake each other
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		due = max(due, p.last[from])
@@ -108,7 +108,7 @@ func (p *port) toll(f *frame, due time.Duration) (time.Duration, bool) {
 	if !ok {
 		return 0, false
 	}
-	if !link.Reorder && link.FlowRate == 0 { // flows with rates of their own overtake each other
+	if !link.Reorder && link.FlowRate == 0 {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		due = max(due, p.lastDown)
