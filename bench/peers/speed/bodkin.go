@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+
+	"github.com/bodkin-p2p/bodkin/internal/session"
+	"github.com/bodkin-p2p/bodkin/internal/session/batch"
+	"github.com/bodkin-p2p/bodkin/internal/session/line"
+)
+
+// Bodkin's layers are those of a node: streams of a session, over a line, over TLS, over batches, over TCP. A node itself would let a
+// peer open 256 streams.
+
+func sessionConfig(p part) session.Config {
+	return session.Config{KeepAlive: -1, MaxStreams: p.Streams, Backlog: p.Streams}
+}
+
+func listenBodkin(ctx context.Context, p part) (target, func() ([]io.ReadWriter, error), error) {
+	config, err := serverTLS()
+	if err != nil {
+		return target{}, nil, err
+	}
+	at, accept, err := listenTCP(p)
+	return at, func() ([]io.ReadWriter, error) {
+		conn, err := accept()
+		if err != nil {
+			return nil, err
+		}
+		request, err := line.Receive(ctx, tls.Server(batch.New(conn), config))
+		if err != nil {
+			return nil, err
+		}
+		l, err := request.Begin(line.Config{})
+		if err == nil {
+			err = l.Take(ctx, request, line.Carrier{})
+		}
+		if err != nil {
+			return nil, err
+		}
+		s, err := session.New(l, false, sessionConfig(p))
+		if err != nil {
+			return nil, err
+		}
+		return several(p, func() (io.ReadWriter, error) { return s.Accept(ctx) })
+	}, err
+}
+
+func dialBodkin(ctx context.Context, p part) ([]io.ReadWriter, error) {
+	conn, err := dialTCP(p)
+	if err != nil {
+		return nil, err
+	}
+	l := line.New(line.Config{})
+	if err := l.Attach(ctx, line.Carrier{Conn: tls.Client(batch.New(conn), clientTLS())}); err != nil {
+		return nil, err
+	}
+	s, err := session.New(l, true, sessionConfig(p))
+	if err != nil {
+		return nil, err
+	}
+	return several(p, func() (io.ReadWriter, error) { return s.Open(ctx, "speed") })
+}
+
+// several makes as many streams as are wanted.
+func several(p part, one func() (io.ReadWriter, error)) (all []io.ReadWriter, err error) {
+	for range p.Streams {
+		s, err := one()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}

@@ -1,0 +1,113 @@
+// Speed compares how fast bytes go over one path: bare TCP, bare crypto/tls, a Bodkin session with all its layers, go-libp2p.
+//
+//	go run ./speed                              one stream, then 100 and 1,000, in turns, through a router of namespaces (needs root)
+//	go run ./speed -distant                     one stream over 100 ms, in natlab
+//	go run ./speed -contestants tls,bodkin -streams 1 -rounds 9
+//	go run ./speed -profile DIR                 processor profiles of every process as well
+//
+// The path is the kernel's: two hosts and between them a router, joined by veth pairs; the router masquerades with nftables. Sender and
+// receiver are processes of their own, fresh for each cell. One round has every cell once; the contestants take turns, so what else the machine
+// does hits all of them.
+//
+// # What is measured
+//
+// Bytes that the receiver has read within a time that begins a little after the first byte, and the processor time that both processes
+// use in as long. Writes of 128 KiB, reads of as much; over 100 and more streams 16 KiB, as a thousand buffers would leave no cache. The
+// shares are the most that one of the streams got over the least in that time.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// options are the command line's.
+type options struct {
+	contestants []string
+	streams     []int
+	rounds      int
+	time        time.Duration
+	distant     bool
+	profile     string
+}
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == roleCommand {
+		exitOn(play(os.Args[2:]))
+		return
+	}
+	var o options
+	names := flag.String("contestants", "tcp,tls,bodkin,libp2p", "who takes turns")
+	counts := flag.String("streams", "1,100,1000", "over how many streams; TCP and TLS have but one")
+	flag.IntVar(&o.rounds, "rounds", 5, "how often everybody has a turn")
+	flag.DurationVar(&o.time, "time", 2*time.Second, "how long is measured in each turn")
+	flag.BoolVar(&o.distant, "distant", false, "100 ms of round trip in natlab instead of the router; one stream alone")
+	flag.StringVar(&o.profile, "profile", "", "write a processor profile of each process into this folder")
+	flag.Parse()
+	o.contestants = strings.Split(*names, ",")
+	for _, text := range strings.Split(*counts, ",") {
+		n, err := strconv.Atoi(text)
+		exitOn(err)
+		o.streams = append(o.streams, n)
+	}
+	if o.distant {
+		o.streams = []int{1}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	exitOn(compare(ctx, o))
+}
+
+func exitOn(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "speed:", err)
+		os.Exit(1)
+	}
+}
+
+// compare lets the contestants take turns, and prints what there is also when it was interrupted.
+func compare(ctx context.Context, o options) (err error) {
+	build := newRouted
+	if o.distant {
+		build = newDistant
+	}
+	path, err := build(ctx)
+	if err != nil {
+		return err
+	}
+	defer path.close()
+	var r report
+	defer func() { r.print(os.Stdout) }()
+	for round := range o.rounds {
+		for _, c := range cells(o, round) {
+			result, err := c.run(ctx, path, o)
+			if err != nil {
+				return fmt.Errorf("%s over %d streams: %w", c.contestant, c.streams, err)
+			}
+			fmt.Fprintf(os.Stderr, "%-18s %6.0f MiB/s %5.2f CPU s/GiB (%.2f sending), shares %.2f\n", c, result.speed, result.cpu, result.sending, result.shares)
+			r.add(c, result)
+		}
+	}
+	return nil
+}
+
+// cells are those of one round. Each round begins with another contestant.
+func cells(o options, round int) (all []cell) {
+	for _, n := range o.streams {
+		for i := range o.contestants {
+			name := o.contestants[(i+round)%len(o.contestants)]
+			if n == 1 || !slices.Contains([]string{"tcp", "tls"}, name) {
+				all = append(all, cell{name, n})
+			}
+		}
+	}
+	return all
+}
