@@ -57,9 +57,10 @@ var arrows = map[string][]string{
 	"internal/control": {".", "forward", "internal/sockerr"},
 	"cmd/bodkin":       {".", "forward", "internal/control", "internal/identity", "internal/pairing", "internal/settings", "internal/sockerr", "natlab", "server", "transfer"},
 	// Measurements.
-	"bench/matrix":   {".", "natlab", "server"},
-	"bench/transfer": {"natlab"},
-	"bench/faults":   {".", "natlab", "server"},
+	"bench/matrix":      {".", "natlab", "server"},
+	"bench/transfer":    {"natlab"},
+	"bench/faults":      {".", "natlab", "server"},
+	"bench/peers/speed": {"internal/session", "internal/session/batch", "internal/session/line", "natlab"}, // in a module of its own, with its neighbours
 	// What is given to people.
 	"packaging/dist": {},
 	// For readers.
