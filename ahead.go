@@ -11,8 +11,9 @@ import (
 
 // For what a link looks for a carrier beside the one that it has.
 const (
-	seeksNothing uint32 = iota
-	seeksAhead          // the one in use is late, and may be dead
+	seeksNothing   uint32 = iota
+	seeksAhead            // the one in use is late, and may be dead
+	seeksSuccessor        // the mapping of the one in use is going to end
 )
 
 // Waits of a link whose carrier is late. The side that began the session dials at once, the other a moment later, so that one attempt
@@ -41,7 +42,7 @@ func (n *Node) ahead(l *link) {
 	for next := aheadFirst; n.stillLate(l, wait); next = min(2*next, aheadLast) {
 		ctx, cancel := context.WithTimeout(n.ctx, dialTimeout)
 		ended := make(chan error, 1)
-		if !n.spawn(func() { ended <- n.beside(ctx, l) }) {
+		if !n.spawn(func() { ended <- n.beside(ctx, l, rendezvous.ByNode(l.peer)) }) {
 			cancel()
 			return
 		}
@@ -91,11 +92,11 @@ func (l *link) letsGo() bool {
 }
 
 // beside makes one more carrier for a link, by the server's introduction. It returns once the carrier is in use, or there is none.
-func (n *Node) beside(ctx context.Context, l *link) error {
+func (n *Node) beside(ctx context.Context, l *link, peer rendezvous.Target) error {
 	n.client.Hurry()
 	if _, err := n.client.Registered(ctx); err != nil {
 		return publicError(err)
 	}
-	_, err := n.introduceTo(ctx, target{id: l.peer}, rendezvous.ByNode(l.peer).Beside())
+	_, err := n.introduceTo(ctx, target{id: l.peer}, peer.Beside())
 	return err
 }

@@ -132,11 +132,18 @@ func (t *attempts) find(id wire.AttemptID) *attempt {
 	return t.byID[id]
 }
 
-// next gives a running attempt its next round. Rounds that are not newer than the last are repeats, and passed over.
+// wants tells whether a round is a further one of a running attempt. Those that are not newer than the last are repeats.
+func (t *attempts) wants(a *attempt, round int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !a.over && round > a.seen
+}
+
+// next gives a running attempt its next round. The client's reading goroutine alone calls it.
 func (t *attempts) next(a *attempt, round punch.Round) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !a.over && round.Number > a.seen {
+	if !a.over {
 		a.seen = round.Number
 		a.rounds <- round // room for all rounds there can be
 	}
@@ -197,6 +204,9 @@ func (n *Node) introduced(intro rendezvous.Introduction) {
 		n.log.Warn("introduction to a stranger passed over", "peer", intro.Peer.Short(), "err", err)
 		return
 	}
+	if !isNew && !n.attempts.wants(a, intro.Round) {
+		return
+	}
 	round := n.round(a, intro, peer)
 	if !isNew {
 		n.attempts.next(a, round)
@@ -218,7 +228,7 @@ func (n *Node) round(a *attempt, intro rendezvous.Introduction, peer profile) pu
 		n.log.Debug("candidate not dialled", "peer", peer.name, "addr", r.Candidate.Addr, "why", r.Reason)
 	}
 	round := punch.Round{Number: intro.Round, Remotes: dial, Delay: intro.Delay}
-	if s := a.take(); s != nil && intro.Fresh.IsValid() {
+	if s := a.take(intro.Fresh.IsValid()); s != nil {
 		second, _ := rules.Select([]candidate.Candidate{{Type: candidate.ServerReflexive, Addr: intro.Fresh}})
 		if len(second) == 1 {
 			round.Second = punch.Second{Remote: second[0], Dial: s.port.Dial}
@@ -277,10 +287,13 @@ func (a *attempt) keep(s *spare) {
 	a.spare = s
 }
 
-// take is the second port for the round that begins, nil if there is none.
-func (a *attempt) take() *spare {
+// take is the second port for the round that begins, nil if there is none, or the round is from the usual one.
+func (a *attempt) take(fresh bool) *spare {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if !fresh {
+		return nil
+	}
 	s := a.spare
 	a.spare = nil
 	return s
@@ -300,7 +313,7 @@ func (n *Node) attempt(a *attempt, peer profile, first punch.Round, way *punch.R
 	accepted, forget := n.acceptor.Expect(a.id)
 	defer forget()
 	defer a.closeSpares()
-	if first.Second.Dial == nil {
+	if first.Second.Dial == nil && !a.successor {
 		n.yield(a.peer, first)
 	}
 	ctx, cancel := n.attempts.run(n.ctx, a)

@@ -29,7 +29,7 @@ const (
 // establish gives the connection that an attempt made to a session: one that waits for a path or has a worse one, or else a new one.
 func (n *Node) establish(a *attempt, peer profile, result *punch.Result) (*link, error) {
 	dialer := a.role == rendezvous.Dialer
-	w := origin{path: pathOf(result), socket: result.Socket, attempt: a.id, marks: marksOf(a, result)}
+	w := origin{path: pathOf(result), socket: result.Socket, attempt: a.id, marks: marksOf(a, result), born: n.born(a, result.Socket)}
 	carrier := line.Carrier{Conn: result.Conn, Rank: rankRelayed, Label: w}
 	if w.path.Kind == Direct { // with the relay TCP opens, and ends, as usual
 		if dialer {
@@ -146,7 +146,7 @@ func (n *Node) takeCarrier(ctx context.Context, a *attempt, peer profile, carrie
 // too, and is made anew by the time the session needs it. The line that gets the configuration asks for further carriers.
 func (n *Node) lineConfig(of func() *line.Line) line.Config {
 	return line.Config{
-		Wait: n.config.PathWait, Quiet: n.client.Check,
+		Wait: n.config.PathWait, Quiet: n.client.Check, Died: n.carrierDied,
 		Spread: n.config.Connections, More: func() { n.more(of()) },
 	}
 }

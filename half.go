@@ -91,26 +91,21 @@ func (n *Node) sides(l *link) (own, peer rounds.Side) {
 // freshPort takes a new port for an attempt, and tells where that is mapped: as the server sees it if it is to be shown and the server is
 // there, or else where it is if the network keeps port numbers.
 func (n *Node) freshPort(ctx context.Context, show bool) (*spare, []netip.AddrPort, error) {
-	port, err := n.config.system.Open(ctx, 0)
+	s, err := n.newSpare(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	s := &spare{port: port}
-	if !n.spawn(func() { n.acceptor.Serve(n.ctx, port) }) {
-		s.close()
-		return nil, nil, n.Err()
-	}
 	if show {
-		hole, seen, err := n.client.Observe(ctx, port.Dial)
+		hole, seen, err := n.client.Observe(ctx, s.port.Dial)
 		if err == nil {
-			s.hole = hole
+			s.hold(hole)
 			return s, []netip.AddrPort{seen}, nil
 		}
 		n.log.Debug("the server does not show the mapping of a new port", "err", err)
 	}
 	var outside []netip.AddrPort
 	for _, o := range n.outside() {
-		if at := netip.AddrPortFrom(o.Addr(), port.Number()); !slices.Contains(outside, at) {
+		if at := netip.AddrPortFrom(o.Addr(), s.port.Number()); !slices.Contains(outside, at) {
 			outside = append(outside, at)
 		}
 	}

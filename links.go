@@ -36,6 +36,7 @@ type origin struct {
 	socket  net.Conn // under the carrier
 	attempt wire.AttemptID
 	marks   marks
+	born    time.Time // when the mapping of its local port was made
 }
 
 // origin returns that of the carrier in use; the zero origin while there is none.

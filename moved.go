@@ -55,6 +55,7 @@ func (n *Node) networkChanged(change netwatch.Change) {
 	switch way {
 	case moved:
 		n.relays.wrap(false) // another network, another box
+		n.aging.forget()
 		n.client.Moved()
 	case stayed:
 		if n.hostsChanged() {

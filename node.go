@@ -54,6 +54,7 @@ type Node struct {
 	mapping  mapping
 	network  network
 	locals   locals
+	aging    aging
 
 	localCalls    *rate.Limiter // that nobody introduced
 	introductions *rate.Limiter // of others to each other
@@ -114,7 +115,7 @@ func newNode(config Config, port localPort) (*Node, error) {
 	n.introductions = rate.NewLimiter(introductionsPerSecond, introductionsAtOnce)
 	n.locals = newLocals()
 	n.localCalls = rate.NewLimiter(localCallsPerSecond, localCallsAtOnce)
-	n.mapping.wake = make(chan struct{}, 1)
+	n.mapping.wake, n.aging.wake = make(chan struct{}, 1), make(chan struct{}, 1)
 	n.ctx, n.cancel = context.WithCancel(context.Background()) // outlives Join's: Close ends it
 	n.acceptor.Answer = func(challenge [wire.ProofLen]byte) []byte { return n.client.AnswerProof(challenge) }
 	n.acceptor.Unexpected = n.calledUnasked
@@ -151,6 +152,7 @@ func (n *Node) checkPort(ctx context.Context) {
 
 // seen hears from the client whenever its state changed.
 func (n *Node) seen(state rendezvous.State) {
+	n.aging.seen(state)
 	n.serverSeen(state)
 	n.mappingSeen(state)
 }
@@ -166,6 +168,7 @@ func (n *Node) run() {
 		n.tasks.Go(n.mapPort)
 	}
 	n.tasks.Go(n.watchNetwork)
+	n.tasks.Go(n.watchAge)
 	if n.listensLocally() {
 		n.tasks.Go(n.discover)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
@@ -22,7 +23,22 @@ const (
 // A spare is a second port of an attempt, with the hole connection that shows its mapping and keeps it.
 type spare struct {
 	port localPort
-	hole net.Conn // nil: nobody was shown
+	made time.Time
+
+	mu     sync.Mutex
+	hole   net.Conn // nil: nobody was shown
+	closed bool
+}
+
+// hold has the spare keep a hole connection from its port.
+func (s *spare) hold(hole net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		reuseport.Abort(hole)
+		return
+	}
+	s.hole = hole
 }
 
 // close gives the port back.
@@ -30,6 +46,9 @@ func (s *spare) close() {
 	if s == nil {
 		return
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
 	if s.hole != nil {
 		reuseport.Abort(s.hole)
 	}
@@ -43,12 +62,9 @@ func (n *Node) sampleAsked(request rendezvous.SampleRequest) {
 			n.sample(ctx, request.Attempt)
 			return
 		}
-		s, err := n.sampleSpare(ctx, request.Attempt)
-		if err != nil {
+		if err := n.sampleSpare(ctx, request.Attempt); err != nil {
 			n.log.Debug("no second port for the attempt", "attempt", request.Attempt, "err", err)
-			return
 		}
-		n.attempts.keep(request.Attempt, s)
 	})
 }
 
@@ -124,19 +140,33 @@ func (n *Node) dialApart(ctx context.Context, remote netip.AddrPort) (net.Conn, 
 	return n.config.system.Connect(ctx, netip.AddrPort{}, remote, nil)
 }
 
-// sampleSpare takes a second port and shows the server how that is mapped.
-func (n *Node) sampleSpare(ctx context.Context, attempt wire.AttemptID) (*spare, error) {
+// sampleSpare takes a second port for an attempt and shows the server how that is mapped. The attempt has the port before the server has
+// seen it: the introduction that follows may be here first.
+func (n *Node) sampleSpare(ctx context.Context, attempt wire.AttemptID) error {
+	s, err := n.newSpare(ctx)
+	if err != nil {
+		return err
+	}
+	n.attempts.keep(attempt, s)
+	hole, err := n.client.Sample(ctx, attempt, s.port.Dial)
+	if err == nil {
+		s.hold(hole)
+	}
+	return err
+}
+
+// newSpare takes a second port, from which connections may come and go.
+func (n *Node) newSpare(ctx context.Context) (*spare, error) {
 	port, err := n.config.system.Open(ctx, 0)
 	if err != nil {
 		return nil, err
 	}
-	hole, err := n.client.Sample(ctx, attempt, port.Dial)
-	if err != nil {
-		port.Close()
-		return nil, err
+	s := &spare{port: port, made: time.Now()}
+	if !n.spawn(func() { n.acceptor.Serve(n.ctx, port) }) {
+		s.close()
+		return nil, n.Err()
 	}
-	n.spawn(func() { n.acceptor.Serve(n.ctx, port) })
-	return &spare{port, hole}, nil
+	return s, nil
 }
 
 // countsPorts tells whether a peer would have to predict this node's next mapping, so that the server is going to want a sample.

@@ -23,7 +23,15 @@ func (n *Node) tend(l *link, now origin) {
 	defer func() { n.relays.forget(now.attempt) }()
 	look := time.NewTimer(improveFirst)
 	defer look.Stop()
+	var renewed time.Time // when a successor was last looked for
+	renewal := time.NewTimer(time.Hour)
+	defer renewal.Stop()
 	for {
+		if at := n.renewAt(l, now); at.IsZero() {
+			renewal.Stop()
+		} else {
+			renewal.Reset(max(time.Until(at), time.Until(renewed.Add(n.renewPause()))))
+		}
 		select {
 		case <-l.line.Changed():
 		case <-look.C:
@@ -31,6 +39,9 @@ func (n *Node) tend(l *link, now origin) {
 				n.improve(l)
 			}
 			look.Reset(improveFirst)
+		case <-renewal.C:
+			renewed = time.Now()
+			n.renew(l)
 		case <-l.line.Done():
 			return
 		case <-n.ctx.Done():

@@ -65,12 +65,14 @@ type Host struct {
 	conns     map[tuple]*conn
 	dials     map[tuple]*dial
 	listeners map[uint16]*Listener
+	age       time.Duration          // see EndMappings
+	mapped    map[uint16]*time.Timer // ports that a SYN has left from lately, if mappings end at an age
 }
 
 // Host adds one. A guarded host takes no connection from where it does not connect to itself.
 func (n *Network) Host(addr netip.Addr, guarded bool) *Host {
 	h := &Host{network: n, guarded: guarded, changes: make(chan struct{}, 1), addr: addr, next: 40000,
-		conns: map[tuple]*conn{}, dials: map[tuple]*dial{}, listeners: map[uint16]*Listener{}}
+		conns: map[tuple]*conn{}, dials: map[tuple]*dial{}, listeners: map[uint16]*Listener{}, mapped: map[uint16]*time.Timer{}}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.hosts[addr] = h
@@ -114,6 +116,36 @@ func (h *Host) Silence() { h.each((*conn).silence) }
 
 // Reset ends all connections of the host, at both ends.
 func (h *Host) Reset() { h.each((*conn).reset) }
+
+// EndMappings has the network forget all connections of a port at an age, however busy they are: that long after the first SYN left from
+// the port, or the first since the network forgot it. Zero, as at first, means never.
+func (h *Host) EndMappings(age time.Duration) {
+	h.network.mu.Lock()
+	defer h.network.mu.Unlock()
+	h.age = age
+	for port, ends := range h.mapped {
+		ends.Stop()
+		delete(h.mapped, port)
+	}
+}
+
+// leave notes that a SYN leaves from a port. The caller holds mu.
+func (h *Host) leave(port uint16) {
+	if h.age == 0 || h.mapped[port] != nil {
+		return
+	}
+	h.mapped[port] = time.AfterFunc(h.age, func() {
+		h.network.mu.Lock()
+		defer h.network.mu.Unlock()
+		delete(h.mapped, port)
+		for t, c := range h.conns {
+			if t.local.Port() == port {
+				c.silence()
+				c.peer.silence()
+			}
+		}
+	})
+}
 
 func (h *Host) each(do func(*conn)) {
 	h.network.mu.Lock()
@@ -194,6 +226,7 @@ func (h *Host) syn(t tuple, d *dial) (*conn, error) {
 	n := h.network
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	h.leave(t.local.Port())
 	select {
 	case c := <-d.opened: // crossed
 		return c, nil

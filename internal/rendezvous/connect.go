@@ -70,6 +70,7 @@ func (c *Client) connect(ctx context.Context) (*mainConn, error) {
 		s, err := c.open(ctx, conn, addresses[at])
 		if err == nil {
 			s.opened, s.named = began, named
+			s.state.Since = began
 			return s, nil
 		}
 		if refused := (*RefusedError)(nil); errors.As(err, &refused) {

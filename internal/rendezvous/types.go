@@ -137,9 +137,10 @@ func (r OverReason) String() string {
 
 // State is what a Client knows of its connection.
 type State struct {
-	Connected bool   // registered now; the rest is of the latest registration
-	Server    string // as configured
-	Proxied   bool   // through a proxy: Remote is zero, and Observed is the proxy's
+	Connected bool      // registered now; the rest is of the latest registration
+	Since     time.Time // when its connection was begun
+	Server    string    // as configured
+	Proxied   bool      // through a proxy: Remote is zero, and Observed is the proxy's
 	Remote    netip.AddrPort
 	Local     netip.AddrPort
 	Observed  netip.AddrPort // this node as the server sees it on the main connection

@@ -45,6 +45,8 @@ type carrier struct {
 	tickAt    time.Time     // when it fires
 	doubtful  bool          // the peer thinks it dead
 	proveIn   time.Duration // how long it then has to show that it is not
+	spoke     time.Time     // when it was heard last before it was doubted or lost
+	missed    time.Time     // and since when it was missed
 	leaving   bool          // for a better one: nothing but a last frame is sent
 	saidLast  bool          // that frame is away
 	peerLeft  bool          // the peer's has come

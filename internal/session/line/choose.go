@@ -81,8 +81,17 @@ func (c *carrier) lose(err error) {
 	if err != errRetired && l.err == nil {
 		l.lost = err
 	}
+	died := l.err == nil && !c.leaving && !c.peerLeft && (c.doubtful || c.pulse.late)
+	if died {
+		c.note()
+	}
 	stuck := c.flushing
-	l.work.Go(func() { c.end(stuck) })
+	l.work.Go(func() {
+		c.end(stuck)
+		if died && l.config.Died != nil {
+			l.config.Died(c.Carrier, c.spoke, c.missed) // nothing sets them any more
+		}
+	})
 	l.choose()
 	l.wakeWriter()
 }
@@ -139,12 +148,25 @@ func (c *carrier) silence() time.Duration {
 	return c.line.config.Silence
 }
 
+// note notes when the carrier was heard last and since when it has been missed, unless that was done when the doubt began. The caller
+// holds mu.
+func (c *carrier) note() {
+	if c.doubtful {
+		return
+	}
+	c.spoke, c.missed = c.pulse.heard, time.Now()
+	if !c.pulse.owed.IsZero() { // or else it is only the peer that misses it
+		c.missed = c.pulse.waiting()
+	}
+}
+
 // doubt has a carrier prove that it works before it is used again. What went out by it is sent again at once. The caller holds mu.
 func (c *carrier) doubt(proveIn time.Duration) {
 	c.line.out.lost(&c.flight)
 	if c.leaving {
 		return
 	}
+	c.note()
 	c.doubtful, c.proveIn = true, proveIn
 	c.pulse.heard, c.pulse.late = time.Time{}, false
 	c.pulse.owed = time.Now()

@@ -47,6 +47,10 @@ type Config struct {
 	// Quiet, if not nil, is called when an answer is late. It must not block or use the line.
 	Quiet func()
 
+	// Died, if not nil, is called after a carrier was lost that had fallen silent: when it was heard last, and since when it was missed. It
+	// must not block.
+	Died func(c Carrier, heard, missed time.Time)
+
 	// Spread is how many carriers of the best rank may be in use at once, at most 8. If zero or one, one. A line uses more than one only
 	// while data is queued all the time, and only if both ends allow it.
 	Spread int

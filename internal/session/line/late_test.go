@@ -165,6 +165,41 @@ func (p *pausing) Write(b []byte) (int, error) {
 	return p.Conn.Write(b)
 }
 
+// TestTheOwnerHearsWhenACarrierDied has one die that has a successor by then, and one that has none.
+func TestTheOwnerHearsWhenACarrierDied(t *testing.T) {
+	for _, replaced := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			var h holes
+			died := make(chan [2]time.Time, 1)
+			config := Config{Died: func(c Carrier, heard, missed time.Time) {
+				if _, near := c.Conn.(*blackhole); near {
+					died <- [2]time.Time{heard, missed}
+				}
+			}}
+			p := newPair(t, config, h.dial)
+			exchange(t, p.a, p.b, 1<<10)
+			heard := time.Now()
+			time.Sleep(5 * time.Second) // in which it is asked once, as nothing comes any more
+			close(h.last.dead)
+			missed := time.Now()
+			p.a.Write([]byte("x"))
+			if replaced {
+				for !p.a.Late() {
+					<-p.a.Changed()
+				}
+				if err := p.attach(p.a, p.b, 0); err != nil {
+					t.Fatal(err)
+				}
+			}
+			times := <-died
+			if times[0].Before(heard) || times[0].After(missed) || !times[1].Equal(missed) {
+				t.Errorf("replaced %v: heard last %v and missed %v after the death", replaced, times[0].Sub(missed), times[1].Sub(missed))
+			}
+			time.Sleep(time.Minute) // the other end notices, too
+		})
+	}
+}
+
 // TestWhoOnlyReceivesNoticesADeadPath has data come, and then nothing.
 func TestWhoOnlyReceivesNoticesADeadPath(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -1,0 +1,71 @@
+package bodkin_test
+
+import (
+	"flag"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin"
+	"github.com/bodkin-p2p/bodkin/internal/stopwatch"
+	"github.com/bodkin-p2p/bodkin/natlab"
+	"github.com/bodkin-p2p/bodkin/server"
+)
+
+var agingInNatlab = flag.Duration("aging-natlab", 0, "how long TestAStreamOutlivesMappingsThatAge plays with mappings that end after 60 s; zero: a short check with 4 s")
+
+// tolerable is the longest pause that a stream may make once a node knows that mappings age.
+const tolerable = 200 * time.Millisecond
+
+// TestAStreamOutlivesMappingsThatAge has all mappings of one side end 4 s after they were made. Two deaths teach that; what comes then is a
+// pause no more: a time longer than an age and a redial goes by without one.
+func TestAStreamOutlivesMappingsThatAge(t *testing.T) {
+	t.Parallel()
+	age := 4 * time.Second
+	if *agingInNatlab > 0 {
+		age = time.Minute
+	}
+	w := newWorldOf(t, server.Config{NoRelay: true})
+	box := natlab.PortRestrictedCone()
+	box.Timeouts.Lifetime = age
+	near, far := behind(w.lab.NAT("near", box), "a"), behind(w.lab.NAT("far", natlab.Linux()), "b")
+	w.delays(near, far, delayAS, delayBS, delayAB)
+	pair := newCouple(t, w, near, far, bodkin.Config{})
+	if *agingInNatlab > 0 {
+		pair.ages(t, age, *agingInNatlab)
+		return
+	}
+	stopwatch.Met(t, func() error {
+		if worst := pair.longest(t, age+2*time.Second); worst > tolerable {
+			return fmt.Errorf("a pause of %v", worst.Round(time.Millisecond))
+		}
+		return nil
+	})
+}
+
+// longest is the longest pause of a while.
+func (c *couple) longest(t *testing.T, while time.Duration) (worst time.Duration) {
+	for began := time.Now(); time.Since(began) < while; {
+		worst = max(worst, c.goesOn(t))
+	}
+	return worst
+}
+
+// ages plays for a while, tells of every pause, and fails for one that comes after two ages and the time to learn from them.
+func (c *couple) ages(t *testing.T, age, while time.Duration) {
+	began, worst := time.Now(), time.Duration(0)
+	for time.Since(began) < while {
+		pause := c.goesOn(t)
+		at := time.Since(began)
+		if pause > tolerable {
+			t.Logf("after %v a pause of %v", at.Round(time.Second/10), pause.Round(time.Millisecond))
+		}
+		if at > 5*age/2 {
+			worst = max(worst, pause)
+		}
+	}
+	t.Logf("%v in all; from the third age on the longest pause was %v", while, worst.Round(time.Millisecond))
+	if worst > tolerable {
+		t.Errorf("a pause of %v, want at most %v", worst, tolerable)
+	}
+}

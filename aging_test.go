@@ -1,0 +1,157 @@
+//go:build !race
+
+// It plays on memory_test.go's network, which the race detector makes slow.
+
+package bodkin
+
+import (
+	"encoding/binary"
+	"flag"
+	"io"
+	"net/netip"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/memnet"
+)
+
+var agingFor = flag.Duration("aging-for", 10*time.Minute, "virtual time that TestMappingsThatAgeCostNoPause plays")
+
+// TestMappingsThatAgeCostNoPause has a network end every mapping 60 s after it was made, whatever flows, on one side, on the other and on
+// both, and a number sent each way every 50 ms. Two deaths teach it; from then on the receivers never wait longer than 200 ms. Nodes and
+// server are the real ones, time and sockets are not, so the machine that plays it can make no pause.
+func TestMappingsThatAgeCostNoPause(t *testing.T) {
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"} {
+		t.Setenv(name, "")
+	}
+	const age, bound = time.Minute, 200 * time.Millisecond
+	for _, c := range []struct {
+		name string
+		aged []int
+	}{{"dialer's", []int{0}}, {"callee's", []int{1}}, {"both", []int{0, 1}}} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				gaps := playAging(t, c.aged, age, *agingFor)
+				learnt, late, worst := 0, 0, time.Duration(0)
+				for _, g := range gaps {
+					switch {
+					case g.at < 3*age && g.length > bound:
+						learnt++
+					case g.at >= 3*age:
+						worst = max(worst, g.length)
+						if g.length > bound {
+							late++
+							t.Errorf("after %v a pause of %v", g.at, g.length)
+						}
+					}
+				}
+				t.Logf("%v: %d pauses until it was learnt, %d in the rest, the longest time without a number there %v", *agingFor, learnt, late, worst)
+				if learnt == 0 {
+					t.Error("the network has ended no mapping")
+				}
+			})
+		})
+	}
+}
+
+// A gap is a time in which nothing came, and how long after the start it ended.
+type gap struct{ at, length time.Duration }
+
+// playAging has numbers flow both ways between two nodes, of which some are behind boxes that end mappings at an age. It returns all times
+// between two numbers.
+func playAging(t *testing.T, aged []int, age, length time.Duration) []gap {
+	network := memnet.New(25 * time.Millisecond)
+	server := newMemoryServer(t, network.Host(netip.MustParseAddr("203.0.113.10"), false))
+	server.start(t)
+	var nodes [2]*Node
+	hosts := [2]*memnet.Host{
+		network.Host(netip.MustParseAddr("198.51.100.1"), true), network.Host(netip.MustParseAddr("198.51.100.2"), true),
+	}
+	for _, i := range aged {
+		hosts[i].EndMappings(age)
+	}
+	for i, name := range []string{"ada", "ben"} {
+		node, err := Join(t.Context(), Config{Invite: server.invite(), Name: name, NoPortMapping: true, NoLAN: true, system: memory{hosts[i]}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		nodes[i] = node
+	}
+	ends := meet(t, nodes)
+	start := time.Now()
+	var gaps [2][]gap
+	var work sync.WaitGroup
+	for i := range ends {
+		work.Go(func() { gaps[i] = count(t, ends[1-i], start) })
+		work.Go(func() {
+			var word [8]byte
+			for n := uint64(0); time.Since(start) < length; n++ {
+				binary.BigEndian.PutUint64(word[:], n)
+				if _, err := ends[i].Write(word[:]); err != nil {
+					t.Error(err)
+					return
+				}
+				time.Sleep(50 * time.Millisecond)
+			}
+			ends[i].CloseWrite()
+		})
+	}
+	work.Wait()
+	hosts[0].Cut(true)
+	time.Sleep(10 * time.Minute) // as at the end of TestSessionsLastForDays
+	for i := range nodes {
+		ends[i].Abort()
+		nodes[i].Close()
+	}
+	server.stop()
+	for _, h := range hosts {
+		h.EndMappings(0)
+	}
+	time.Sleep(time.Minute) // what is on the way arrives nowhere
+	return append(gaps[0], gaps[1]...)
+}
+
+// meet opens a stream from the first node to the second, and returns its ends.
+func meet(t *testing.T, nodes [2]*Node) (ends [2]*Conn) {
+	listener, err := nodes[1].Listen("words")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	if ends[0], err = nodes[0].Dial(t.Context(), "ben", "words"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ends[0].Write([]byte{0}); err != nil {
+		t.Fatal(err)
+	}
+	if ends[1], err = listener.AcceptConn(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(ends[1], make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	return ends
+}
+
+// count reads numbers to the end, each of which must be the next, and returns the times between them.
+func count(t *testing.T, conn *Conn, start time.Time) (gaps []gap) {
+	var word [8]byte
+	last := time.Now()
+	for want := uint64(0); ; want++ {
+		if _, err := io.ReadFull(conn, word[:]); err != nil {
+			if err != io.EOF {
+				t.Errorf("after %d numbers: %v", want, err)
+			}
+			return gaps
+		}
+		if got := binary.BigEndian.Uint64(word[:]); got != want {
+			t.Errorf("got number %d, want %d", got, want)
+			return gaps
+		}
+		now := time.Now()
+		gaps = append(gaps, gap{now.Sub(start), now.Sub(last)})
+		last = now
+	}
+}

@@ -1,0 +1,222 @@
+package bodkin
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/natbehavior"
+	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
+	"github.com/bodkin-p2p/bodkin/internal/session/line"
+)
+
+// When a carrier gets a successor, in parts of the age at which its mapping ends. The side that began the session is first; the other
+// comes in where that does not know, or has failed.
+const (
+	renewFirst  = 0.70
+	renewSecond = 0.77
+	renewAgain  = 0.05 // until the next try
+)
+
+// The node's own port is watched to see whether its mapping ends when it should: then the connection to the server is made anew at once,
+// and if it lives on for a good while, what was learnt is wrong.
+const (
+	agedAfter    = 100 * time.Millisecond
+	disproveAt   = 1.3
+	disproveWait = 5 * time.Second // longer than the server has to answer
+)
+
+// aging is whether the network in front of a node ends mappings at an age, and how old that of the node's own port is.
+type aging struct {
+	mu     sync.Mutex
+	learnt natbehavior.Aging
+	home   time.Time     // when the connection to the server was begun, the first that leaves from the node's port
+	wake   chan struct{} // holds one: something changed
+}
+
+// seen hears from the client whenever its state changed.
+func (g *aging) seen(state rendezvous.State) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if state.Connected && !state.Since.Equal(g.home) {
+		g.home = state.Since
+		nudge(g.wake)
+	}
+}
+
+// forget is for a node that is in another network.
+func (g *aging) forget() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.learnt = natbehavior.Aging{}
+	nudge(g.wake)
+}
+
+// limit is the age at which mappings end, zero if they are not known to, and since when the node's own port has one.
+func (g *aging) limit() (limit time.Duration, home time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.learnt.Limit(), g.home
+}
+
+// note takes in the silent death of a connection whose mapping was made at born. If the node's own mapping is far older, this network
+// has not ended it: that of the peer may have.
+func (g *aging) note(born, heard, missed, now time.Time) (learnt bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	d := natbehavior.Death{Heard: heard.Sub(born), Missed: missed.Sub(born)}
+	if born.IsZero() || now.Sub(g.home) > d.Missed*5/4+disproveWait {
+		return false
+	}
+	return g.learnt.Note(d)
+}
+
+// survived takes in that the node's own mapping has lived on since home.
+func (g *aging) survived(home, until time.Time) (disproved bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return home.Equal(g.home) && g.learnt.Survived(until.Sub(home))
+}
+
+// carrierDied hears from a line that a carrier was given up for its silence.
+func (n *Node) carrierDied(c line.Carrier, heard, missed time.Time) {
+	w := c.Label.(origin)
+	learnt := n.aging.note(w.born, heard, missed, time.Now())
+	n.log.Info("carrier died", "remote", w.path.Remote, "heard_at_age", heard.Sub(w.born), "missed_at_age", missed.Sub(w.born))
+	if learnt {
+		limit, _ := n.aging.limit()
+		n.log.Info("this network ends mappings at an age", "age", limit)
+		n.agingChanged()
+	}
+}
+
+// agingChanged has all links look when their carriers are to have successors.
+func (n *Node) agingChanged() {
+	nudge(n.aging.wake)
+	for _, l := range n.links.all() {
+		l.line.Poke()
+	}
+}
+
+// born is when the mapping of a connection's local port was made.
+func (n *Node) born(a *attempt, socket net.Conn) time.Time {
+	local := addrPort(socket.LocalAddr().String()).Port()
+	if local == n.port.Number() {
+		_, home := n.aging.limit()
+		return home
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, s := range a.spares {
+		if s.port.Number() == local {
+			return s.made
+		}
+	}
+	return a.introduced
+}
+
+// renewAt is when a link is to have the next carrier; zero: there is no need.
+func (n *Node) renewAt(l *link, w origin) time.Time {
+	limit, _ := n.aging.limit()
+	if limit == 0 || w.path.Kind == 0 || w.born.IsZero() || l.dialOnly {
+		return time.Time{}
+	}
+	share := renewFirst
+	if !l.dialer {
+		share = renewSecond
+	}
+	return w.born.Add(time.Duration(share * float64(limit)))
+}
+
+// renewPause is how long after a try the next one is, if there is a need by then.
+func (n *Node) renewPause() time.Duration {
+	limit, _ := n.aging.limit()
+	return max(time.Duration(renewAgain*float64(limit)), time.Second/4)
+}
+
+// renew makes the next carrier of a link in the background, before the one in use breaks: from new ports, by the server's introduction, or
+// by talking through the session. The session moves to it.
+func (n *Node) renew(l *link) {
+	if !l.seeks.CompareAndSwap(seeksNothing, seeksSuccessor) {
+		return
+	}
+	began := n.spawn(func() {
+		defer l.seeks.CompareAndSwap(seeksSuccessor, seeksNothing)
+		ctx, cancel := context.WithTimeout(n.ctx, dialTimeout)
+		defer cancel()
+		err := n.succeed(ctx, l)
+		n.log.Debug("made a successor for a carrier that ages", "peer", l.name, "err", err)
+	})
+	if !began {
+		l.seeks.Store(seeksNothing)
+	}
+}
+
+// succeed makes the next carrier of a link, of the kind that it has.
+func (n *Node) succeed(ctx context.Context, l *link) error {
+	peer := rendezvous.ByNode(l.peer)
+	if l.path().Kind != Direct {
+		return n.beside(ctx, l, peer)
+	}
+	err := n.beside(ctx, l, peer.DirectOnly())
+	if err != nil && l.path().Kind == Direct {
+		err = n.another(ctx, l, false)
+	}
+	return err
+}
+
+// watchAge has the connection to the server made anew when its mapping has ended of age, until the node ends.
+func (n *Node) watchAge() {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	var of vigil
+	for {
+		if limit, home := n.aging.limit(); !of.home.Equal(home) || of.limit != limit {
+			of = newVigil(limit, home)
+		}
+		timer.Reset(of.wait(time.Now()))
+		select {
+		case <-n.ctx.Done():
+			return
+		case <-n.aging.wake:
+			continue
+		case <-timer.C:
+		}
+		if len(of.steps) == 0 {
+			continue
+		}
+		if len(of.steps) > 1 {
+			n.client.Check()
+		} else if n.client.State().Connected && n.aging.survived(of.home, of.steps[0].Add(-disproveWait)) {
+			n.log.Info("this network ends mappings at no age after all")
+			n.agingChanged()
+		}
+		of.steps = of.steps[1:]
+	}
+}
+
+// A vigil is what is to be done for the mapping of the node's own port that was made at home: look whether it works when it should have
+// ended, and a good while later, and see what came of that.
+type vigil struct {
+	limit time.Duration
+	home  time.Time
+	steps []time.Time
+}
+
+func newVigil(limit time.Duration, home time.Time) vigil {
+	v := vigil{limit: limit, home: home}
+	if limit != 0 {
+		disprove := home.Add(time.Duration(disproveAt * float64(limit)))
+		v.steps = []time.Time{home.Add(limit + agedAfter), disprove, disprove.Add(disproveWait)}
+	}
+	return v
+}
+
+// wait is until the next step; long if there is none.
+func (v vigil) wait(now time.Time) time.Duration {
+	if len(v.steps) == 0 {
+		return time.Hour
+	}
+	return v.steps[0].Sub(now)
+}
