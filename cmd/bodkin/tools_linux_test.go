@@ -21,18 +21,8 @@ import (
 // server meanwhile.
 func TestOtherProgramsOverBodkin(t *testing.T) {
 	t.Parallel()
-	tools := tools(t, "ssh", "ssh-keygen", "sshd", "rsync", "redis-cli", "redis-server", "curl")
-	lab := natlab.Test(t, natlab.Config{})
-	s := lab.Host("s", natlab.At("203.0.113.10"), natlab.Delay(2*time.Millisecond))
-	natA := lab.NAT("natA", natlab.PortRestrictedCone(), natlab.Delay(2*time.Millisecond))
-	natB := lab.NAT("natB", natlab.PortRestrictedCone(), natlab.Delay(2*time.Millisecond))
-	o := &office{t: t, tools: tools, ada: natA.Host("ada"), ben: natB.Host("ben"), dir: t.TempDir()}
-
-	server := onHost(t, s, "^invite: bodkin1", "--home", o.path("s"), "server")
-	text, _ := server.output.now()
-	invite := strings.TrimPrefix(regexp.MustCompile("(?m)^invite: .*$").FindString(text), "invite: ")
-	onHost(t, o.ada, "^joined", "--home", o.path("ada"), "join", "--name", "ada", invite)
-	onHost(t, o.ben, "^joined", "--home", o.path("ben"), "join", "--name", "ben", invite)
+	o := newOffice(t, "ssh", "ssh-keygen", "sshd", "rsync", "redis-cli", "redis-server", "curl")
+	tools, server := o.tools, o.server
 	o.serveSSH()
 	o.start(o.ben, "Ready to accept connections", tools["redis-server"], "--port", "6379", "--bind", "127.0.0.1", "--save", "", "--dir", o.dir)
 	web := o.serveWeb()
@@ -40,23 +30,15 @@ func TestOtherProgramsOverBodkin(t *testing.T) {
 	onHost(t, o.ben, "^listening", append([]string{"--home", o.path("ben"), "listen", "inetd", "--"}, o.sshd("-i")...)...)
 	onHost(t, o.ada, "^ada is up", "--home", o.path("ada"), "up", "--mesh")
 	forward := onHost(t, o.ada, "leads to socks of ben", "--home", o.path("ada"), "forward", "0:ben:redis", "0:ben:socks")
-	text, _ = forward.output.now()
+	text, _ := forward.output.now()
 	ports := regexp.MustCompile(`(?m)^127.0.0.1:(\d+) leads`).FindAllStringSubmatch(text, -1)
 
-	// A login that lasts: a shell at the other end, over stdin.
-	shell := o.start(o.ada, "", o.tools["ssh"], o.sshOptions("ssh", "ben", "sh")...)
-	say := func(line, want string) {
-		t.Helper()
-		_, err := io.WriteString(shell.stdin, line+"\n")
-		check(t, err)
-		check(t, shell.await(want))
-	}
-	say("echo first $((40+2))", "^first 42$")
+	shell := o.login()
+	shell.say("echo first $((40+2))", "^first 42$")
 	check(t, server.cmd.Process.Kill())
 	<-server.ended
-	say("echo second $((40+3))", "^second 43$")
-	shell.stdin.Close()
-	<-shell.ended
+	shell.say("echo second $((40+3))", "^second 43$")
+	shell.logout()
 
 	// New ones without the server, since the session is there: ssh to a daemon, and to one that is started for each stream.
 	for _, service := range []string{"ssh", "inetd"} {
@@ -96,12 +78,37 @@ func tools(t *testing.T, names ...string) map[string]string {
 	return found
 }
 
-// office is two machines with the programs of others.
+// office is two machines with the programs of others, each behind a NAT, and a server.
 type office struct {
-	t        *testing.T
-	tools    map[string]string
-	ada, ben *natlab.Host
-	dir      string
+	t          *testing.T
+	tools      map[string]string
+	lab        *natlab.Lab
+	natA, natB *natlab.NAT
+	ada, ben   *natlab.Host
+	server     *process
+	dir        string
+}
+
+// newOffice is one in which both machines have joined the server's room, and nothing else runs.
+func newOffice(t *testing.T, programs ...string) *office {
+	t.Helper()
+	o := &office{t: t, tools: tools(t, programs...), lab: natlab.Test(t, natlab.Config{}), dir: t.TempDir()}
+	s := o.lab.Host("s", natlab.At("203.0.113.10"), natlab.Delay(2*time.Millisecond))
+	o.natA = o.lab.NAT("natA", natlab.PortRestrictedCone(), natlab.Delay(2*time.Millisecond))
+	o.natB = o.lab.NAT("natB", natlab.PortRestrictedCone(), natlab.Delay(2*time.Millisecond))
+	o.ada, o.ben = o.natA.Host("ada"), o.natB.Host("ben")
+	o.server = onHost(t, s, "^invite: bodkin1", "--home", o.path("s"), "server")
+	o.join(o.ada, "ada")
+	o.join(o.ben, "ben")
+	return o
+}
+
+// join tells a machine the server and its room.
+func (o *office) join(host *natlab.Host, name string) {
+	o.t.Helper()
+	text, _ := o.server.output.now()
+	invite := strings.TrimPrefix(regexp.MustCompile("(?m)^invite: .*$").FindString(text), "invite: ")
+	onHost(o.t, host, "^joined", "--home", o.path(name), "join", "--name", name, invite)
 }
 
 func (o *office) path(name string) string { return filepath.Join(o.dir, name) }
@@ -171,12 +178,41 @@ func (o *office) rsync() {
 		check(o.t, os.MkdirAll(o.path("tree/sub"), 0o755))
 		check(o.t, os.WriteFile(o.path(fmt.Sprintf("tree/sub/%d", i)), bytes.Repeat([]byte{byte(i)}, 10_000*i), 0o644))
 	}
-	ssh := o.tools["ssh"] + " -F none -i " + o.path("user_key") + " -o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o 'ProxyCommand=" + o.proxyCommand("ssh") + "'"
-	o.run(o.tools["rsync"], "-a", "-e", ssh, o.path("tree")+"/", "ben:"+o.path("there")+"/")
-	o.run(o.tools["rsync"], "-a", "-e", ssh, "ben:"+o.path("there")+"/", o.path("back")+"/")
+	o.run(o.tools["rsync"], "-a", "-e", o.remoteShell(), o.path("tree")+"/", "ben:"+o.path("there")+"/")
+	o.run(o.tools["rsync"], "-a", "-e", o.remoteShell(), "ben:"+o.path("there")+"/", o.path("back")+"/")
 	if got := o.run("/usr/bin/diff", "-r", o.path("tree"), o.path("back")); got != "" {
 		o.t.Errorf("what came back differs:\n%s", got)
 	}
+}
+
+// remoteShell is the ssh that rsync is told to use.
+func (o *office) remoteShell() string {
+	return o.tools["ssh"] + " -F none -i " + o.path("user_key") + " -o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o 'ProxyCommand=" + o.proxyCommand("ssh") + "'"
+}
+
+// login starts a shell of ben on ada, by ssh.
+func (o *office) login() *login {
+	o.t.Helper()
+	return &login{o.start(o.ada, "", o.tools["ssh"], o.sshOptions("ssh", "ben", "sh")...), o.t}
+}
+
+// A login lasts until logout.
+type login struct {
+	*process
+	t *testing.T
+}
+
+// say types a line, and waits for what it prints.
+func (l *login) say(line, want string) {
+	l.t.Helper()
+	_, err := io.WriteString(l.stdin, line+"\n")
+	check(l.t, err)
+	check(l.t, l.await(want))
+}
+
+func (l *login) logout() {
+	l.stdin.Close()
+	<-l.ended
 }
 
 // serveWeb serves hello on ben, and returns where.
