@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -197,21 +198,62 @@ func openForwarding(ctx context.Context, node control.Node, f forwarding, c *com
 		}
 		return nil, err
 	}
-	return &complaining{stream, func(err error) { c.tell(f, err) }}, nil
+	return &complaining{Stream: stream, tell: func(err error) { c.tell(f, err) }}, nil
 }
 
-// complaining is a stream that says why reading failed.
+// complaining is a stream that says why it broke, once. Reading tells more than writing, which may only notice that nobody takes what it
+// writes: so a failed Write is told at the end, and only if no Read has failed by then.
 type complaining struct {
 	control.Stream
 	tell func(error)
+
+	ending atomic.Bool // by this side: what fails from then on is no news
+	told   sync.Once
+	wrote  atomic.Pointer[error] // why writing failed first
 }
 
 func (c *complaining) Read(p []byte) (int, error) {
 	n, err := c.Stream.Read(p)
-	if err != nil && err != io.EOF && !errors.Is(err, net.ErrClosed) { // the last is our own Close
-		c.tell(err)
+	if err != nil && err != io.EOF && !c.ending.Load() {
+		c.told.Do(func() { c.tell(err) })
 	}
 	return n, err
+}
+
+func (c *complaining) Write(p []byte) (int, error) {
+	n, err := c.Stream.Write(p)
+	c.note(err)
+	return n, err
+}
+
+func (c *complaining) CloseWrite() error {
+	err := c.Stream.CloseWrite()
+	c.note(err)
+	return err
+}
+
+func (c *complaining) Close() error {
+	c.end()
+	return c.Stream.Close()
+}
+
+func (c *complaining) Abort() error {
+	c.end()
+	return c.Stream.Abort()
+}
+
+func (c *complaining) note(err error) {
+	if err != nil && !c.ending.Load() {
+		c.wrote.CompareAndSwap(nil, &err)
+	}
+}
+
+// end tells why writing failed, if that is all there is to tell.
+func (c *complaining) end() {
+	c.ending.Store(true)
+	if err := c.wrote.Load(); err != nil {
+		c.told.Do(func() { c.tell(*err) })
+	}
 }
 
 // complaints tell people what is wrong with forwardings, once as long as it stays the same.

@@ -1,10 +1,16 @@
 package main
 
 import (
+	"errors"
+	"io"
+	"net"
 	"reflect"
 	"testing"
+	"testing/synctest"
 
 	"github.com/bodkin-p2p/bodkin"
+	"github.com/bodkin-p2p/bodkin/forward"
+	"github.com/bodkin-p2p/bodkin/internal/control"
 	"github.com/bodkin-p2p/bodkin/internal/settings"
 )
 
@@ -56,6 +62,79 @@ func TestServicesAreReadWithWhoMayUseThem(t *testing.T) {
 		}
 	}
 }
+
+// TestARefusedForwardIsToldWhateverNoticesIt refuses a stream to one of the things that a forward does with it.
+//
+// Seen to fail: a refusal that only writing noticed was told to nobody, and neither was a failure that said "closed", which was taken for
+// our own Close.
+func TestARefusedForwardIsToldWhateverNoticesIt(t *testing.T) {
+	refused := errors.New("it is not for this peer")
+	for name, test := range map[string]struct {
+		stream refusedStream
+		local  string // what the local connection says before its end
+		want   []error
+	}{
+		"reading":          {refusedStream{read: refused}, "", []error{refused}},
+		"writing":          {refusedStream{write: refused}, "GET /", []error{refused}},
+		"the end of input": {refusedStream{closeWrite: refused}, "", []error{refused}},
+		"both":             {refusedStream{read: refused, write: errors.New("nobody takes it")}, "GET /", []error{refused}},
+		"closed there":     {refusedStream{read: net.ErrClosed}, "", []error{net.ErrClosed}},
+		"nothing":          {refusedStream{read: io.EOF}, "GET /", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				near, far := net.Pipe()
+				test.stream.closed = make(chan struct{})
+				var told []error
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					forward.Splice(near, &complaining{Stream: test.stream, tell: func(err error) { told = append(told, err) }})
+				}()
+				if test.local != "" {
+					far.Write([]byte(test.local))
+				}
+				far.Close()
+				<-done
+				if !reflect.DeepEqual(told, test.want) {
+					t.Errorf("told %v, want %v", told, test.want)
+				}
+			})
+		})
+	}
+}
+
+// A refusedStream fails as it says. A Read that is not to fail waits for the end of the stream.
+type refusedStream struct {
+	control.Stream
+	read, write, closeWrite error
+	closed                  chan struct{}
+}
+
+func (s refusedStream) Read([]byte) (int, error) {
+	if s.read != nil {
+		return 0, s.read
+	}
+	<-s.closed
+	return 0, net.ErrClosed
+}
+
+func (s refusedStream) Write(p []byte) (int, error) {
+	if s.write != nil {
+		return 0, s.write
+	}
+	return len(p), nil
+}
+
+func (s refusedStream) CloseWrite() error { return s.closeWrite }
+
+// Abort comes first where there is one, and Close after it.
+func (s refusedStream) Abort() error {
+	close(s.closed)
+	return nil
+}
+
+func (s refusedStream) Close() error { return nil }
 
 func testKey(t *testing.T) bodkin.Key {
 	t.Helper()

@@ -177,6 +177,23 @@ func TestThePeersRefusalReachesTheCommand(t *testing.T) {
 	}
 }
 
+// Seen to fail: what only writing had told became "stream was cut".
+func TestARefusalThatOnlyWritingTellsReachesTheCommand(t *testing.T) {
+	node := newFakeNode(t)
+	node.deaf = bodkin.ErrServiceUnknown
+	client, _ := connected(t, node)
+	stream, err := client.Dial(t.Context(), "ben", "nothing")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Close()
+	defer (<-node.dialed).Close()
+	stream.Write([]byte("hello?"))
+	if _, err := stream.Read(make([]byte, 1)); !errors.Is(err, bodkin.ErrServiceUnknown) {
+		t.Errorf("Read: %v, want ErrServiceUnknown", err)
+	}
+}
+
 func TestACancelledDialIsCancelledInTheNode(t *testing.T) {
 	client, stop := connected(t, newFakeNode(t))
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)

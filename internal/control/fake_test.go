@@ -20,6 +20,7 @@ type fakeNode struct {
 	events chan bodkin.Event
 	dialed chan *fakeStream // the peer's end of each dial
 	broken error            // of every Read of a dialled stream, if set
+	deaf   error            // of every Write of one, if set
 
 	mu        sync.Mutex // guards the following
 	listeners map[string]*fakeListener
@@ -90,7 +91,7 @@ func (f *fakeNode) Dial(ctx context.Context, peer, service string) (Stream, erro
 		return nil, err
 	}
 	f.dialed <- &fakeStream{TCPConn: far}
-	return &fakeStream{TCPConn: near, name: peer, service: service, broken: f.broken}, nil
+	return &fakeStream{TCPConn: near, name: peer, service: service, broken: f.broken, deaf: f.deaf}, nil
 }
 
 func (f *fakeNode) Listen(_ context.Context, service string) (Listener, error) {
@@ -172,6 +173,7 @@ type fakeStream struct {
 	name    string
 	service string
 	broken  error
+	deaf    error
 	refused chan string // what Refuse was called with
 }
 
@@ -180,6 +182,13 @@ func (s *fakeStream) Read(p []byte) (int, error) {
 		return 0, s.broken
 	}
 	return s.TCPConn.Read(p)
+}
+
+func (s *fakeStream) Write(p []byte) (int, error) {
+	if s.deaf != nil {
+		return 0, s.deaf
+	}
+	return s.TCPConn.Write(p)
 }
 
 func (s *fakeStream) Peer() bodkin.NodeID { return s.id }

@@ -44,13 +44,23 @@ func (h *handler) join(w http.ResponseWriter, r *http.Request, stream Stream) {
 	}
 }
 
-// noted is why reading failed.
-type noted struct{ failure atomic.Pointer[error] }
+// noted is why an end broke. What reading says comes first: writing may only notice that nobody takes what it writes.
+type noted struct{ read, wrote atomic.Pointer[error] }
 
-func (n *noted) note(err error) {
+func note(to *atomic.Pointer[error], err error) {
 	if err != nil && err != io.EOF {
-		n.failure.CompareAndSwap(nil, &err)
+		to.CompareAndSwap(nil, &err)
 	}
+}
+
+// failure is nil for an end that has not broken.
+func (n *noted) failure() error {
+	for _, p := range []*error{n.read.Load(), n.wrote.Load()} {
+		if p != nil {
+			return *p
+		}
+	}
+	return nil
 }
 
 // peerEnd is the peer's end of a stream, which is told if the command refused it.
@@ -62,14 +72,26 @@ type peerEnd struct {
 
 func (p *peerEnd) Read(b []byte) (int, error) {
 	count, err := p.Stream.Read(b)
-	p.note(err)
+	note(&p.read, err)
 	return count, err
+}
+
+func (p *peerEnd) Write(b []byte) (int, error) {
+	count, err := p.Stream.Write(b)
+	note(&p.wrote, err)
+	return count, err
+}
+
+func (p *peerEnd) CloseWrite() error {
+	err := p.Stream.CloseWrite()
+	note(&p.wrote, err)
+	return err
 }
 
 // Abort cuts the stream, or refuses it where the command did.
 func (p *peerEnd) Abort() error {
-	if failure := p.command.failure.Load(); failure != nil && errors.Is(*failure, errDeclined) {
-		return p.Refuse((*failure).Error())
+	if failure := p.command.failure(); errors.Is(failure, errDeclined) {
+		return p.Refuse(failure.Error())
 	}
 	return p.Stream.Abort()
 }
@@ -83,14 +105,14 @@ type commandEnd struct {
 
 func (c *commandEnd) Read(p []byte) (int, error) {
 	count, err := c.link.Read(p)
-	c.note(err)
+	note(&c.read, err)
 	return count, err
 }
 
 // Abort cuts the stream, for the reason that the source had.
 func (c *commandEnd) Abort() error {
-	if failure := c.source.failure.Load(); failure != nil {
-		return c.CloseWithError(*failure)
+	if failure := c.source.failure(); failure != nil {
+		return c.CloseWithError(failure)
 	}
 	return c.link.Abort()
 }
