@@ -48,14 +48,15 @@ var arrows = map[string][]string{
 	"internal/lan":               {},
 	"internal/stopwatch":         {}, // for tests
 	"internal/memnet":            {}, // for tests
+	"internal/knownpeers":        {"internal/identity"},
 	// The library and the server join the parts above.
-	".": {"internal/candidate", "internal/gather", "internal/identity", "internal/lan", "internal/natbehavior", "internal/netwatch", "internal/portmap", "internal/proxy", "internal/punch",
+	".": {"internal/candidate", "internal/gather", "internal/identity", "internal/knownpeers", "internal/lan", "internal/natbehavior", "internal/netwatch", "internal/portmap", "internal/proxy", "internal/punch",
 		"internal/relay",
 		"internal/rendezvous", "internal/reuseport", "internal/rounds", "internal/session", "internal/session/batch", "internal/session/line", "internal/wire"},
 	"server": {"internal/identity", "internal/relay", "internal/rendezvous/server", "internal/reuseport", "internal/wire"},
 	// The program.
 	"internal/control": {".", "forward", "internal/sockerr"},
-	"cmd/bodkin":       {".", "forward", "internal/control", "internal/identity", "internal/pairing", "internal/settings", "internal/sockerr", "natlab", "server", "transfer"},
+	"cmd/bodkin":       {".", "forward", "internal/control", "internal/identity", "internal/knownpeers", "internal/pairing", "internal/settings", "internal/sockerr", "natlab", "server", "transfer"},
 	// Measurements.
 	"bench/matrix":      {".", "natlab", "server"},
 	"bench/transfer":    {"natlab"},

@@ -160,6 +160,13 @@ func (n *Node) linked(a *attempt, peer profile, fresh *line.Line, carrier line.C
 		fresh.Close()
 		return nil, err
 	}
+	if err := n.meet(peer.name, a.peer); err != nil {
+		n.log.Warn("peer turned away", "err", err)
+		if !n.spawn(func() { n.turnAway(s, err) }) {
+			s.Close()
+		}
+		return nil, err
+	}
 	l := &link{
 		peer:     a.peer,
 		name:     peer.name,

@@ -51,6 +51,10 @@ type Config struct {
 	// host's name.
 	Name string
 
+	// KnownPeers keeps names with the nodes that were met first under them. A node that goes by another's name is refused, with a
+	// [*KeyChangedError], whoever dials. Nil means that a name is whose the server says at the time.
+	KnownPeers KnownPeers
+
 	// Port is the local TCP port that everything leaves from. Zero means a free one between 20000 and 60000. Asking for
 	// the same port each time keeps mappings and firewall rules useful over restarts.
 	Port uint16

@@ -15,10 +15,10 @@ import (
 // dialTimeout bounds the work for one dial: the server's answer and a whole attempt (10 s at most, docs/protocol.md).
 const dialTimeout = 15 * time.Second
 
-// A target is whom a caller means: a node id, or the name of a node.
+// A target is whom a caller means: a node id, the name of a node, or a name that is known to be a node's.
 type target struct {
-	id   NodeID // zero: by name
-	name string
+	id   NodeID // zero: by name alone
+	name string // empty: by id alone
 }
 
 func parseTarget(peer string) (target, error) {
@@ -65,10 +65,7 @@ func CheckService(text string) error {
 func looksLikeID(text string) bool { return len(text) > 30 && strings.HasPrefix(text, "node1") }
 
 func (t target) matches(id NodeID, name string) bool {
-	if t.id.IsZero() {
-		return t.name == name
-	}
-	return t.id == id
+	return (t.id.IsZero() || t.id == id) && (t.name == "" || t.name == name)
 }
 
 // Dial opens a stream to a service of a peer, given by its name in the room or its id. If there is no session with the
@@ -337,5 +334,5 @@ func (n *Node) expected(who target, intro rendezvous.Introduction) error {
 	if !who.matches(intro.Peer, peer.name) {
 		return errors.New("bodkin: the server introduced another node than the one asked for")
 	}
-	return nil
+	return n.mayBe(peer.name, intro.Peer)
 }

@@ -38,6 +38,10 @@ func (n *Node) near(ctx context.Context, who target) (*link, error) {
 		return nil, errNotNear
 	}
 	connected, timeout := n.client.State().Connected, localHeadStart
+	who, err := n.known(who)
+	if err != nil {
+		return nil, err
+	}
 	id, peer, ok := n.locals.find(who)
 	if !connected && !ok {
 		id, peer, ok = n.listenFor(ctx, who)

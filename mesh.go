@@ -11,6 +11,8 @@ import (
 const (
 	meshFirstWait = time.Second
 	meshLastWait  = 5 * time.Minute // a failed pair of networks seldom gets better by itself
+	// meshLasting is how long a session must have been for the next one to be made without delay.
+	meshLasting = time.Minute
 )
 
 // mesh links this node with every other of the room, and again when a link breaks, for as long as the node runs. Of the
@@ -56,11 +58,14 @@ func (n *Node) keepLinked(ctx context.Context, peer Peer) {
 	for ctx.Err() == nil {
 		l, _, err := n.link(ctx, target{id: peer.ID})
 		if err == nil {
-			wait = meshFirstWait
+			began := time.Now()
 			select {
 			case <-l.session.Done():
 			case <-ctx.Done():
 				return
+			}
+			if time.Since(began) > meshLasting { // and was not a peer that turns this node away
+				wait = meshFirstWait
 			}
 		} else if !errors.Is(err, context.Canceled) {
 			n.log.Info("no link", "peer", peer.Name, "err", err, "again_in", wait)

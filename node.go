@@ -114,6 +114,7 @@ func newNode(config Config, port localPort) (*Node, error) {
 	}
 	n.introductions = rate.NewLimiter(introductionsPerSecond, introductionsAtOnce)
 	n.locals = newLocals()
+	n.roster.known = config.KnownPeers
 	n.localCalls = rate.NewLimiter(localCallsPerSecond, localCallsAtOnce)
 	n.mapping.wake, n.aging.wake = make(chan struct{}, 1), make(chan struct{}, 1)
 	n.ctx, n.cancel = context.WithCancel(context.Background()) // outlives Join's: Close ends it

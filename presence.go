@@ -14,6 +14,7 @@ type Peer struct {
 	ID       NodeID
 	Name     string
 	Online   bool          // the server says it is there (the last word while there is no server), or it was heard on the link
+	Known    NodeID        // whom Config.KnownPeers knows by the name, if that is another node, so that this one is refused; else zero
 	Path     *Path         // of the session with it; nil: no session; zero: the session waits for a path
 	RTT      time.Duration // of the session, last measured; zero: not yet
 	BytesIn  uint64        // of the session, since it began

@@ -16,6 +16,7 @@ type roster struct {
 	online   map[NodeID]string // name of each node that the server says is there
 	local    map[NodeID]string // name of each node that was heard on the link
 	linkedTo map[NodeID]*link  // newest link of each
+	known    KnownPeers        // nil: nobody is
 	synced   chan struct{}     // closed once the server's first snapshot is complete
 
 	connected, wasConnected bool          // to the server: now, ever
@@ -181,6 +182,7 @@ func (r *roster) peer(id NodeID) Peer {
 		stats := l.session.Stats()
 		p.RTT, p.BytesIn, p.BytesOut = stats.RTT, stats.BytesIn, stats.BytesOut
 	}
+	p.Known = bearer(r.known, p.Name, id)
 	return p
 }
 

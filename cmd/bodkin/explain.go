@@ -25,7 +25,7 @@ const (
 	exitNoDirectPath      = 3 // only with --direct-only
 	exitPeerUnavailable   = 4
 	exitServerUnreachable = 5
-	exitRefused           = 6
+	exitRefused           = 6 // not authorised, by the server or by this machine
 )
 
 // A failure is an error as a person is told of it: what happened, and what to do next.
@@ -90,7 +90,12 @@ func explain(err error) *failure {
 	f := &failure{code: exitFailed, text: plain(err), err: err}
 	var refused *bodkin.RefusedError
 	var wrong settings.Problems
+	var changed *bodkin.KeyChangedError
 	switch {
+	case errors.As(err, &changed):
+		f.code = exitRefused
+		f.text = fmt.Sprintf("another node goes by the name %s now, and is refused\nknown: %s\nnow:   %s", changed.Name, changed.Known, changed.Now)
+		f.hint = fmt.Sprintf("if that machine was set up anew: `bodkin forget %s`, then try again; if not, somebody in the room has taken its name", changed.Name)
 	case errors.As(err, &wrong):
 		f.code, f.text = exitUsage, wrong.Error()
 		f.hint = "`bodkin config example` shows all keys, with what they take"

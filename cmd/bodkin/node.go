@@ -165,8 +165,12 @@ func nodeConfig(g *globals, h home, errs io.Writer) (bodkin.Config, error) {
 	if err != nil {
 		return bodkin.Config{}, err
 	}
+	known := h.knownPeers(m)
+	if _, err := known.Lookup(m.Name); err != nil {
+		return bodkin.Config{}, h.damaged(knownPeersFile, "then every name is its next bearer's", err)
+	}
 	return bodkin.Config{
-		Invite: m.Invite, Key: key, Name: m.Name, Port: m.Port, Relay: g.relay.policy, Search: g.search,
+		Invite: m.Invite, Key: key, Name: m.Name, KnownPeers: known, Port: m.Port, Relay: g.relay.policy, Search: g.search,
 		NoPortMapping: g.noPortMapping || os.Getenv("BODKIN_NO_PORT_MAPPING") != "",
 		NoLAN:         g.noLAN || os.Getenv("BODKIN_NO_LAN") != "",
 		Log:           g.log.Logger,

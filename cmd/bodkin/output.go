@@ -46,10 +46,15 @@ type peerJSON struct {
 	RTT      *float64      `json:"rtt_ms"`
 	BytesIn  uint64        `json:"bytes_in"`
 	BytesOut uint64        `json:"bytes_out"`
+
+	Known *bodkin.NodeID `json:"known_id"` // whom the name belongs to, if that is another node: this one is refused
 }
 
 func toJSON(p bodkin.Peer) peerJSON {
 	j := peerJSON{Name: p.Name, ID: p.ID, Online: p.Online, BytesIn: p.BytesIn, BytesOut: p.BytesOut}
+	if !p.Known.IsZero() {
+		j.Known = &p.Known
+	}
 	if p.Path != nil {
 		kind := pathWord(*p.Path)
 		j.Path = &kind

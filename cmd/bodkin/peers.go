@@ -20,16 +20,26 @@ func newPeers(g *globals) *cobra.Command {
 		Short: "List who is in the room",
 		Long: `List the nodes of the room: who is online, and the path to those that this
 machine's node is connected to. Without a running node (bodkin up) there are no
-paths to show.`,
+paths to show.
+
+A name belongs to the node that this machine met first under it. Another one that goes by
+it later is listed as refused, and nothing passes between it and this machine until
+bodkin forget.`,
 		Example: `  bodkin peers
   bodkin peers --watch
+  bodkin peers --known
   bodkin peers --json | jq -r '.[] | select(.online) | .name'`,
 		Args: cobra.NoArgs,
 	}
 	watch := c.Flags().Bool("watch", false, "go on, with a line for each change, until Ctrl-C")
-	asJSON := jsonFlag(c, "a JSON array of {name, id, online, path, remote, rtt_ms, bytes_in, bytes_out}; with --watch an object a line, with event too")
+	known := c.Flags().Bool("known", false, "whose name this machine knows, here or not, and since when")
+	c.MarkFlagsMutuallyExclusive("watch", "known")
+	asJSON := jsonFlag(c, "a JSON array of {name, id, online, path, remote, rtt_ms, bytes_in, bytes_out, known_id}; with --watch an object a line, with event too; with --known an array of {name, id, since}")
 	nodeFlags(g, c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if *known {
+			return listKnown(c.OutOrStdout(), g, *asJSON)
+		}
 		node, err := openDialer(c.Context(), g, c.ErrOrStderr())
 		if err != nil {
 			return err
@@ -53,7 +63,11 @@ paths to show.`,
 			_, err := fmt.Fprintf(c.ErrOrStderr(), "nobody else is in the room\n")
 			return err
 		}
-		return printPeers(c.OutOrStdout(), peers)
+		if err := printPeers(c.OutOrStdout(), peers); err != nil {
+			return err
+		}
+		tellRefused(c.ErrOrStderr(), peers)
+		return nil
 	}
 	return c
 }
@@ -65,6 +79,9 @@ func printPeers(out io.Writer, peers []bodkin.Peer) error {
 		state, kind, remote, rtt := "online", "-", "-", "-"
 		if !p.Online {
 			state = "away"
+		}
+		if !p.Known.IsZero() {
+			state = "refused"
 		}
 		if p.Path != nil {
 			kind = pathWord(*p.Path)

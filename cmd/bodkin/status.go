@@ -184,6 +184,9 @@ func printStatus(out io.Writer, s nodeStatus) error {
 	}
 	for _, p := range s.Peers {
 		how := "no session"
+		if p.Known != nil {
+			how = fmt.Sprintf("refused, because the name is known as that of %s; if the machine was set up anew: bodkin forget %s", p.Known.Short(), p.Name)
+		}
 		if p.Path != nil {
 			how = fmt.Sprintf("%s, %s in, %s out", *p.Path, byteCount(p.BytesIn), byteCount(p.BytesOut))
 		}

@@ -15,6 +15,8 @@ type problem struct {
 	Text    string
 	Refused *bodkin.RefusedError `json:",omitempty"`
 	Path    *bodkin.PathError    `json:",omitempty"` // without the errors of its tries
+
+	KeyChanged *bodkin.KeyChangedError `json:",omitempty"`
 }
 
 // A class is an error that callers tell apart, and its name on the socket. Names stay: two versions may meet.
@@ -39,6 +41,7 @@ func classes() []class {
 		{"no_direct_path", bodkin.ErrNoDirectPath, 502},
 		{"peer_unavailable", bodkin.ErrPeerUnavailable, 404},
 		{"refused", bodkin.ErrRefused, 403},
+		{"key_changed", bodkin.ErrKeyChanged, 403},
 		{"wrong_server", errors.Join(bodkin.ErrServerUnreachable, bodkin.ErrWrongServer), 503},
 		{"server_unreachable", bodkin.ErrServerUnreachable, 503},
 		{"service_taken", bodkin.ErrServiceTaken, 409},
@@ -56,6 +59,7 @@ func describe(err error) (problem, int) {
 		if c.fits(err) {
 			p := problem{Code: c.name, Text: err.Error()}
 			errors.As(err, &p.Refused)
+			errors.As(err, &p.KeyChanged)
 			if path := (*bodkin.PathError)(nil); errors.As(err, &path) {
 				p.Path = portable(path)
 			}
@@ -83,6 +87,8 @@ func (p problem) error() error {
 	switch {
 	case p.Refused != nil:
 		return &remoteError{p.Text, p.Refused}
+	case p.KeyChanged != nil:
+		return &remoteError{p.Text, p.KeyChanged}
 	case p.Path != nil:
 		return &remoteError{p.Text, p.Path}
 	}
