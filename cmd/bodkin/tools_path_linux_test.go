@@ -26,6 +26,22 @@ func TestSSHGoesOnWhileThePathChanges(t *testing.T) {
 	})
 }
 
+// TestSSHGoesOnWithoutTheServer resets it when only a third machine of the room can introduce the two.
+func TestSSHGoesOnWithoutTheServer(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, "ssh", "ssh-keygen", "sshd")
+	o.exposeSSH()
+	cam := o.lab.Host("cam", natlab.At("203.0.113.20"), natlab.Delay(2*time.Millisecond))
+	o.join(cam, "cam")
+	mesh := onHost(t, cam, "^cam is up", "--home", o.path("cam"), "up", "--mesh")
+	check(t, mesh.await("ada linked, direct"))
+	check(t, mesh.await("ben linked, direct"))
+	o.loginThrough([]fault{
+		{"server killed", func() { check(t, o.server.cmd.Process.Kill()); <-o.server.ended }},
+		{"reset", o.reset},
+	})
+}
+
 // A fault breaks a path.
 type fault struct {
 	name string
@@ -103,9 +119,10 @@ func (o *office) reset() {
 // connection is the two outside ends of the connection between the machines that carried a packet last, and how many SYNs they have
 // sent each other.
 func (o *office) connection() (near, far netip.AddrPort, syns int64) {
+	behindNAT := map[string]bool{o.natA.Name(): true, o.natB.Name(): true} // and no others
 	var newest time.Time
 	for _, f := range o.lab.Flows() {
-		if f.Network != "internet" || f.Protocol != "tcp" || f.From == "s" || f.To == "s" {
+		if f.Network != "internet" || f.Protocol != "tcp" || !behindNAT[f.From] || !behindNAT[f.To] {
 			continue
 		}
 		syns += f.SYNs
