@@ -14,13 +14,14 @@ import (
 
 // A Diagnosis tells how the networks in front of a node treat TCP, what follows from that, and from what it was concluded.
 type Diagnosis struct {
-	Status                // how things stand
-	Complete   bool       // everything was measured in time
-	Proxied    bool       // the server is reached through an HTTP proxy, which shows nothing of the network
-	Prospects  []Prospect // which kinds of peers can be reached over IPv4, or over IPv6 where the node has nothing else
-	Advice     []string   // what would help, for people
-	Samples    []Sample   // evidence: connections to the server
-	DialBacks  []DialBack // evidence: connections that the server tried to open to this node
+	Status                 // how things stand
+	Complete   bool        // everything was measured in time
+	Proxied    bool        // the server is reached through an HTTP proxy, which shows nothing of the network
+	Prospects  []Prospect  // which kinds of peers can be reached over IPv4, or over IPv6 where the node has nothing else
+	Relay      RelayPolicy // of this node. Whether the server has a relay is not known before it is needed
+	Advice     []string    // what would help, for people
+	Samples    []Sample    // evidence: connections to the server
+	DialBacks  []DialBack  // evidence: connections that the server tried to open to this node
 	ServerAddr netip.AddrPort
 }
 
@@ -68,7 +69,7 @@ func (n *Node) isDiagnosable() bool {
 
 func (n *Node) diagnose() Diagnosis {
 	state := n.client.State()
-	d := Diagnosis{Status: n.Status(), Complete: n.isDiagnosable(), Proxied: state.Proxied, ServerAddr: state.Remote}
+	d := Diagnosis{Status: n.Status(), Complete: n.isDiagnosable(), Proxied: state.Proxied, Relay: n.config.Relay, ServerAddr: state.Remote}
 	side := rounds.Side{Report: state.Behavior.IPv4, Mapped: d.PortMapping.Proven, RTT: state.RTT}
 	if side.Mapping == natbehavior.Unknown && state.Behavior.IPv6.Mapping != natbehavior.Unknown {
 		side.Report = state.Behavior.IPv6

@@ -103,9 +103,17 @@ func verdict(d bodkin.Diagnosis) string {
 			direct++
 		}
 	}
+	others := "the others go by the relay of the server, if it has one."
+	if d.Relay == bodkin.RelayNever {
+		others = "the others cannot be reached without the relay (--relay=never)."
+	}
 	switch {
+	case d.Proxied && d.Relay == bodkin.RelayNever:
+		return "This machine reaches the server through an HTTP proxy; without the relay (--relay=never) most peers cannot be reached."
 	case d.Proxied:
-		return "This machine reaches the server through an HTTP proxy; peers are mostly reached by relay."
+		return "This machine reaches the server through an HTTP proxy; peers are mostly reached by its relay, if it has one."
+	case d.Relay == bodkin.RelayAlways:
+		return "This node goes by the relay of the server alone (--relay=always)."
 	case !d.PortReuse:
 		return "No direct connection through a NAT is possible: sockets cannot share a port on this machine."
 	case !d.Measured && d.IPv4.Mapping == "unknown" && d.IPv6.Mapping == "unknown":
@@ -113,9 +121,12 @@ func verdict(d bodkin.Diagnosis) string {
 	case direct == len(d.Prospects):
 		return "Direct connections work with every kind of peer."
 	case direct == 0:
-		return "No direct connection is possible from this network; everything is relayed."
+		if d.Relay == bodkin.RelayNever {
+			return "No direct connection is possible from this network, and without the relay (--relay=never) no other."
+		}
+		return "No direct connection is possible from this network; all peers go by the relay of the server, if it has one."
 	case 2*direct > len(d.Prospects):
-		return "Direct connections work with most peers; the others are relayed."
+		return "Direct connections work with most peers; " + others
 	}
-	return "Direct connections work with some peers; the others are relayed."
+	return "Direct connections work with some peers; " + others
 }

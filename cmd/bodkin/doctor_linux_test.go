@@ -18,15 +18,15 @@ func TestTheDoctorNamesTheNetwork(t *testing.T) {
 		want     []string // lines
 	}{
 		"port restricted cone": {natlab.PortRestrictedCone(), []string{
-			"^Direct connections work with most peers; the others are relayed.$",
+			"^Direct connections work with most peers; the others go by the relay of the server, if it has one.$",
 			"^  IPv4 +Port restricted cone$",
 			"^  direct   restricted and port restricted cones",
-			"^  relayed  symmetric, ports at random$",
+			"^  relay    symmetric, ports at random$",
 			"filtering address-and-port-dependent",
 			"^  the server dialled 198.51.100.1:[0-9]+ from 203.0.113.10: dropped$",
 		}},
 		"symmetric": {natlab.Symmetric(), []string{
-			"^Direct connections work with some peers; the others are relayed.$",
+			"^Direct connections work with some peers; the others go by the relay of the server, if it has one.$",
 			"^  IPv4 +Symmetric$",
 			"^ +external ports are random$",
 			"^  direct   public, full cone",

@@ -29,7 +29,7 @@ func printDiagnosis(to io.Writer, d bodkin.Diagnosis) error {
 		for i, p := range d.Prospects {
 			mark := style.good("direct ")
 			if !p.Direct {
-				mark = style.bad("relayed")
+				mark = style.bad(byRelay(d))
 			}
 			fmt.Fprintf(out, "  %s  %s\n", mark, p.Peers)
 			note := noteOf(p)
@@ -55,6 +55,14 @@ func printDiagnosis(to io.Writer, d bodkin.Diagnosis) error {
 		}
 	}
 	return out.Flush()
+}
+
+// byRelay is how peers are reached to whom there is no direct way.
+func byRelay(d bodkin.Diagnosis) string {
+	if d.Relay == bodkin.RelayNever {
+		return "none   "
+	}
+	return "relay  "
 }
 
 // noteOf is what is to be said of a prospect beyond its name.

@@ -99,6 +99,8 @@ func explain(err error) *failure {
 	case errors.As(err, &wrong):
 		f.code, f.text = exitUsage, wrong.Error()
 		f.hint = "`bodkin config example` shows all keys, with what they take"
+	case errors.Is(err, control.ErrWrongSettings):
+		f.code, f.hint = exitUsage, "nothing has changed; `bodkin config check` tells of the file, `bodkin config example` shows all keys"
 	case errors.Is(err, bodkin.ErrNoDirectPath):
 		f.hint = "`bodkin doctor`, here and there, tells how the two networks treat TCP and what would help"
 	case errors.Is(err, bodkin.ErrPeerUnavailable):

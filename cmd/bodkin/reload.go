@@ -96,11 +96,19 @@ func (r *reloader) reload(s *serving) (control.Reloaded, error) {
 	done, err := r.follow(s)
 	if err != nil {
 		r.log.Error("settings were not taken up", "err", err)
+		if explain(err).code == exitUsage {
+			err = wrongSettings{err}
+		}
 		return done, err
 	}
 	r.log.Info("settings taken up", "changes", done.Changes, "at_restart", done.AtRestart)
 	return done, nil
 }
+
+// wrongSettings is an error in the settings, for the command that wanted them taken up.
+type wrongSettings struct{ error }
+
+func (w wrongSettings) Unwrap() []error { return []error{w.error, control.ErrWrongSettings} }
 
 func (r *reloader) follow(s *serving) (done control.Reloaded, err error) {
 	done = control.Reloaded{Changes: []string{}, AtRestart: []string{}} // [], not null

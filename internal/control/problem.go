@@ -50,6 +50,7 @@ func classes() []class {
 		{"canceled", context.Canceled, 499},
 		{"closed", net.ErrClosed, 410},
 		{"declined", errDeclined, 409},
+		{"wrong_settings", ErrWrongSettings, 422},
 	}
 }
 
@@ -116,6 +117,9 @@ func (e *remoteError) Timeout() bool { return errors.Is(e.class, context.Deadlin
 var errDeclined = errors.New("the stream was refused")
 
 var (
+	// ErrWrongSettings tells that a node cannot take its settings up, because something in them is wrong. Reload of a Server wraps it.
+	ErrWrongSettings = errors.New("wrong settings")
+
 	// ErrNotRunning tells that no node serves the control socket of a home.
 	ErrNotRunning = errors.New("no node is running")
 

@@ -18,7 +18,7 @@ const maxPath = 104 - 1 - 16
 
 // socketPath returns where the node of a home has its socket: control.sock in the home, or, where that path would be
 // too long for a socket, a name made of the home's path in a private directory below the system's temporary one
-// (TMPDIR, which must then be the same for the node and the commands).
+// (TMPDIR, which must then be the same for the node and the commands), or below /tmp where that is too long as well.
 func socketPath(home string) (string, error) {
 	home, err := filepath.Abs(home)
 	if err != nil {
@@ -31,11 +31,13 @@ func socketPath(home string) (string, error) {
 		home = resolved
 	}
 	sum := sha256.Sum256([]byte(home))
-	path := filepath.Join(os.TempDir(), fmt.Sprintf("bodkin-%d", os.Getuid()), hex.EncodeToString(sum[:6])+".sock")
-	if len(path) > maxPath {
-		return "", fmt.Errorf("the paths of the home (%s) and of the temporary directory (%s) are both too long for a socket: at most %d bytes", home, os.TempDir(), maxPath)
+	for _, temp := range []string{os.TempDir(), "/tmp"} {
+		path := filepath.Join(temp, fmt.Sprintf("bodkin-%d", os.Getuid()), hex.EncodeToString(sum[:6])+".sock")
+		if len(path) <= maxPath {
+			return path, nil
+		}
 	}
-	return path, nil
+	return "", fmt.Errorf("the paths of the home (%s) and of the temporary directory (%s) are both too long for a socket: at most %d bytes", home, os.TempDir(), maxPath)
 }
 
 // Listen makes the control socket of a home. The caller holds the home's lock, so a socket that is there already is the

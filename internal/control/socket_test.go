@@ -37,6 +37,10 @@ func TestAHomeWithALongPathHasItsSocketElsewhere(t *testing.T) {
 	if other, _ := socketPath(home + "er"); other == path {
 		t.Errorf("two homes share the socket %s", path)
 	}
+	t.Setenv("TMPDIR", filepath.Join("/tmp", strings.Repeat("long", 30))) // on a system whose temporary directories are deep, too
+	if other, err := socketPath(home); err != nil || other != path {
+		t.Errorf("socketPath = %q, %v; want %q", other, err, path)
+	}
 	l, err := Listen(home)
 	if err != nil {
 		t.Fatal(err)
