@@ -33,15 +33,14 @@ var arrows = map[string][]string{
 	"internal/pairing":           {},
 	"internal/settings":          {},
 	"internal/rendezvous/poll":   {},
-	"internal/rendezvous/record": {},
-	"internal/rendezvous/server": {"internal/identity", "internal/natbehavior", "internal/rendezvous/poll", "internal/rendezvous/record", "internal/reuseport", "internal/rounds", "internal/wire"},
+	"internal/record":            {},
+	"internal/rendezvous/server": {"internal/identity", "internal/natbehavior", "internal/rendezvous/poll", "internal/record", "internal/reuseport", "internal/rounds", "internal/wire"},
 	"internal/gather":            {"internal/candidate"},
 	"internal/punch":             {"internal/candidate", "internal/reuseport", "internal/rounds", "internal/sockerr", "internal/wire"},
 	"internal/proxy":             {},
 	"internal/relay":             {"internal/sockerr", "internal/wire"},
 	"internal/session":           {"internal/wire"},
 	"internal/session/line":      {},
-	"internal/session/batch":     {},
 	"internal/sockerr":           {},
 	"internal/portmap":           {},
 	"internal/netwatch":          {},
@@ -50,9 +49,9 @@ var arrows = map[string][]string{
 	"internal/memnet":            {}, // for tests
 	"internal/knownpeers":        {"internal/identity"},
 	// The library and the server join the parts above.
-	".": {"internal/candidate", "internal/gather", "internal/identity", "internal/knownpeers", "internal/lan", "internal/natbehavior", "internal/netwatch", "internal/portmap", "internal/proxy", "internal/punch",
+	".": {"internal/candidate", "internal/gather", "internal/identity", "internal/knownpeers", "internal/lan", "internal/natbehavior", "internal/netwatch", "internal/portmap", "internal/proxy", "internal/punch", "internal/record",
 		"internal/relay",
-		"internal/rendezvous", "internal/reuseport", "internal/rounds", "internal/session", "internal/session/batch", "internal/session/line", "internal/wire"},
+		"internal/rendezvous", "internal/reuseport", "internal/rounds", "internal/session", "internal/session/line", "internal/wire"},
 	"server": {"internal/identity", "internal/relay", "internal/rendezvous/server", "internal/reuseport", "internal/wire"},
 	// The program.
 	"internal/control": {".", "forward", "internal/sockerr"},
@@ -61,7 +60,7 @@ var arrows = map[string][]string{
 	"bench/matrix":      {".", "natlab", "server"},
 	"bench/transfer":    {"natlab"},
 	"bench/faults":      {".", "natlab", "server"},
-	"bench/peers/speed": {"internal/session", "internal/session/batch", "internal/session/line", "natlab"}, // in a module of its own, with its neighbours
+	"bench/peers/speed": {"internal/record", "internal/session", "internal/session/line", "natlab"}, // in a module of its own, with its neighbours
 	// What is given to people.
 	"packaging/dist": {},
 	// For readers.

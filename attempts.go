@@ -2,7 +2,6 @@ package bodkin
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"net"
 	"net/netip"
@@ -15,9 +14,9 @@ import (
 	"github.com/bodkin-p2p/bodkin/internal/identity"
 	"github.com/bodkin-p2p/bodkin/internal/natbehavior"
 	"github.com/bodkin-p2p/bodkin/internal/punch"
+	"github.com/bodkin-p2p/bodkin/internal/record"
 	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
 	"github.com/bodkin-p2p/bodkin/internal/rounds"
-	"github.com/bodkin-p2p/bodkin/internal/session/batch"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
@@ -360,12 +359,15 @@ func (n *Node) verify(a *attempt) func(context.Context, net.Conn) (net.Conn, err
 		if err != nil {
 			return nil, err
 		}
-		batched := batch.New(conn)
-		secured := tls.Server(batched, config)
+		secure := record.ServerConn
 		if a.role == rendezvous.Dialer {
-			secured = tls.Client(batched, config)
+			secure = record.ClientConn
 		}
-		return secured, secured.HandshakeContext(ctx)
+		secured, err := secure(ctx, conn, config)
+		if err != nil {
+			return nil, err
+		}
+		return secured, nil
 	}
 }
 

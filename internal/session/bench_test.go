@@ -10,12 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bodkin-p2p/bodkin/internal/session/batch"
 	"github.com/bodkin-p2p/bodkin/internal/session/line"
 )
 
 // BenchmarkThroughput sends over bare TLS on loopback, and over 1, 100 and 1,000 streams of a session as nodes have it: over a line, over
-// TLS that writes and reads in batches. In turns of 64 MiB, so that a busy machine slows all of them; "fair" is the most that one of the
+// TLS. In turns of 64 MiB, so that a busy machine slows all of them; "fair" is the most that one of the
 // thousand streams got over the least, when all had sent for as long.
 func BenchmarkThroughput(b *testing.B) {
 	const turn = 64 << 20
@@ -53,10 +52,9 @@ func BenchmarkThroughput(b *testing.B) {
 	b.ReportMetric(0, "ns/op") // of all turns together, which says nothing
 }
 
-// overLines joins two sessions over a line each, over batched TLS.
+// overLines joins two sessions over a line each, over TLS as nodes have it.
 func overLines(b *testing.B, config Config) (client, server *Session) {
-	from, to := tcpPair(b)
-	from, to = tlsOver(b, batch.New(from), batch.New(to))
+	from, to := recordPair(b)
 	near := line.New(line.Config{})
 	far := make(chan *line.Line, 1)
 	go func() {

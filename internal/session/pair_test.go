@@ -7,12 +7,15 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"math/big"
 	"net"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/record"
 )
 
 // transports are the carriers that the tests run over.
@@ -38,14 +41,40 @@ func tcpPair(t testing.TB) (client, server net.Conn) {
 	return client, server
 }
 
+// tlsPair is bare TLS.
 func tlsPair(t testing.TB) (client, server net.Conn) {
 	t.Helper()
 	a, b := tcpPair(t)
-	return tlsOver(t, a, b)
+	near, far := tlsConfigs(t)
+	from, to := tls.Client(a, near), tls.Server(b, far)
+	done := make(chan error, 1)
+	go func() { done <- to.Handshake() }()
+	if err := errors.Join(from.Handshake(), <-done); err != nil {
+		t.Fatal(err)
+	}
+	return from, to
 }
 
-// tlsOver puts TLS on both ends of a connection.
-func tlsOver(t testing.TB, a, b net.Conn) (client, server net.Conn) {
+// recordPair is TLS as nodes have it.
+func recordPair(t testing.TB) (client, server net.Conn) {
+	t.Helper()
+	a, b := tcpPair(t)
+	near, far := tlsConfigs(t)
+	done := make(chan error, 1)
+	go func() {
+		to, err := record.ServerConn(t.Context(), b, far)
+		server = to
+		done <- err
+	}()
+	from, err := record.ClientConn(t.Context(), a, near)
+	if err := errors.Join(err, <-done); err != nil {
+		t.Fatal(err)
+	}
+	return from, server
+}
+
+// tlsConfigs are for both ends of a connection whose keys are not what is tested.
+func tlsConfigs(t testing.TB) (client, server *tls.Config) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -56,17 +85,8 @@ func tlsOver(t testing.TB, a, b net.Conn) (client, server net.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	from := tls.Client(a, &tls.Config{InsecureSkipVerify: true}) // the keys are not what is tested
-	to := tls.Server(b, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{certificate}, PrivateKey: key}}})
-	done := make(chan error, 1)
-	go func() { done <- to.Handshake() }()
-	if err := from.Handshake(); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
-	return from, to
+	server = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{certificate}, PrivateKey: key}}, MinVersion: tls.VersionTLS13}
+	return &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13}, server
 }
 
 // join makes sessions of both ends of a carrier, and closes them at the end of the test.

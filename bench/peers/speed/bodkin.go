@@ -2,15 +2,14 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"io"
 
+	"github.com/bodkin-p2p/bodkin/internal/record"
 	"github.com/bodkin-p2p/bodkin/internal/session"
-	"github.com/bodkin-p2p/bodkin/internal/session/batch"
 	"github.com/bodkin-p2p/bodkin/internal/session/line"
 )
 
-// Bodkin's layers are those of a node: streams of a session, over a line, over TLS, over batches, over TCP. A node itself would let a
+// Bodkin's layers are those of a node: streams of a session, over a line, over TLS, over TCP. A node itself would let a
 // peer open 256 streams.
 
 func sessionConfig(p part) session.Config {
@@ -28,7 +27,11 @@ func listenBodkin(ctx context.Context, p part) (target, func() ([]io.ReadWriter,
 		if err != nil {
 			return nil, err
 		}
-		request, err := line.Receive(ctx, tls.Server(batch.New(conn), config))
+		secured, err := record.ServerConn(ctx, conn, config)
+		if err != nil {
+			return nil, err
+		}
+		request, err := line.Receive(ctx, secured)
 		if err != nil {
 			return nil, err
 		}
@@ -52,8 +55,12 @@ func dialBodkin(ctx context.Context, p part) ([]io.ReadWriter, error) {
 	if err != nil {
 		return nil, err
 	}
+	secured, err := record.ClientConn(ctx, conn, clientTLS())
+	if err != nil {
+		return nil, err
+	}
 	l := line.New(line.Config{})
-	if err := l.Attach(ctx, line.Carrier{Conn: tls.Client(batch.New(conn), clientTLS())}); err != nil {
+	if err := l.Attach(ctx, line.Carrier{Conn: secured}); err != nil {
 		return nil, err
 	}
 	s, err := session.New(l, true, sessionConfig(p))

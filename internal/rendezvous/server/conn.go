@@ -14,8 +14,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/bodkin-p2p/bodkin/internal/identity"
+	"github.com/bodkin-p2p/bodkin/internal/record"
 	"github.com/bodkin-p2p/bodkin/internal/rendezvous/poll"
-	"github.com/bodkin-p2p/bodkin/internal/rendezvous/record"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/bodkin-p2p/bodkin/internal/identity"
-	"github.com/bodkin-p2p/bodkin/internal/rendezvous/record"
+	"github.com/bodkin-p2p/bodkin/internal/record"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 

@@ -26,8 +26,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/bodkin-p2p/bodkin/internal/identity"
+	"github.com/bodkin-p2p/bodkin/internal/record"
 	"github.com/bodkin-p2p/bodkin/internal/rendezvous/poll"
-	"github.com/bodkin-p2p/bodkin/internal/rendezvous/record"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 

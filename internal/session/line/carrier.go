@@ -34,8 +34,9 @@ type carrier struct {
 	line    *Line
 	name    uint64   // the same at both ends
 	under   net.Conn // Conn, or what is below its TLS
-	corked  corked   // under, if it can gather
-	telling telling  // under, if it tells of waits
+	corked  corked   // Conn, if it can gather
+	telling telling  // Conn, if it tells of waits
+	filling filling  // Conn, if it can read into spare memory
 
 	// What follows is guarded by line.mu.
 	wake      sync.Cond // the writer waits here
@@ -63,14 +64,17 @@ type carrier struct {
 	resting bool   // the reader waits for a frame
 }
 
-// corked is a connection under the carrier that can gather small writes into a large one.
+// corked is a connection that can gather small writes into a large one.
 type corked interface {
 	Cork()
 	Uncork() error
 }
 
-// telling is a connection under the carrier that reads ahead, and tells when it has nothing more at hand.
+// telling is a connection that reads ahead, and tells when it has nothing more at hand.
 type telling interface{ OnWait(func()) }
+
+// filling is a connection that saves a copy if it may use the memory behind what it fills.
+type filling interface{ ReadInto([]byte) (int, error) }
 
 func (l *Line) newCarrier(given Carrier, name uint64) *carrier {
 	c := &carrier{Carrier: given, line: l, name: name}
@@ -80,8 +84,9 @@ func (l *Line) newCarrier(given Carrier, name uint64) *carrier {
 		under = t.NetConn()
 	}
 	c.under = under
-	c.corked, _ = under.(corked)
-	if c.telling, _ = under.(telling); c.telling != nil {
+	c.corked, _ = given.Conn.(corked)
+	c.filling, _ = given.Conn.(filling)
+	if c.telling, _ = given.Conn.(telling); c.telling != nil {
 		c.telling.OnWait(l.rested)
 	}
 	return c
@@ -278,14 +283,14 @@ func (c *carrier) frames() error {
 func (c *carrier) data(h header, early []byte) error {
 	offset, left := h.value, h.length
 	for left > 0 {
-		space := c.space(left)
+		space := c.space(offset, left)
 		var n int
 		var err error
 		if len(early) > 0 {
 			n = copy(space, early)
 			early = early[n:]
 		} else {
-			n, err = c.Conn.Read(space)
+			n, err = c.readInto(space)
 		}
 		if n > 0 {
 			if err := c.arrived(offset, n); err != nil {
@@ -301,8 +306,15 @@ func (c *carrier) data(h header, early []byte) error {
 	return nil
 }
 
-// space is memory for the next data.
-func (c *carrier) space(most int) []byte {
+func (c *carrier) readInto(p []byte) (int, error) {
+	if c.filling != nil {
+		return c.filling.ReadInto(p)
+	}
+	return c.Conn.Read(p)
+}
+
+// space is memory for the next data. Behind it, up to its capacity, nothing is in use. It begins and ends where the sender's memory does.
+func (c *carrier) space(offset uint64, most int) []byte {
 	l := c.line
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -312,10 +324,9 @@ func (c *carrier) space(most int) []byte {
 		c.chunk = nil
 	}
 	if c.chunk == nil {
-		c.chunk, c.fill = l.pool.get(), 0
+		c.chunk, c.fill = l.pool.get(), int(offset%chunkSize)
 	}
-	b := c.chunk.data[c.fill:]
-	return b[:min(len(b), most)]
+	return c.chunk.data[c.fill : c.fill+min(chunkSize-c.fill, most)]
 }
 
 // rest lets memory be taken back during what may be a long wait for the next frame.

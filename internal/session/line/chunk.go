@@ -5,9 +5,12 @@ import "sync"
 // chunkSize is the piece in which memory is taken and given back: four TLS records.
 const chunkSize = 64 << 10
 
+// spare is what a record needs to be opened in place behind its content: see filling.
+const spare = 64
+
 // A chunk is memory with a count of its users.
 type chunk struct {
-	data [chunkSize]byte
+	data [chunkSize + spare]byte
 	uses int // guarded by the line's mutex
 }
 

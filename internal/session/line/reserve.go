@@ -39,7 +39,7 @@ func (s *sender) reserve(n int) Space {
 	s.taken += uint64(n)
 	s.fills = append(s.fills, fill{end: s.taken})
 	out := Space{end: s.taken}
-	first := s.chunks[at/chunkSize].data[at%chunkSize:]
+	first := s.chunks[at/chunkSize].data[at%chunkSize : chunkSize]
 	out.memory[0] = first[:min(n, len(first))]
 	if rest := n - len(out.memory[0]); rest > 0 {
 		out.memory[1] = s.chunks[at/chunkSize+1].data[:rest]

@@ -11,7 +11,7 @@ import "fmt"
 type sender struct {
 	pool     *pool
 	chunks   []*chunk // hold the bytes from base to taken
-	base     uint64
+	base     uint64   // a multiple of chunkSize, so that records end where the peer's chunks do
 	acked    uint64
 	sent     uint64
 	wrote    uint64
@@ -96,7 +96,7 @@ func (s *sender) ack(received, limit uint64) error {
 	}
 	if s.acked == s.taken && len(s.chunks) == 1 { // an idle line holds no memory
 		s.pool.release(s.chunks[0])
-		s.chunks, s.base = s.chunks[:0], s.wrote
+		s.chunks, s.base = s.chunks[:0], s.wrote-s.wrote%chunkSize
 	}
 	return nil
 }

@@ -241,7 +241,7 @@ func loopback(t *testing.T) (net.Conn, net.Conn) {
 	return left, right
 }
 
-func configs(t *testing.T) (server, client *tls.Config) {
+func configs(t testing.TB) (server, client *tls.Config) {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/binary"
 	"encoding/hex"
@@ -23,7 +24,7 @@ type Channel struct {
 // config must ask for TLS 1.3 and not hand out other configurations (GetConfigForClient). Sessions are resumed only with ticket
 // keys that were set (SetSessionTicketKeys): those that crypto/tls makes by itself are in a copy of config, for this handshake.
 func Server(conn net.Conn, config *tls.Config) (*Channel, tls.ConnectionState, error) {
-	state, secrets, sent, err := handshake(conn, config, tls.Server)
+	state, secrets, sent, err := handshake(context.Background(), conn, config, tls.Server)
 	if err != nil {
 		return nil, state, err
 	}
@@ -33,7 +34,7 @@ func Server(conn net.Conn, config *tls.Config) (*Channel, tls.ConnectionState, e
 
 type role func(net.Conn, *tls.Config) *tls.Conn
 
-func handshake(conn net.Conn, config *tls.Config, as role) (tls.ConnectionState, keyLog, []byte, error) {
+func handshake(ctx context.Context, conn net.Conn, config *tls.Config, as role) (tls.ConnectionState, keyLog, []byte, error) {
 	var secrets keyLog
 	if config.GetConfigForClient != nil || config.MinVersion < tls.VersionTLS13 {
 		return tls.ConnectionState{}, secrets, nil, errors.New("record: configuration does not ask for TLS 1.3, or has GetConfigForClient")
@@ -42,7 +43,7 @@ func handshake(conn net.Conn, config *tls.Config, as role) (tls.ConnectionState,
 	config.KeyLogWriter = &secrets
 	seam := &seam{Conn: conn}
 	session := as(seam, config)
-	if err := session.Handshake(); err != nil {
+	if err := session.HandshakeContext(ctx); err != nil {
 		return tls.ConnectionState{}, secrets, nil, err
 	}
 	return session.ConnectionState(), secrets, seam.sent, nil

@@ -7,6 +7,8 @@
 // records of RFC 8446, section 5: application data, alerts and key updates.
 //
 // Neither does any I/O: bytes go in, bytes come out. So a reader may be a goroutine that waits, or none.
+//
+// A [Conn] is a [net.Conn] over both, for much data: few copies, and many records in one system call.
 package record
 
 import (
@@ -46,7 +48,7 @@ type keys struct {
 	suite    uint16
 	secret   [sha512.Size384]byte // traffic secret, the beginning of it in suites with SHA-256
 	key      [32]byte             // the beginning of it in suites with a shorter key
-	iv       [nonceLen]byte
+	iv       nonce
 }
 
 func newKeys(suite uint16, secret []byte) (keys, error) {
@@ -123,33 +125,38 @@ func (k *keys) aead() (cipher.AEAD, error) {
 	return cipher.NewGCM(block)
 }
 
-// nonce returns the nonce of the next record (RFC 8446, section 5.3) and counts it.
-func (k *keys) nonce() [nonceLen]byte {
-	nonce := k.iv
-	low := nonce[nonceLen-8:]
+// A nonce is memory for one, which would be allocated for each record otherwise.
+type nonce [nonceLen]byte
+
+// next is the nonce of the next record (RFC 8446, section 5.3), and counts it.
+func (n *nonce) next(k *keys) []byte {
+	*n = k.iv
+	low := n[nonceLen-8:]
 	binary.BigEndian.PutUint64(low, binary.BigEndian.Uint64(low)^k.sequence)
 	k.sequence++
-	return nonce
+	return n[:]
 }
 
 // seal appends one record to dst.
-func (k *keys) seal(dst []byte, aead cipher.AEAD, kind byte, payload []byte) []byte {
+func (k *keys) seal(dst []byte, aead cipher.AEAD, n *nonce, kind byte, payload []byte) []byte {
 	length := len(payload) + 1 + aead.Overhead()
 	start := len(dst)
 	dst = append(dst, typeApplication, 3, 3, byte(length>>8), byte(length))
 	dst = append(dst, payload...)
 	dst = append(dst, kind)
 	header, inner := dst[start:start+headerLen], dst[start+headerLen:]
-	nonce := k.nonce()
-	sealed := aead.Seal(inner[:0], nonce[:], inner, header)
-	return append(dst[:start+headerLen], sealed...)
+	return aead.Seal(dst[:start+headerLen], n.next(k), inner, header)
 }
 
 // open returns what a whole record holds, in the same memory.
 func (k *keys) open(aead cipher.AEAD, record []byte) (kind byte, payload []byte, err error) {
+	return k.openInto(record[headerLen:headerLen], aead, new(nonce), record)
+}
+
+// openInto is open into other memory, which has room for all of the record but header and tag.
+func (k *keys) openInto(to []byte, aead cipher.AEAD, n *nonce, record []byte) (kind byte, payload []byte, err error) {
 	header, sealed := record[:headerLen], record[headerLen:]
-	nonce := k.nonce()
-	inner, err := aead.Open(sealed[:0], nonce[:], sealed, header)
+	inner, err := aead.Open(to, n.next(k), sealed, header)
 	if err != nil {
 		return 0, nil, broken("not sealed with the key of this connection")
 	}

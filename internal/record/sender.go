@@ -24,9 +24,10 @@ func (s *Sender) Seal(dst, data []byte) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
+	scratch := new(nonce)
 	for len(data) > 0 {
 		n := min(len(data), maxPlaintext)
-		dst = s.keys.seal(dst, aead, typeApplication, data[:n])
+		dst = s.keys.seal(dst, aead, scratch, typeApplication, data[:n])
 		data = data[n:]
 	}
 	return dst, nil
@@ -54,5 +55,5 @@ func (s *Sender) control(dst []byte, kind byte, payload []byte) ([]byte, error) 
 	if err != nil {
 		return dst, err
 	}
-	return s.keys.seal(dst, aead, kind, payload), nil
+	return s.keys.seal(dst, aead, new(nonce), kind, payload), nil
 }
