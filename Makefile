@@ -35,6 +35,7 @@ bench:
 	go -C bench/mux test -count=1 -v .
 	go run ./bench/transfer
 	go run ./bench/transfer -kills 20
+	go run ./bench/transfer -connections 10000
 
 # Every pair of NATs, 20 runs each. Half an hour on a quiet machine with two cores.
 matrix:

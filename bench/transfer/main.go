@@ -5,6 +5,7 @@
 //	go run ./bench/transfer -only bodkin,croc           two of the tools
 //	go run ./bench/transfer -same                       both on one host, so that the path is the kernel's loopback
 //	go run ./bench/transfer -kills 20                   instead: kill -9 of either side, 20 times in one transfer
+//	go run ./bench/transfer -connections 10000          instead: forwarded connections, and what both processes hold before and after
 //
 // Hosts are natlab's, so it needs Linux but no root for bodkin and croc; sshd needs root. A tool that is not there is left out, and said so.
 // croc is built from bench/croc. The tools take turns, so that what else the machine does hits all alike.
@@ -35,7 +36,7 @@ type options struct {
 	size, files, rounds int
 	same                bool
 	only                string
-	kills               int
+	kills, connections  int
 }
 
 func main() {
@@ -46,6 +47,7 @@ func main() {
 	flag.BoolVar(&o.same, "same", false, "both sides on one host")
 	flag.StringVar(&o.only, "only", "", "tools to measure, as bodkin,croc,scp,rsync; empty: all")
 	flag.IntVar(&o.kills, "kills", 0, "instead of measuring, kill -9 of either side, so many times in one transfer")
+	flag.IntVar(&o.connections, "connections", 0, "instead of measuring, open and close so many forwarded connections, and count what both processes hold")
 	flag.Parse()
 	if err := natlab.Enter(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -66,20 +68,24 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	link := natlab.Link{}
 	if o.kills > 0 {
-		s, err := newStage(ctx, dir, slowPath, false)
-		if err != nil {
-			return err
-		}
-		defer s.close()
-		report, err := s.killing(ctx, o.kills, killingSize)
-		fmt.Println(report)
-		return err
+		link = slowPath
 	}
-	s, err := newStage(ctx, dir, natlab.Link{}, o.same)
+	s, err := newStage(ctx, dir, link, o.same)
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	return s.measure(ctx, o)
+	var report string
+	switch {
+	case o.kills > 0:
+		report, err = s.killing(ctx, o.kills, killingSize)
+	case o.connections > 0:
+		report, err = s.connections(ctx, o.connections)
+	default:
+		return s.measure(ctx, o)
+	}
+	fmt.Println(report)
+	return err
 }

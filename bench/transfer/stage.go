@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/bodkin-p2p/bodkin/natlab"
@@ -109,6 +110,9 @@ type process struct {
 	lines chan string   // it has printed, until nobody reads
 	ended chan struct{} // closed at its end; err is set then
 	err   error
+
+	goroutines atomic.Int64  // lines that begin one, in what a Go program prints as it dies
+	read       chan struct{} // closed when all of that has been read
 }
 
 // start starts a program.
@@ -117,8 +121,8 @@ func (st *stage) start(ctx context.Context, host *natlab.Host, name string, args
 }
 
 func (st *stage) startWith(ctx context.Context, host *natlab.Host, env []string, name string, args ...string) (*process, error) {
-	p := &process{name: filepath.Base(name) + " " + strings.Join(args, " "), cmd: host.Command(ctx, name, args...), lines: make(chan string, 1000), ended: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), append(env, "BODKIN_NO_PORT_MAPPING=1")...)
+	p := &process{name: filepath.Base(name) + " " + strings.Join(args, " "), cmd: host.Command(ctx, name, args...), lines: make(chan string, 1000), ended: make(chan struct{}), read: make(chan struct{})}
+	p.cmd.Env = append(os.Environ(), append(env, "BODKIN_NO_PORT_MAPPING=1", "GOTRACEBACK=all")...)
 	p.cmd.Dir = st.dir
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -133,10 +137,14 @@ func (st *stage) startWith(ctx context.Context, host *natlab.Host, env []string,
 	}
 	st.running = append(st.running, p)
 	go func() {
+		defer close(p.read)
 		defer read.Close()
 		text := bufio.NewScanner(read)
 		text.Buffer(nil, 64<<20) // a progress bar is one long line
 		for text.Scan() {
+			if strings.HasPrefix(text.Text(), "goroutine ") {
+				p.goroutines.Add(1)
+			}
 			select {
 			case p.lines <- text.Text():
 			default: // nobody wants so many

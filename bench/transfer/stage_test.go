@@ -25,3 +25,20 @@ func TestATransferThatIsKilledAFewTimesArrives(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestForwardedConnectionsLeaveNothingBehind is what -connections 10000 does with more of them.
+func TestForwardedConnectionsLeaveNothingBehind(t *testing.T) {
+	s, err := newStage(t.Context(), t.TempDir(), natlab.Link{}, false)
+	if err != nil {
+		if os.Getenv("NATLAB") != "require" {
+			t.Skip(err)
+		}
+		t.Fatal(err)
+	}
+	defer s.close()
+	report, err := s.connections(t.Context(), 500)
+	t.Log(report)
+	if err != nil {
+		t.Error(err)
+	}
+}
