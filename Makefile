@@ -1,5 +1,5 @@
 # Short names for the project's commands. `make check` is what a change must pass.
-.PHONY: check test demo dist package-test wine bench matrix fuzz soak generate
+.PHONY: check test demo cast dist package-test wine bench matrix fuzz soak generate
 
 check:
 	.ci/run
@@ -14,6 +14,10 @@ test:
 
 demo:
 	go run ./cmd/bodkin demo
+
+# The run of three commands that the readmes show, played again and put there.
+cast:
+	go run ./bench/cast -write
 
 # Programs, archives and packages for every system, and their checksums, in dist/. Two minutes the first time, then half of one.
 dist:

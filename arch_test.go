@@ -59,6 +59,7 @@ var arrows = map[string][]string{
 	// Measurements.
 	"bench/matrix":      {".", "natlab", "server"},
 	"bench/transfer":    {"natlab"},
+	"bench/cast":        {"natlab"},
 	"bench/faults":      {".", "natlab", "server"},
 	"bench/peers/speed": {"internal/record", "internal/session", "internal/session/line", "natlab"}, // in a module of its own, with its neighbours
 	// What is given to people.
