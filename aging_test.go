@@ -8,13 +8,9 @@ import (
 	"encoding/binary"
 	"flag"
 	"io"
-	"net/netip"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
-
-	"github.com/bodkin-p2p/bodkin/internal/memnet"
 )
 
 var agingFor = flag.Duration("aging-for", 10*time.Minute, "virtual time that TestMappingsThatAgeCostNoPause plays")
@@ -23,17 +19,17 @@ var agingFor = flag.Duration("aging-for", 10*time.Minute, "virtual time that Tes
 // both, and a number sent each way every 50 ms. Two deaths teach it; from then on the receivers never wait longer than 200 ms. Nodes and
 // server are the real ones, time and sockets are not, so the machine that plays it can make no pause.
 func TestMappingsThatAgeCostNoPause(t *testing.T) {
-	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"} {
-		t.Setenv(name, "")
-	}
 	const age, bound = time.Minute, 200 * time.Millisecond
 	for _, c := range []struct {
 		name string
 		aged []int
 	}{{"dialer's", []int{0}}, {"callee's", []int{1}}, {"both", []int{0, 1}}} {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				gaps := playAging(t, c.aged, age, *agingFor)
+			playPair(t, func(p *virtualPair) {
+				for _, i := range c.aged {
+					p.hosts[i].EndMappings(age)
+				}
+				gaps := p.count(t, *agingFor)
 				learnt, late, worst := 0, 0, time.Duration(0)
 				for _, g := range gaps {
 					switch {
@@ -59,57 +55,27 @@ func TestMappingsThatAgeCostNoPause(t *testing.T) {
 // A gap is a time in which nothing came, and how long after the start it ended.
 type gap struct{ at, length time.Duration }
 
-// playAging has numbers flow both ways between two nodes, of which some are behind boxes that end mappings at an age. It returns all times
-// between two numbers.
-func playAging(t *testing.T, aged []int, age, length time.Duration) []gap {
-	network := memnet.New(25 * time.Millisecond)
-	server := newMemoryServer(t, network.Host(netip.MustParseAddr("203.0.113.10"), false))
-	server.start(t)
-	var nodes [2]*Node
-	hosts := [2]*memnet.Host{
-		network.Host(netip.MustParseAddr("198.51.100.1"), true), network.Host(netip.MustParseAddr("198.51.100.2"), true),
-	}
-	for _, i := range aged {
-		hosts[i].EndMappings(age)
-	}
-	for i, name := range []string{"ada", "ben"} {
-		node, err := Join(t.Context(), Config{Invite: server.invite(), Name: name, NoPortMapping: true, NoLAN: true, system: memory{hosts[i]}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		nodes[i] = node
-	}
-	ends := meet(t, nodes)
+// count has numbers flow both ways for a while, and returns all times between two of them.
+func (p *virtualPair) count(t *testing.T, length time.Duration) []gap {
 	start := time.Now()
 	var gaps [2][]gap
 	var work sync.WaitGroup
-	for i := range ends {
-		work.Go(func() { gaps[i] = count(t, ends[1-i], start) })
+	for i := range p.ends {
+		work.Go(func() { gaps[i] = count(t, p.ends[1-i], start) })
 		work.Go(func() {
 			var word [8]byte
 			for n := uint64(0); time.Since(start) < length; n++ {
 				binary.BigEndian.PutUint64(word[:], n)
-				if _, err := ends[i].Write(word[:]); err != nil {
+				if _, err := p.ends[i].Write(word[:]); err != nil {
 					t.Error(err)
 					return
 				}
 				time.Sleep(50 * time.Millisecond)
 			}
-			ends[i].CloseWrite()
+			p.ends[i].CloseWrite()
 		})
 	}
 	work.Wait()
-	hosts[0].Cut(true)
-	time.Sleep(10 * time.Minute) // as at the end of TestSessionsLastForDays
-	for i := range nodes {
-		ends[i].Abort()
-		nodes[i].Close()
-	}
-	server.stop()
-	for _, h := range hosts {
-		h.EndMappings(0)
-	}
-	time.Sleep(time.Minute) // what is on the way arrives nowhere
 	return append(gaps[0], gaps[1]...)
 }
 

@@ -146,7 +146,7 @@ func (n *Node) takeCarrier(ctx context.Context, a *attempt, peer profile, carrie
 // too, and is made anew by the time the session needs it. The line that gets the configuration asks for further carriers.
 func (n *Node) lineConfig(of func() *line.Line) line.Config {
 	return line.Config{
-		Wait: n.config.PathWait, Quiet: n.client.Check, Died: n.carrierDied,
+		Wait: n.config.PathWait, KeepAlive: n.aging.keepAlive(), Quiet: n.client.Check, Died: n.carrierDied,
 		Spread: n.config.Connections, More: func() { n.more(of()) },
 	}
 }

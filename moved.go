@@ -52,10 +52,13 @@ func (n *Node) networkChanged(change netwatch.Change) {
 		return // a cable that is put back in finds everything as it was
 	}
 	n.dropLost()
+	n.askAll()
 	switch way {
 	case moved:
 		n.relays.wrap(false) // another network, another box
-		n.aging.forget()
+		if n.aging.forget() {
+			n.keepAlive()
+		}
 		n.client.Moved()
 	case stayed:
 		if n.hostsChanged() {
@@ -109,14 +112,20 @@ func (n *Node) dropLost() {
 		}
 	}
 	for _, l := range n.links.all() {
-		socket := l.origin().socket
-		if socket == nil {
-			continue
+		for _, c := range l.line.Carriers() {
+			socket := c.Label.(origin).socket
+			local := localAddr(socket)
+			if local.IsValid() && !local.IsLoopback() && !slices.Contains(own, local) {
+				n.log.Info("link lost its address", "peer", l.name, "local", local)
+				_ = reuseport.Abort(socket) // the line finds out
+			}
 		}
-		local := localAddr(socket)
-		if local.IsValid() && !local.IsLoopback() && !slices.Contains(own, local) {
-			n.log.Info("link lost its address", "peer", l.name, "local", local)
-			_ = reuseport.Abort(socket) // the line finds out
-		}
+	}
+}
+
+// askAll has all peers show that they are there: what broke while the machine slept, or with its network, is silent.
+func (n *Node) askAll() {
+	for _, l := range n.links.all() {
+		l.line.Ask()
 	}
 }

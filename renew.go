@@ -31,6 +31,7 @@ const (
 type aging struct {
 	mu     sync.Mutex
 	learnt natbehavior.Aging
+	idling natbehavior.Idling
 	home   time.Time     // when the connection to the server was begun, the first that leaves from the node's port
 	wake   chan struct{} // holds one: something changed
 }
@@ -45,12 +46,14 @@ func (g *aging) seen(state rendezvous.State) {
 	}
 }
 
-// forget is for a node that is in another network.
-func (g *aging) forget() {
+// forget is for a node that is in another network. It tells whether this one needed idle connections to speak more often.
+func (g *aging) forget() (spoke bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.learnt = natbehavior.Aging{}
+	spoke = g.idling.Every() < natbehavior.IdleMost
+	g.learnt, g.idling = natbehavior.Aging{}, natbehavior.Idling{}
 	nudge(g.wake)
+	return spoke
 }
 
 // limit is the age at which mappings end, zero if they are not known to, and since when the node's own port has one.
@@ -72,6 +75,20 @@ func (g *aging) note(born, heard, missed, now time.Time) (learnt bool) {
 	return g.learnt.Note(d)
 }
 
+// noteIdle takes in that a connection died which had been quiet for so long, and tells whether idle ones must speak more often now.
+func (g *aging) noteIdle(quiet time.Duration, now time.Time) (learnt bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.idling.Note(quiet, now)
+}
+
+// keepAlive is how often something is sent on an idle connection.
+func (g *aging) keepAlive() time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.idling.Every()
+}
+
 // survived takes in that the node's own mapping has lived on since home.
 func (g *aging) survived(home, until time.Time) (disproved bool) {
 	g.mu.Lock()
@@ -81,13 +98,30 @@ func (g *aging) survived(home, until time.Time) (disproved bool) {
 
 // carrierDied hears from a line that a carrier was given up for its silence.
 func (n *Node) carrierDied(c line.Carrier, heard, missed time.Time) {
-	w := c.Label.(origin)
-	learnt := n.aging.note(w.born, heard, missed, time.Now())
+	w, now := c.Label.(origin), time.Now()
+	learnt := n.aging.note(w.born, heard, missed, now)
+	if n.aging.noteIdle(missed.Sub(heard), now) {
+		n.keepAlive()
+	}
 	n.log.Info("carrier died", "remote", w.path.Remote, "heard_at_age", heard.Sub(w.born), "missed_at_age", missed.Sub(w.born))
 	if learnt {
 		limit, _ := n.aging.limit()
 		n.log.Info("this network ends mappings at an age", "age", limit)
 		n.agingChanged()
+	}
+}
+
+// keepAlive tells all connections how often they must speak.
+func (n *Node) keepAlive() {
+	every := n.aging.keepAlive()
+	n.log.Info("idle connections speak", "every", every)
+	if every == natbehavior.IdleMost {
+		n.client.KeepAlive(0)
+	} else {
+		n.client.KeepAlive(every)
+	}
+	for _, l := range n.links.all() {
+		l.line.SetKeepAlive(every)
 	}
 }
 

@@ -15,11 +15,13 @@ type conn struct {
 	tuple
 	peer    *conn
 	in, out *lane
-	closed  bool // guarded by host.network.mu
+
+	// Guarded by host.network.mu.
+	closed bool
+	used   time.Time // when something was sent last
 }
 
 func (c *conn) Read(b []byte) (int, error)    { return c.in.read(b) }
-func (c *conn) Write(b []byte) (int, error)   { return c.out.write(b) }
 func (c *conn) LocalAddr() net.Addr           { return net.TCPAddrFromAddrPort(c.local) }
 func (c *conn) RemoteAddr() net.Addr          { return net.TCPAddrFromAddrPort(c.remote) }
 func (c *conn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
@@ -29,6 +31,26 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 }
 func (c *conn) SetWriteDeadline(time.Time) error { return nil } // writing never waits
 func (c *conn) CloseWrite() error                { c.out.end(); return nil }
+
+// Write sends, unless the network has forgotten the connection.
+func (c *conn) Write(b []byte) (int, error) {
+	c.touch()
+	return c.out.write(b)
+}
+
+// touch notes that something is sent, which may be too late.
+func (c *conn) touch() {
+	c.host.network.mu.Lock()
+	defer c.host.network.mu.Unlock()
+	now := time.Now()
+	for _, idle := range []time.Duration{c.host.idle, c.peer.host.idle} {
+		if idle > 0 && now.Sub(c.used) > idle && now.Sub(c.peer.used) > idle {
+			c.silence()
+			c.peer.silence()
+		}
+	}
+	c.used = now
+}
 
 // Close ends the connection: the other end reads what is on the way, and then io.EOF.
 func (c *conn) Close() error {

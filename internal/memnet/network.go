@@ -66,6 +66,7 @@ type Host struct {
 	dials     map[tuple]*dial
 	listeners map[uint16]*Listener
 	age       time.Duration          // see EndMappings
+	idle      time.Duration          // see ForgetIdle
 	mapped    map[uint16]*time.Timer // ports that a SYN has left from lately, if mappings end at an age
 }
 
@@ -86,7 +87,7 @@ func (h *Host) Addr() netip.Addr {
 	return h.addr
 }
 
-// Changes has something after the host's address changed.
+// Changes has something after the host's address changed, or it woke up.
 func (h *Host) Changes() <-chan struct{} { return h.changes }
 
 // Move gives the host another address. Its connections go silent.
@@ -97,6 +98,11 @@ func (h *Host) Move(addr netip.Addr) {
 	h.addr = addr
 	h.network.hosts[addr] = h
 	h.network.mu.Unlock()
+	h.Wake()
+}
+
+// Wake has something come by Changes, as after the machine has slept.
+func (h *Host) Wake() {
 	select {
 	case h.changes <- struct{}{}:
 	default:
@@ -118,7 +124,7 @@ func (h *Host) Silence() { h.each((*conn).silence) }
 func (h *Host) Reset() { h.each((*conn).reset) }
 
 // EndMappings has the network forget all connections of a port at an age, however busy they are: that long after the first SYN left from
-// the port, or the first since the network forgot it. Zero, as at first, means never.
+// the port, or the first since the network forgot it; those that are open, so long after now. Zero, as at first, means never.
 func (h *Host) EndMappings(age time.Duration) {
 	h.network.mu.Lock()
 	defer h.network.mu.Unlock()
@@ -127,6 +133,16 @@ func (h *Host) EndMappings(age time.Duration) {
 		ends.Stop()
 		delete(h.mapped, port)
 	}
+	for t := range h.conns {
+		h.leave(t.local.Port())
+	}
+}
+
+// ForgetIdle has the network forget connections of the host on which nothing was sent for so long, either way. Zero, as at first, means never.
+func (h *Host) ForgetIdle(after time.Duration) {
+	h.network.mu.Lock()
+	defer h.network.mu.Unlock()
+	h.idle = after
 }
 
 // leave notes that a SYN leaves from a port. The caller holds mu.
@@ -269,6 +285,7 @@ func (n *Network) pair(from, to *Host, t tuple) (near, far *conn) {
 	near = &conn{host: from, tuple: t, in: back, out: there}
 	far = &conn{host: to, tuple: t.reversed(), in: there, out: back}
 	near.peer, far.peer = far, near
+	near.used, far.used = time.Now(), time.Now()
 	from.conns[near.tuple], to.conns[far.tuple] = near, far
 	n.open += 2
 	return near, far

@@ -75,3 +75,18 @@ func TestTheKernelTellsOfAddressesLinksAndRoutes(t *testing.T) {
 		}
 	}
 }
+
+func TestBeatsComeUntilTheyAreStopped(t *testing.T) {
+	ticks, stop, err := beats(10 * time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		select {
+		case <-ticks:
+		case <-time.After(10 * time.Second):
+			t.Fatal("no beat")
+		}
+	}
+	stop() // and waits for the goroutine
+}

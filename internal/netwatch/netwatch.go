@@ -3,7 +3,7 @@
 //
 // What the network looks like is the caller's to say (Config.Look). The system only says when to look again: by rtnetlink on Linux, a
 // routing socket on macOS, NotifyIpInterfaceChange and its like on Windows. Besides it is looked at every five seconds, which is
-// all there is elsewhere.
+// all there is elsewhere. On Linux these are seconds by a clock that goes on in sleep, so that the first look comes as the machine wakes.
 package netwatch
 
 import (
@@ -53,16 +53,20 @@ func Run(ctx context.Context, c Config) error {
 	} else {
 		defer stop()
 	}
-	return watch(ctx, c, events)
+	clock, stopClock, err := beats(beat)
+	if err != nil {
+		ticker := time.NewTicker(beat)
+		clock, stopClock = ticker.C, ticker.Stop
+	}
+	defer stopClock()
+	return watch(ctx, c, events, clock)
 }
 
-// watch looks whenever events has something, and at every beat.
-func watch(ctx context.Context, c Config, events <-chan struct{}) error {
+// watch looks whenever events or clock has something.
+func watch(ctx context.Context, c Config, events <-chan struct{}, clock <-chan time.Time) error {
 	s := settler{look: c.Look, last: c.Look()}
 	rest := time.NewTimer(0)
 	defer rest.Stop()
-	clock := time.NewTicker(beat)
-	defer clock.Stop()
 	last := wall()
 	for {
 		var due <-chan time.Time
@@ -79,7 +83,7 @@ func watch(ctx context.Context, c Config, events <-chan struct{}) error {
 			if s.settle() {
 				c.Changed(Change{})
 			}
-		case <-clock.C:
+		case <-clock:
 			now := wall()
 			slept := sleptBetween(last, now)
 			if last = now; slept > 0 {

@@ -20,7 +20,7 @@ func TestEventsThatChangeNothingAreNotTold(t *testing.T) {
 		defer cancel()
 		var view, changes atomic.Int32
 		events, ended := make(chan struct{}, 1), make(chan error)
-		go func() { ended <- watch(ctx, counting(&view, &changes), events) }()
+		go func() { ended <- watch(ctx, counting(&view, &changes), events, nil) }()
 		synctest.Wait()
 		tell := func() {
 			events <- struct{}{}
@@ -49,7 +49,9 @@ func TestWithoutEventsTheNetworkIsLookedAtEverySoOften(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var view, changes atomic.Int32
 		ended := make(chan error)
-		go func() { ended <- watch(ctx, counting(&view, &changes), nil) }()
+		ticker := time.NewTicker(beat)
+		defer ticker.Stop()
+		go func() { ended <- watch(ctx, counting(&view, &changes), nil, ticker.C) }()
 		synctest.Wait()
 		view.Store(1)
 		time.Sleep(beat + settleTime + time.Millisecond)

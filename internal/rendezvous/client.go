@@ -79,6 +79,7 @@ type Client struct {
 	expecting  int                      // measurements under way, in which the node is dialled
 	contacted  map[netip.Addr]time.Time // of the server, by hole connections from the node's port, and when last
 	registered bool                     // some time
+	keepAlive  time.Duration            // see KeepAlive
 	preferred  netip.AddrPort           // served last, is tried first
 }
 
@@ -284,6 +285,24 @@ func (c *Client) Update() {
 	if s := c.current(); s != nil {
 		s.registerAgain(c.config.Profile())
 	}
+}
+
+// KeepAlive has the node ping at least so often, from the next ping on, whatever the server wants: this network forgets what is idle. Zero is
+// as often as the server says.
+func (c *Client) KeepAlive(every time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.keepAlive = every
+}
+
+// pingInterval is how often a node pings whose server says how often it should.
+func (c *Client) pingInterval(told time.Duration) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.keepAlive > 0 {
+		return max(min(told, c.keepAlive), pingIntervalMin)
+	}
+	return told
 }
 
 // current returns the connection, or nil.

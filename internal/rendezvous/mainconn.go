@@ -206,7 +206,8 @@ func (s *mainConn) write(ctx context.Context) {
 		case <-ping.C:
 			s.ping()
 			s.retryMapped(time.Now())
-			pause := s.interval*7/8 + rand.N(s.interval/8)
+			interval := s.client.pingInterval(s.interval)
+			pause := interval*7/8 + rand.N(interval/8)
 			if first {
 				first, pause = false, min(pause, pingIntervalMin)
 			}

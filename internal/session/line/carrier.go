@@ -95,6 +95,7 @@ func (l *Line) newCarrier(given Carrier, name uint64) *carrier {
 // start sets the goroutines of a carrier to work. The caller holds mu.
 func (c *carrier) start(first func() error) {
 	c.pulse.heard = time.Now()
+	c.pulse.timed = c.pulse.heard // the first ping comes when there is a pause
 	c.tickAt = c.pulse.heard.Add(c.line.config.KeepAlive)
 	c.timer = time.AfterFunc(c.line.config.KeepAlive, c.tick)
 	c.line.carriers = append(c.line.carriers, c)
@@ -353,7 +354,7 @@ func (c *carrier) arrived(offset uint64, n int) error {
 	before := l.in.next
 	err := l.in.accept(offset, part{c.chunk, c.fill, c.fill + n})
 	c.fill += n
-	c.heard()
+	c.used()
 	if c.pulse.flow() && !c.leaving && c.pulse.owed.IsZero() {
 		c.again(pause)
 	}
@@ -385,7 +386,7 @@ func (c *carrier) ack(received, limit uint64) error {
 	l := c.line
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c.heard()
+	c.used()
 	err := l.out.ack(received, limit)
 	l.roomy()
 	l.wakeWriter() // the limit may have moved

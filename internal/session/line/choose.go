@@ -134,6 +134,14 @@ func (c *carrier) heard() {
 	}
 }
 
+// used is heard for data and its acknowledgements. The caller holds mu.
+func (c *carrier) used() {
+	c.heard()
+	if c.pulse.isOld(c.pulse.heard) && !c.leaving {
+		c.ask()
+	}
+}
+
 // expect notes that the peer owes an answer. The caller holds mu.
 func (c *carrier) expect() {
 	if c.line.err == nil && c.pulse.owed.IsZero() && c.pulse.expect(time.Now()) && !c.leaving {

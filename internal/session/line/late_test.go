@@ -247,3 +247,29 @@ func TestWhatAnOwnerAsksIsAnsweredOrLate(t *testing.T) {
 		}
 	})
 }
+
+// TestTheRoundTripIsMeasuredUnderLoad has a path become slow while data flows one way and then faster: both ends come to know.
+func TestTheRoundTripIsMeasuredUnderLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var slow [2]*pausing
+		p := newPair(t, Config{}, func(testing.TB) (net.Conn, net.Conn) {
+			a, b := net.Pipe()
+			slow[0], slow[1] = &pausing{Conn: a}, &pausing{Conn: b}
+			return slow[0], slow[1]
+		})
+		exchange(t, p.a, p.b, 1<<10)
+		for _, delay := range []time.Duration{100 * time.Millisecond, 20 * time.Millisecond} {
+			for _, s := range slow {
+				s.pause.Store(int64(delay))
+			}
+			for begin := time.Now(); time.Since(begin) < 3*remeasure; time.Sleep(300 * time.Millisecond) {
+				exchange(t, p.a, p.b, 1<<10)
+			}
+			for name, l := range map[string]*Line{"sender": p.a, "receiver": p.b} {
+				if rtt := l.Stats().RTT; rtt < 2*delay || rtt > 4*delay {
+					t.Errorf("with %v each way the %s has a round trip of %v", delay, name, rtt)
+				}
+			}
+		}
+	})
+}

@@ -9,6 +9,7 @@ type pulse struct {
 	asked time.Time // when the last ping left; zero if it was answered
 	pings uint64    // how many left
 	rtt   time.Duration
+	timed time.Time // when the last ping left
 
 	flows  bool          // data has come since the last ping
 	late   bool          // an answer is, and its lateness was told
@@ -23,6 +24,8 @@ const (
 	// fade is how long the longest wait counts in full; then it counts half. What is lost in a row is sent again after twice as long
 	// each time, so that a path that loses some of what it carries is given longer.
 	fade = 30 * time.Second
+	// remeasure is how old the round trip of a carrier may be that carries data: then a ping goes along.
+	remeasure = 5 * time.Second
 	// pause is how long nothing may come after data until the peer is asked whether it has paused, or the path has died: who only
 	// receives is owed nothing, and would not notice.
 	pause = time.Second
@@ -74,7 +77,10 @@ func (p *pulse) flow() (first bool) {
 // ping notes that one leaves now, and returns its value.
 func (p *pulse) ping(now time.Time) uint64 {
 	p.pings++
-	p.asked, p.flows = now, false
+	p.asked, p.timed = now, now
+	if now.Sub(p.heard) >= pause { // or else it goes along with data, which may pause yet
+		p.flows = false
+	}
 	p.expect(now)
 	return p.pings
 }
@@ -102,6 +108,9 @@ func (p *pulse) answered() {
 		p.owed = time.Time{}
 	}
 }
+
+// isOld tells whether the round trip was measured too long ago for a carrier that is in use.
+func (p *pulse) isOld(now time.Time) bool { return p.asked.IsZero() && now.Sub(p.timed) >= remeasure }
 
 // A finding is what is to be done for a carrier.
 type finding byte

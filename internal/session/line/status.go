@@ -34,6 +34,17 @@ func (l *Line) Carrier() (Carrier, bool) {
 	return l.active.Carrier, true
 }
 
+// Carriers returns all carriers that are not lost, those that are being put down as well.
+func (l *Line) Carriers() []Carrier {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := make([]Carrier, len(l.carriers))
+	for i, c := range l.carriers {
+		all[i] = c.Carrier
+	}
+	return all
+}
+
 // Late tells whether an answer is overdue by the carrier in use: nothing has come for longer than the path has taken lately, by 0.4 s at
 // least and a quarter of Config.Silence at most. It may be a loss, or the path may be dead: the line waits on until Config.Silence is
 // over, and the owner may look for another carrier meanwhile.
@@ -56,6 +67,18 @@ func (l *Line) Ask() {
 			c.pulse.owed, c.pulse.late = time.Now(), false
 			c.ask()
 			c.again(c.pulse.patience(c.silence()))
+		}
+	}
+}
+
+// SetKeepAlive changes Config.KeepAlive.
+func (l *Line) SetKeepAlive(every time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.config.KeepAlive = every
+	for _, c := range l.carriers {
+		if !c.leaving && c.pulse.owed.IsZero() {
+			c.again(0) // and looks when to ask next
 		}
 	}
 }
