@@ -110,3 +110,49 @@ func TestAMachineThatWakesAsksItsPeersAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestASessionIsBackSoonAfterItsNetwork cuts a link, for so long that dials have become rare, and kills the server under a session whose
+// connection is reset.
+func TestASessionIsBackSoonAfterItsNetwork(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		fault func(*testing.T, *virtualPair)
+		bound time.Duration
+	}{
+		{"link cut for 2 s", func(_ *testing.T, p *virtualPair) { p.cut(2 * time.Second) }, 2 * time.Second},
+		{"link cut for 60 s", func(_ *testing.T, p *virtualPair) { p.cut(time.Minute) }, 4 * time.Second},
+		{"link cut for 4 min", func(_ *testing.T, p *virtualPair) { p.cut(4 * time.Minute) }, 4 * time.Second},
+		{"reset, and the server away for 1 s", func(t *testing.T, p *virtualPair) {
+			p.server.stop()
+			p.hosts[0].Reset()
+			time.Sleep(time.Second)
+			p.server.start(t)
+		}, 4 * time.Second},
+		{"reset, and the server away for 60 s", func(t *testing.T, p *virtualPair) {
+			p.server.stop()
+			p.hosts[0].Reset()
+			time.Sleep(time.Minute)
+			p.server.start(t)
+		}, 4 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			playPair(t, func(p *virtualPair) {
+				time.Sleep(time.Minute)
+				p.word(t)
+				c.fault(t, p)
+				took := p.word(t)
+				t.Logf("a word took %v", took)
+				if took > c.bound {
+					t.Errorf("a word took %v, want at most %v", took, c.bound)
+				}
+			})
+		})
+	}
+}
+
+// cut takes ada off the network for a while.
+func (p *virtualPair) cut(length time.Duration) {
+	p.hosts[0].Cut(true)
+	time.Sleep(length)
+	p.hosts[0].Cut(false)
+}

@@ -207,6 +207,8 @@ func (n *Node) introduce(ctx context.Context, who target) (*link, error) {
 	}
 	l, err := n.introduceByServer(ctx, who)
 	if errors.Is(err, ErrPeerUnavailable) && n.links.waiting(who) != nil {
+		ctx, cancel := context.WithTimeout(ctx, knownTimeout) // the peer may be back at the server by then
+		defer cancel()
 		if l, err := n.withoutServer(ctx, who); err == nil {
 			return l, nil
 		}
@@ -235,7 +237,7 @@ func (n *Node) introduceAnyWay(ctx context.Context, who target) (*link, error) {
 		without <- made{l, err}
 	})
 	all.Go(func() {
-		if _, err := n.client.Registered(ctx); err == nil {
+		if n.serverAgain(ctx, who) == nil {
 			serverIsBack()
 		}
 		l, err := n.introduceByServer(ctx, who)
@@ -256,6 +258,17 @@ func (n *Node) introduceAnyWay(ctx context.Context, who target) (*link, error) {
 			return other.link, nil
 		}
 		return nil, m.err // the server's answer says more
+	}
+}
+
+// serverAgain waits for the server. For a session that waits for a path it goes on after a failure, as long as the other ways are tried.
+func (n *Node) serverAgain(ctx context.Context, who target) error {
+	for {
+		_, err := n.client.Registered(ctx)
+		if !errors.Is(err, rendezvous.ErrUnreachable) || n.links.waiting(who) == nil {
+			return err
+		}
+		n.client.Hurry()
 	}
 }
 

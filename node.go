@@ -153,9 +153,12 @@ func (n *Node) checkPort(ctx context.Context) {
 
 // seen hears from the client whenever its state changed.
 func (n *Node) seen(state rendezvous.State) {
-	n.aging.seen(state)
+	isNew := n.aging.seen(state)
 	n.serverSeen(state)
 	n.mappingSeen(state)
+	if isNew {
+		n.serverIsBack()
+	}
 }
 
 func (n *Node) run() {

@@ -36,14 +36,16 @@ type aging struct {
 	wake   chan struct{} // holds one: something changed
 }
 
-// seen hears from the client whenever its state changed.
-func (g *aging) seen(state rendezvous.State) {
+// seen hears from the client whenever its state changed, and tells whether it is another connection.
+func (g *aging) seen(state rendezvous.State) (isNew bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if state.Connected && !state.Since.Equal(g.home) {
-		g.home = state.Since
-		nudge(g.wake)
+	if !state.Connected || state.Since.Equal(g.home) {
+		return false
 	}
+	g.home = state.Since
+	nudge(g.wake)
+	return true
 }
 
 // forget is for a node that is in another network. It tells whether this one needed idle connections to speak more often.

@@ -7,15 +7,18 @@ import (
 	"time"
 
 	"github.com/bodkin-p2p/bodkin/internal/relay"
+	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
-// Waits of a link that has lost its path. The side that began the session dials at once, the other after redialSecond, so that one
-// attempt is enough; then each backs off.
+// Waits of a link that has lost its path. The side that began the session dials at once, the other after redialSecond: if both know, one
+// attempt is enough, which the other joins if it is still under way. Then each backs off, without the server no further than its next
+// answer is worth: once that is there the link dials at once.
 const (
-	redialSecond = 1500 * time.Millisecond
-	redialFirst  = 500 * time.Millisecond
-	redialLast   = 10 * time.Second
+	redialSecond  = 250 * time.Millisecond
+	redialFirst   = 500 * time.Millisecond
+	redialLast    = 10 * time.Second
+	redialOffline = 2 * time.Second
 )
 
 // tend keeps a link on a path until it ends: it dials when the last carrier is lost, and looks for a direct path while it is relayed.
@@ -106,6 +109,21 @@ func (n *Node) redial(l *link) {
 		cancel()
 		n.log.Debug("dialled for a session without a path", "peer", l.name, "err", err)
 		wait = next/2 + rand.N(next)
+		switch {
+		case errors.Is(err, rendezvous.ErrOffline): // the connection to the server has just ended, too: what comes next waits for another
+			wait, next = redialFirst/25, redialFirst/2
+		case !n.client.State().Connected:
+			wait = min(wait, redialOffline)
+		}
+	}
+}
+
+// serverIsBack has links that wait for a path dial at once.
+func (n *Node) serverIsBack() {
+	for _, l := range n.links.all() {
+		if l.path().Kind == 0 {
+			l.line.Poke()
+		}
 	}
 }
 

@@ -22,9 +22,12 @@ const (
 	stagger = 250 * time.Millisecond
 	// connectTimeout bounds the connection attempt to one address: TCP, TLS, and the answer to Register each.
 	connectTimeout = 10 * time.Second
-	// tryTimeout is how long TCP may take to open until it is tried again: a kernel repeats a SYN after a second, and then after ever
-	// longer pauses, in which a link that was cut comes back and nobody asks.
+	// tryTimeout is how long TCP may take to open until it is tried again, at most: a kernel repeats a SYN after a second, and then after
+	// ever longer pauses, in which a link that was cut comes back and nobody asks. The first try has tryFirst and some round trips, or a
+	// second if none is known, and each that follows twice as long. That first second counts where the NAT has lost a mapping and gives
+	// the same port again: the server's end of the old connection answers the new SYN, is reset for it, and the next opens.
 	tryTimeout     = 3 * time.Second
+	tryFirst       = 200 * time.Millisecond
 	resolveTimeout = 5 * time.Second
 	// addressesMax bounds how many addresses a name server can make a node dial.
 	addressesMax = 16
@@ -42,8 +45,8 @@ func (c *Client) dial(ctx context.Context, a address) (net.Conn, error) {
 		return c.config.DialProxied(ctx, a.server)
 	}
 	c.contact(a.addr.Addr())
-	for {
-		trying, cancel := context.WithTimeout(ctx, tryTimeout)
+	for try := c.firstTry(); ; try = min(2*try, tryTimeout) {
+		trying, cancel := context.WithTimeout(ctx, try)
 		conn, err := c.config.Dial(trying, a.addr)
 		again := err != nil && trying.Err() != nil && ctx.Err() == nil
 		cancel()
@@ -51,6 +54,15 @@ func (c *Client) dial(ctx context.Context, a address) (net.Conn, error) {
 			return conn, err
 		}
 	}
+}
+
+// firstTry is how long the first SYN to the server has.
+func (c *Client) firstTry() time.Duration {
+	rtt := c.State().RTT
+	if rtt == 0 {
+		return time.Second
+	}
+	return min(tryFirst+4*rtt, tryTimeout)
 }
 
 // connect returns a registered main connection, with the first address of all servers that gives one.
