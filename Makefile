@@ -55,9 +55,9 @@ fuzz:
 	  done; \
 	done
 
-# The pairs of NATs and the reconnects, again and again; bounded by SOAKCOUNT. About four minutes each. Then 1 GiB each way through every
+# The pairs of NATs and the reconnects, again and again; bounded by SOAKCOUNT. About four minutes each, half an hour in all. Then 1 GiB each way through every
 # fault there is, three times each, ten minutes; FAULTS random faults under streams, half an hour; 40 million steps of the line's model, a quarter of one.
-SOAKCOUNT ?= 30
+SOAKCOUNT ?= 8
 FAULTS ?= 1000
 soak:
 	NATLAB=require go test -timeout 3h -count=$(SOAKCOUNT) -run 'TestAllPairs|TestAMapped|CannotBePunched|TestNodesBehind|TestMesh' . -runs 20

@@ -179,6 +179,7 @@ func TestAllPairsOfConesConnectDirectly(t *testing.T) {
 	for _, nearName := range names {
 		for _, farName := range names {
 			t.Run(nearName+" to "+farName, func(t *testing.T) {
+				t.Parallel() // they wait most of the time
 				w := newWorld(t)
 				near := behind(boxes[nearName](w.lab, "near"), "a")
 				far := behind(boxes[farName](w.lab, "far"), "b")
@@ -291,9 +292,10 @@ func TestSessionsOutliveTheServer(t *testing.T) {
 }
 
 // TestATransferIsFastFromTheStart guards against what a simultaneous open can do to congestion control
-// (docs/decisions/0029): both directions, since it hits the side whose SYN left first.
+// (docs/decisions/0029): both directions, since it hits the side whose SYN left first. That takes 11.8 s; without it 0.7 s, and up to 9 s
+// with the race detector on a machine with much else to do.
 func TestATransferIsFastFromTheStart(t *testing.T) {
-	const size, most = 16 << 20, 5 * time.Second
+	const size, most = 16 << 20, 10 * time.Second
 	for _, back := range []bool{false, true} {
 		t.Run(map[bool]string{false: "dialer to callee", true: "callee to dialer"}[back], func(t *testing.T) {
 			w := newWorld(t)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/bodkin-p2p/bodkin"
+	"github.com/bodkin-p2p/bodkin/internal/stopwatch"
 	"github.com/bodkin-p2p/bodkin/server"
 )
 
@@ -214,23 +215,33 @@ func TestManyCommandsOfOneNodeDialAtOnce(t *testing.T) {
 	}
 }
 
+// TestARestartedNodeConnectsAtOnceFromTheSamePorts wants one round. Where the machine stands still over the handshake the server begins
+// another, which a port that is not free makes it do each time.
 func TestARestartedNodeConnectsAtOnceFromTheSamePorts(t *testing.T) {
 	invite := loopbackServer(t)
 	adaKey, benKey := must(bodkin.NewKey()), must(bodkin.NewKey())
 	var adaPort, benPort uint16
-	for run := range 5 {
+	start := func() error {
 		ada := joinRoom(t, invite, bodkin.Config{Name: "ada", Key: adaKey, Port: adaPort})
 		ben := joinRoom(t, invite, bodkin.Config{Name: "ben", Key: benKey, Port: benPort})
+		defer func() {
+			ada.Close()
+			ben.Close()
+		}()
 		adaPort, benPort = ada.Port(), ben.Port()
 		ping, err := ada.Ping(t.Context(), "ben")
 		if err != nil {
-			t.Fatalf("run %d: %v", run, err)
+			t.Error(err)
+			return err
 		}
 		if ping.Timing.Rounds != 1 {
-			t.Errorf("run %d: %d rounds, want 1", run, ping.Timing.Rounds)
+			return fmt.Errorf("%d rounds, want 1", ping.Timing.Rounds)
 		}
-		ada.Close()
-		ben.Close()
+		return nil
+	}
+	start()
+	for range 3 {
+		stopwatch.Met(t, start)
 	}
 }
 
