@@ -60,7 +60,7 @@ func openSimultaneously(
 	t *testing.T, a, b *Host, toA, toB netip.AddrPort, skew time.Duration,
 ) (onA, onB opened) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	start := time.Now().Add(20 * time.Millisecond)
 	connect := func(h *Host, from, to netip.AddrPort, delay time.Duration) <-chan opened {

@@ -3,15 +3,22 @@ package memnet
 import (
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"syscall"
 	"time"
 )
 
+// Pair makes a connection between two addresses, without a network, whose bytes take delay each way.
+func Pair(a, b netip.AddrPort, delay time.Duration) (atA, atB net.Conn) {
+	there, back := newLane(delay), newLane(delay)
+	return &conn{tuple: tuple{a, b}, in: back, out: there}, &conn{tuple: tuple{b, a}, in: there, out: back}
+}
+
 // A conn is one end of a connection.
 type conn struct {
-	host *Host
+	host *Host // nil: of a Pair
 	tuple
 	peer    *conn
 	in, out *lane
@@ -54,9 +61,11 @@ func (c *conn) touch() {
 
 // Close ends the connection: the other end reads what is on the way, and then io.EOF.
 func (c *conn) Close() error {
-	c.host.network.mu.Lock()
-	c.drop()
-	c.host.network.mu.Unlock()
+	if c.host != nil {
+		c.host.network.mu.Lock()
+		c.drop()
+		c.host.network.mu.Unlock()
+	}
 	c.in.change(func() { c.in.readerGone = true })
 	c.out.end()
 	return nil

@@ -44,14 +44,12 @@ func (d *door) knock(from string, says []byte) *memConn {
 // isClosed tells whether the acceptor has closed the connection, without having said anything.
 func (d *door) isClosed(c *memConn) bool {
 	d.t.Helper()
-	c.in.mu.Lock()
-	defer c.in.mu.Unlock()
-	for _, s := range c.in.segments {
-		if s.bytes != nil {
-			d.t.Errorf("the acceptor said %q", s.bytes)
-		}
+	c.peer.mu.Lock()
+	defer c.peer.mu.Unlock()
+	if said := c.peer.said; len(said) > 0 {
+		d.t.Errorf("the acceptor said %q", said)
 	}
-	return c.in.writerGone
+	return c.peer.closed
 }
 
 func (d *door) shut() {

@@ -296,7 +296,7 @@ func (s *schedule) check(t *testing.T, out [2]outcome) bool {
 	}
 	s.closeUnused()
 	if open := s.net.stillOpen(kept...); len(open) > 0 {
-		t.Errorf("%d connections left open, the first to %v", len(open), open[0].remote)
+		t.Errorf("%d connections left open, the first to %v", len(open), open[0].RemoteAddr())
 	}
 	if out[0].err == nil && out[1].err == nil {
 		if s.disturbance != cuts {
