@@ -39,7 +39,7 @@ var arrows = map[string][]string{
 	"internal/punch":             {"internal/candidate", "internal/reuseport", "internal/rounds", "internal/sockerr", "internal/wire"},
 	"internal/proxy":             {},
 	"internal/relay":             {"internal/sockerr", "internal/wire"},
-	"internal/session":           {"internal/wire"},
+	"internal/session":           {"internal/session/line", "internal/wire"},
 	"internal/session/line":      {},
 	"internal/sockerr":           {},
 	"internal/portmap":           {},

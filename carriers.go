@@ -154,12 +154,7 @@ func (n *Node) lineConfig(of func() *line.Line) line.Config {
 // linked makes a session of a line that has its first carrier, and serves it until it ends.
 func (n *Node) linked(a *attempt, peer profile, fresh *line.Line, carrier line.Carrier) (*link, error) {
 	dialer := a.role == rendezvous.Dialer
-	// The line looks after its carriers, so the session has nothing to keep alive, and waits as long as the line does.
-	s, err := session.New(fresh, dialer, session.Config{KeepAlive: -1, Timeout: n.config.PathWait + helloTimeout})
-	if err != nil {
-		fresh.Close()
-		return nil, err
-	}
+	s := session.New(fresh, dialer, session.Config{})
 	if err := n.meet(peer.name, a.peer); err != nil {
 		n.log.Warn("peer turned away", "err", err)
 		if !n.spawn(func() { n.turnAway(s, err) }) {

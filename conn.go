@@ -1,6 +1,7 @@
 package bodkin
 
 import (
+	"io"
 	"net"
 	"time"
 
@@ -20,6 +21,9 @@ var _ net.Conn = (*Conn)(nil)
 // dialled Conn whose service nobody listens on it returns [ErrServiceUnknown]; if the listener refused or is full, an
 // error with its words.
 func (c *Conn) Read(p []byte) (int, error) { return c.stream.Read(p) }
+
+// WriteTo writes to w what the peer writes, until its end. It saves [io.Copy] a buffer and a copy.
+func (c *Conn) WriteTo(w io.Writer) (int64, error) { return c.stream.WriteTo(w) }
 
 // Write writes to the peer. It may succeed before the peer has accepted the stream; a refusal comes with a later Write,
 // or with Read.

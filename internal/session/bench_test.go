@@ -9,8 +9,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/bodkin-p2p/bodkin/internal/session/line"
 )
 
 // BenchmarkThroughput sends over bare TLS on loopback, and over 1, 100 and 1,000 streams of a session as nodes have it: over a line, over
@@ -29,7 +27,7 @@ func BenchmarkThroughput(b *testing.B) {
 	lanes := []*lane{{name: "tls", from: []net.Conn{from}, to: []net.Conn{to}}}
 	for _, streams := range []int{1, 100, 1000} {
 		l := &lane{name: fmt.Sprintf("%dstreams", streams)}
-		client, server := overLines(b, Config{KeepAlive: -1, MaxStreams: streams})
+		client, server := overLines(b, Config{MaxStreams: streams, Backlog: streams})
 		for range streams {
 			opened, accepted := connected(b, client, server)
 			l.from, l.to = append(l.from, opened), append(l.to, accepted)
@@ -55,28 +53,7 @@ func BenchmarkThroughput(b *testing.B) {
 // overLines joins two sessions over a line each, over TLS as nodes have it.
 func overLines(b *testing.B, config Config) (client, server *Session) {
 	from, to := recordPair(b)
-	near := line.New(line.Config{})
-	far := make(chan *line.Line, 1)
-	go func() {
-		defer close(far)
-		request, err := line.Receive(b.Context(), to)
-		if err != nil {
-			b.Error(err)
-			return
-		}
-		l, err := request.Begin(line.Config{})
-		if err == nil {
-			err = l.Take(b.Context(), request, line.Carrier{})
-		}
-		if err != nil {
-			b.Error(err)
-		}
-		far <- l
-	}()
-	if err := near.Attach(b.Context(), line.Carrier{Conn: from}); err != nil {
-		b.Fatal(err)
-	}
-	return join(b, near, <-far, config)
+	return join(b, from, to, config)
 }
 
 // fairness has all connections send for two seconds, and returns the most that one received over the least.

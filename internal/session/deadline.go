@@ -1,53 +1,67 @@
 package session
 
-import (
-	"sync"
-	"time"
+import "time"
 
-	"github.com/libp2p/go-yamux/v5"
-)
-
-// longAgo is a deadline that interrupts at once.
-var longAgo = time.Unix(1, 0)
-
-// A readDeadline is the read deadline of a stream, which can be lifted for as long as data is taken.
-type readDeadline struct {
-	mu     sync.Mutex // guards what follows and keeps the multiplexer's deadline in step
-	at     time.Time  // zero means none
-	lifted bool
+// A deadline wakes who waits when it is exceeded. It is guarded by the session's mutex.
+type deadline struct {
+	at    time.Time // zero means none
+	timer *time.Timer
 }
 
-func (d *readDeadline) set(mux *yamux.Stream, at time.Time) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+func (d *deadline) exceeded() bool { return !d.at.IsZero() && !time.Now().Before(d.at) }
+
+func (d *deadline) stop() {
+	if d.timer != nil {
+		d.timer.Stop()
+	}
+}
+
+func (d *deadline) set(at time.Time, wake func()) {
 	d.at = at
-	if !d.lifted {
-		mux.SetReadDeadline(at)
+	switch {
+	case at.IsZero():
+		d.stop()
+	case d.timer == nil:
+		d.timer = time.AfterFunc(time.Until(at), wake)
+	default:
+		d.timer.Reset(time.Until(at))
 	}
 }
 
-// expire interrupts what waits for data.
-func (d *readDeadline) expire(mux *yamux.Stream) { d.set(mux, longAgo) }
-
-// lift keeps the deadline away from the multiplexer until restore. It fails, and lifts nothing, if it is exceeded.
-func (d *readDeadline) lift(mux *yamux.Stream) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if !d.at.IsZero() {
-		if !time.Now().Before(d.at) {
-			return false
-		}
-		mux.SetReadDeadline(time.Time{})
+// SetDeadline sets the deadlines of reading and writing. The zero time means none.
+func (s *Stream) SetDeadline(t time.Time) error {
+	if err := s.SetReadDeadline(t); err != nil {
+		return err
 	}
-	d.lifted = true
-	return true
+	return s.SetWriteDeadline(t)
 }
 
-func (d *readDeadline) restore(mux *yamux.Stream) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.lifted = false
-	if !d.at.IsZero() {
-		mux.SetReadDeadline(d.at)
+// SetReadDeadline sets until when Read may wait, also for a Read that is at work.
+func (s *Stream) SetReadDeadline(t time.Time) error { return s.setDeadline(&s.readBy, t) }
+
+// SetWriteDeadline sets until when Write may wait, also for a Write that is at work.
+func (s *Stream) SetWriteDeadline(t time.Time) error { return s.setDeadline(&s.writeBy, t) }
+
+func (s *Stream) setDeadline(d *deadline, t time.Time) error {
+	s.session.mu.Lock()
+	defer s.session.mu.Unlock()
+	if s.closed {
+		return errClosed
 	}
+	d.set(t, s.wakeLocked)
+	s.wake()
+	return nil
+}
+
+// wakeLocked is wake for who does not hold the mutex.
+func (s *Stream) wakeLocked() {
+	s.session.mu.Lock()
+	defer s.session.mu.Unlock()
+	s.wake()
+}
+
+// wake has Read and Write look again. The caller holds the mutex.
+func (s *Stream) wake() {
+	s.readable.Broadcast()
+	s.writable.Broadcast()
 }

@@ -3,12 +3,10 @@ package session
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 
-	"github.com/libp2p/go-yamux/v5"
-
+	"github.com/bodkin-p2p/bodkin/internal/session/line"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
@@ -37,6 +35,7 @@ var (
 
 var (
 	errClosed  = fmt.Errorf("session: %w", net.ErrClosed)
+	errGoodbye = errors.New("session: goodbye")
 	errTimeout = os.ErrDeadlineExceeded // bare: callers look for net.Error by type assertion
 )
 
@@ -87,24 +86,17 @@ func refusalKind(code wire.StreamAnswer_Code) error {
 	return ErrRefused
 }
 
-// diagnose tells why a session is over from the multiplexer's error, from what was said, and from the carrier's error.
-func diagnose(err error, closing, leaving bool, carrier error) error {
-	var goAway *yamux.GoAwayError
+// diagnose tells why a session is over from the line's error and from what was said.
+func diagnose(err error, closing, leaving bool) error {
 	switch {
 	case closing:
 		return errClosed
-	case leaving:
+	case leaving, errors.Is(err, line.ErrPeerClosed):
 		return ErrPeerClosed
-	case errors.Is(err, yamux.ErrKeepAliveTimeout), errors.Is(err, yamux.ErrConnectionWriteTimeout):
-		return fmt.Errorf("%w: the peer does not answer", ErrCarrierLost)
-	case errors.As(err, &goAway) && goAway.Remote && goAway.ErrorCode == 0:
-		return ErrPeerClosed
-	case errors.As(err, &goAway):
-		return fmt.Errorf("%w: it calls us off: %v", ErrProtocol, err)
-	case carrier == nil:
-		return fmt.Errorf("%w: %v", ErrProtocol, err)
-	case carrier == io.EOF:
-		return fmt.Errorf("%w: %w", ErrCarrierLost, io.ErrUnexpectedEOF)
+	case errors.Is(err, ErrProtocol):
+		return err
+	case errors.Is(err, line.ErrProtocol):
+		return fmt.Errorf("%w: %w", ErrProtocol, err)
 	}
-	return fmt.Errorf("%w: %w", ErrCarrierLost, carrier)
+	return fmt.Errorf("%w: %w", ErrCarrierLost, err)
 }

@@ -2,170 +2,183 @@ package session
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"math/rand/v2"
 	"net"
-	"runtime"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/libp2p/go-yamux/v5"
-
+	"github.com/bodkin-p2p/bodkin/internal/session/line"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
-// raw joins a session with the bare multiplexer of a peer that keeps none of our rules.
-func raw(t *testing.T, config Config) (*Session, *yamux.Session) {
+// raw joins a session with the bare line of a peer that keeps none of our rules.
+func raw(t testing.TB, config Config) (*Session, *line.Line) {
 	t.Helper()
-	a, b := net.Pipe()
-	server, err := New(a, false, config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	theirs := yamux.DefaultConfig()
-	theirs.LogOutput = io.Discard
-	theirs.AcceptBacklog = 1 << 20
-	peer, err := yamux.Client(b, theirs, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		go peer.Close()
-		server.Close()
-		peer.Close()
-	})
-	return server, peer
+	return rawOver(t, line.Config{}, config)
 }
 
-func TestGarbageEndsTheSession(t *testing.T) {
-	for name, garbage := range map[string][]byte{
-		"an http request":       []byte("GET / HTTP/1.1\r\nHost: example.net\r\n\r\n"),
-		"a frame of 4 GiB":      {0, 0, 0, 1, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff},
-		"an unknown frame":      {0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
-		"a stream of our own":   {0, 1, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0},
-		"the same stream twice": {0, 1, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0},
-		"a complaint":           {0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1},
+// narrow is raw with lines that take 1 MiB.
+func narrow(t testing.TB) (*Session, *line.Line) {
+	t.Helper()
+	return rawOver(t, line.Config{Window: 1 << 20}, Config{Linger: -1})
+}
+
+func rawOver(t testing.TB, under line.Config, config Config) (*Session, *line.Line) {
+	t.Helper()
+	a, b := net.Pipe()
+	near, far := lines(t, a, b, under)
+	server := New(near, false, config)
+	t.Cleanup(func() {
+		go far.Close()
+		server.Close()
+		far.Close()
+	})
+	return server, far
+}
+
+// opening is the frame that opens a stream.
+func opening(t testing.TB, stream uint64, service string) []byte {
+	t.Helper()
+	header, err := wire.Append(nil, &wire.StreamOpen{Service: service})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(frame{kindOpen, len(header), stream}.append(nil), header...)
+}
+
+// hear reads the next frame that is not a ping.
+func hear(t testing.TB, peer io.Reader) (frame, []byte) {
+	t.Helper()
+	for {
+		head := make([]byte, headerSize)
+		if _, err := io.ReadFull(peer, head); err != nil {
+			return frame{}, nil
+		}
+		f, err := parseFrame(head)
+		if err != nil {
+			t.Error(err)
+		}
+		body := make([]byte, f.length)
+		io.ReadFull(peer, body)
+		if f.kind != kindPing {
+			return f, body
+		}
+	}
+}
+
+func TestFramesThatBreakTheRulesEndTheSession(t *testing.T) {
+	open := opening(t, 1, "s")
+	then := func(frames ...[]byte) []byte { return append(bytes.Clone(open), bytes.Join(frames, nil)...) }
+	bare := func(kind kind, length int, value uint64) []byte {
+		return append(frame{kind, length, value}.append(nil), make([]byte, min(length, 1<<20))...)
+	}
+	reset := appendCode(nil, kindReset, 1, resetAborted, nil)
+	for name, frames := range map[string][]byte{
+		"an http request":                   []byte("GET / HTTP/1.1\r\nHost: example.net\r\n\r\n"),
+		"an unknown frame":                  bare(99, 0, 0),
+		"a frame of kind 0":                 bare(0, 0, 0),
+		"data of no bytes":                  then(bare(kindData, 0, 1)),
+		"data of 16 MiB":                    then(bare(kindData, 1<<24-1, 1)),
+		"data for a stream that never was":  bare(kindData, 1, 7),
+		"data for one that we did not open": bare(kindData, 1, 2),
+		"data for stream 0":                 bare(kindData, 1, 0),
+		"data behind the end":               then(bare(kindEnd, 0, 1), bare(kindData, 1, 1)),
+		"more than the window": then(bare(kindData, maxData, 1), bare(kindData, maxData, 1),
+			bare(kindData, maxData, 1)),
+		"a stream of our own":          opening(t, 2, "s"),
+		"the same stream twice":        then(open),
+		"a stream behind a later one":  append(opening(t, 5, "s"), open...),
+		"an end with a load":           then(bare(kindEnd, 1, 1)),
+		"a credit of three bytes":      then(bare(kindCredit, 3, 1)),
+		"credit for ever":              then(appendCode(nil, kindCredit, 1, 1<<32-1, nil)),
+		"credit for ever, in two":      then(appendCode(nil, kindCredit, 1, 1<<29, nil), appendCode(nil, kindCredit, 1, 1<<29, nil)),
+		"words behind a reset":         then(reset, bare(kindEnd, 0, 1)),
+		"a refusal without its answer": then(appendCode(nil, kindReset, 1, resetRefused, nil)),
+		"a ping with a load":           bare(kindPing, 8, 0),
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				a, b := net.Pipe()
-				server, err := New(a, false, Config{})
-				if err != nil {
-					t.Fatal(err)
-				}
-				go io.Copy(io.Discard, b)
-				b.Write(garbage)
-				<-server.Done()
+				server, peer := raw(t, Config{})
+				go io.Copy(io.Discard, peer)
+				peer.Write(frames) // fails when the session ends before it has all
+				synctest.Wait()
 				if err := server.Err(); !errors.Is(err, ErrProtocol) {
 					t.Errorf("session ends with %v", err)
+				}
+				for len(server.backlog) > 0 {
+					<-server.backlog
 				}
 				if _, err := server.Accept(t.Context()); !errors.Is(err, ErrProtocol) {
 					t.Errorf("Accept gives %v", err)
 				}
-				server.Close()
-				b.Close()
+				if peer.Err() != line.ErrPeerClosed {
+					t.Errorf("the peer's line says %v", peer.Err())
+				}
 			})
 		})
 	}
 }
 
-func TestRandomBytesNeverHarmTheSessionsOwner(t *testing.T) {
-	leakless(t)
-	random := rand.New(rand.NewPCG(1, 2))
-	for range 200 {
-		a, b := net.Pipe()
-		server, err := New(a, false, Config{Linger: -1})
+func TestPeerThatOpensEndlessStreamsIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config := Config{MaxStreams: 100, Backlog: 20, Linger: -1}
+		server, peer := raw(t, config)
+		refused := 0
+		go func() {
+			for {
+				f, _ := hear(t, peer)
+				if f.kind == 0 {
+					return
+				}
+				if f.kind == kindReset {
+					refused++
+				}
+			}
+		}()
+		for i := range uint64(10_000) {
+			if _, err := peer.Write(opening(t, 2*i+1, "flood")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		if s := server.Stats(); s.Streams != config.Backlog || refused != 10_000-config.Backlog {
+			t.Errorf("%d streams are open, %d were refused", s.Streams, refused)
+		}
+		// The session itself goes on.
+		accepted, err := server.Accept(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		go io.Copy(io.Discard, b)
-		noise := make([]byte, 12*100)
-		for i := range noise {
-			noise[i] = byte(random.Uint32())
-			if i%12 < 3 { // plausible versions, types and flags go deeper
-				noise[i] %= 4
-			}
-			if i%12 == 0 {
-				noise[i] = 0
-			}
+		accepted.Close()
+		if server.Stats().Streams != config.Backlog-1 {
+			t.Error("a closed stream is kept")
 		}
-		b.Write(noise)
-		b.Close()
-		<-server.Done()
-		server.Close()
-	}
+	})
 }
 
-func TestPeerThatOpensEndlessStreamsIsBounded(t *testing.T) {
-	leakless(t)
-	config := Config{MaxStreams: 100, Backlog: 20, Linger: -1}
-	server, peer := raw(t, config)
-	header, err := wire.Append(nil, &wire.StreamOpen{Service: "flood"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	before := runtime.NumGoroutine()
-	var flood sync.WaitGroup
-	for range 4 {
-		flood.Go(func() {
-			for i := range 25_000 {
-				stream, err := peer.OpenStream(context.Background())
-				if err != nil {
-					return
-				}
-				if i%2 == 0 {
-					stream.Write(header)
-				}
-				if i%3 == 0 {
-					stream.CloseWrite()
-					stream.Reset()
-				}
+func TestPeerThatOpensStreamsAndTakesNoAnswersIsCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, peer := narrow(t)
+		for i := range uint64(1 << 20) { // reads nothing
+			if _, err := peer.Write(opening(t, 2*i+1, "flood")); err != nil {
+				break
 			}
-		})
-	}
-	done := make(chan struct{})
-	go func() { flood.Wait(); close(done) }()
-	most := 0
-	for waiting := true; waiting; {
-		select {
-		case <-done:
-			waiting = false
-		case <-time.After(10 * time.Millisecond):
 		}
-		server.mu.Lock()
-		streams, greetings := len(server.streams), len(server.greetings)
-		server.mu.Unlock()
-		if streams > config.MaxStreams || greetings > config.MaxStreams+config.Backlog {
-			t.Fatalf("%d streams are open and %d being greeted", streams, greetings)
+		if err := server.Err(); !errors.Is(err, ErrProtocol) {
+			t.Errorf("the session says %v", err)
 		}
-		most = max(most, runtime.NumGoroutine()-before)
-	}
-	if most > config.MaxStreams+config.Backlog+20 {
-		t.Errorf("%d goroutines", most)
-	}
-	// The session itself goes on.
-	accepted, err := server.Accept(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	accepted.Close()
-	if _, err := server.Ping(t.Context()); err != nil {
-		t.Errorf("ping gives %v", err)
-	}
+		if n := len(server.speech.streams); n > maxOpening {
+			t.Errorf("%d answers are kept", n)
+		}
+	})
 }
 
 func TestPeerThatNeverReadsCostsItsBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := net.Pipe()
-		defer b.Close()
-		server, err := New(a, false, Config{Linger: -1})
-		if err != nil {
-			t.Fatal(err)
-		}
+		server := New(deaf(t), false, Config{Linger: -1})
 		defer server.Close()
 		start := time.Now()
 		wrote := 0
@@ -178,7 +191,7 @@ func TestPeerThatNeverReadsCostsItsBound(t *testing.T) {
 			n, _ := io.Copy(stream, endless{})
 			wrote += int(n)
 		}
-		if limit := 65 * frameSize; wrote > limit {
+		if limit := 1 << 20; wrote > limit {
 			t.Errorf("%d bytes were queued, limit %d", wrote, limit)
 		}
 		if took := time.Since(start); took > 30*time.Second || !errors.Is(server.Err(), ErrCarrierLost) {
@@ -187,86 +200,60 @@ func TestPeerThatNeverReadsCostsItsBound(t *testing.T) {
 	})
 }
 
+func TestPeerThatPingsAndTakesNoPongsCostsItsBound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, peer := narrow(t)
+		frames := bytes.Repeat(frame{kindPing, 0, 1}.append(nil), 1000)
+		for range 1000 { // reads nothing
+			if _, err := peer.Write(frames); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		if n := server.line.Stats().Unacknowledged; n > 2<<20 {
+			t.Errorf("%d bytes of pongs are kept", n)
+		}
+	})
+}
+
 func TestHeadersThatAreNoneAreReset(t *testing.T) {
 	for name, head := range map[string][]byte{
-		"too long":      {0xff, 0x7f},
-		"not a varint":  bytes.Repeat([]byte{0xff}, 11),
-		"no service":    {2, 0x0a, 0},
-		"half and over": {8, 0x0a, 6, 'h'},
+		"too long":     {0xff, 0x7f},
+		"not a varint": bytes.Repeat([]byte{0xff}, 11),
+		"no service":   {2, 0x0a, 0},
+		"half":         {8, 0x0a, 6, 'h'},
+		"and more":     {3, 0x0a, 1, 'h', 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				_, peer := raw(t, Config{})
-				stream, err := peer.OpenStream(t.Context())
-				if err != nil {
-					t.Fatal(err)
-				}
-				stream.Write(head)
-				if name == "half and over" {
-					stream.CloseWrite()
-				}
-				var reset *yamux.StreamError
-				if _, err := stream.Read(make([]byte, 1)); !errors.As(err, &reset) || reset.ErrorCode != resetProtocol {
-					t.Errorf("peer gets %v", err)
+				peer.Write(append(frame{kindOpen, len(head), 1}.append(nil), head...))
+				if f, body := hear(t, peer); f.kind != kindReset || f.value != 1 || numberIn(body) != resetProtocol {
+					t.Errorf("peer gets %+v % x", f, body)
 				}
 			})
 		})
 	}
 }
 
-func TestHeaderThatNeverComesIsGivenUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		_, peer := raw(t, Config{Timeout: 7 * time.Second})
-		stream, err := peer.OpenStream(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		start := time.Now()
-		stream.Read(make([]byte, 1))
-		if took := time.Since(start); took != 7*time.Second {
-			t.Errorf("given up after %v", took)
-		}
-	})
-}
-
-func TestAnswerThatIsNoneEndsTheStream(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		server, peer := raw(t, Config{})
-		stream := open(t, server)
-		theirs, err := peer.AcceptStream()
-		if err != nil {
-			t.Fatal(err)
-		}
-		theirs.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
-		theirs.CloseWrite()
-		if _, err := stream.Read(make([]byte, 1)); !errors.Is(err, ErrProtocol) {
-			t.Errorf("Read gives %v", err)
-		}
-	})
-}
-
-func FuzzHeader(f *testing.F) {
-	for _, service := range []string{"s", "ssh", string(bytes.Repeat([]byte("x"), wire.MaxService))} {
-		header, err := wire.Append(nil, &wire.StreamOpen{Service: service})
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(append(header, "data"...))
-	}
-	f.Add(goodbye[:])
-	f.Add([]byte{0xff, 0xff, 0xff})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		service, length, err := parseHeader(b)
-		if err != nil {
-			return
-		}
-		if length < 1 || length > len(b) || service == "" || len(service) > wire.MaxService {
-			t.Errorf("service %q in %d of %d bytes", service, length, len(b))
-		}
-		for i := range length {
-			if _, _, err := parseHeader(b[:i]); !errors.Is(err, wire.ErrShort) {
-				t.Errorf("the first %d of %d bytes give %v", i, length, err)
+func TestRandomBytesNeverHarmTheSessionsOwner(t *testing.T) {
+	leakless(t)
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		server, peer := raw(t, Config{Linger: -1})
+		go io.Copy(io.Discard, peer)
+		noise := make([]byte, 12*100)
+		for i := range noise {
+			noise[i] = byte(random.Uint32())
+			if i%12 == 0 { // plausible kinds and numbers go deeper
+				noise[i] %= 10
+			} else if i%12 < 11 {
+				noise[i] = 0
 			}
 		}
-	})
+		peer.Write(noise)
+		peer.Close()
+		<-server.Done()
+		server.Close()
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"math/big"
 	"net"
 	"runtime"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/bodkin-p2p/bodkin/internal/record"
+	"github.com/bodkin-p2p/bodkin/internal/session/line"
 )
 
 // transports are the carriers that the tests run over.
@@ -89,17 +91,61 @@ func tlsConfigs(t testing.TB) (client, server *tls.Config) {
 	return &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13}, server
 }
 
+// lines makes a line of both ends of a carrier.
+func lines(t testing.TB, a, b net.Conn, config line.Config) (near, far *line.Line) {
+	t.Helper()
+	near = line.New(config)
+	taken := make(chan error, 1)
+	go func() {
+		request, err := line.Receive(context.Background(), b)
+		if err == nil {
+			far, err = request.Begin(config)
+		}
+		if err == nil {
+			err = far.Take(context.Background(), request, line.Carrier{})
+		}
+		taken <- err
+	}()
+	if err := near.Attach(context.Background(), line.Carrier{Conn: a}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-taken; err != nil {
+		t.Fatal(err)
+	}
+	return near, far
+}
+
+// deaf is a line with a carrier at whose other end nobody reads.
+func deaf(t testing.TB) *line.Line {
+	t.Helper()
+	near, far := net.Pipe()
+	t.Cleanup(func() { far.Close() })
+	hello := make(chan error, 1)
+	go func() {
+		_, err := io.ReadFull(far, make([]byte, 51))
+		hello <- err
+	}()
+	l := line.New(line.Config{Wait: 5 * time.Second})
+	if err := l.Attach(context.Background(), line.Carrier{Conn: near}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-hello; err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
 // join makes sessions of both ends of a carrier, and closes them at the end of the test.
 func join(t testing.TB, a, b net.Conn, config Config) (client, server *Session) {
 	t.Helper()
-	client, err := New(a, true, config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, err = New(b, false, config)
-	if err != nil {
-		t.Fatal(err)
-	}
+	near, far := lines(t, a, b, line.Config{})
+	return over(t, near, far, config)
+}
+
+// over makes sessions of both ends of a line, and closes them at the end of the test.
+func over(t testing.TB, near, far *line.Line, config Config) (client, server *Session) {
+	t.Helper()
+	client, server = New(near, true, config), New(far, false, config)
 	t.Cleanup(func() {
 		go client.Close()
 		server.Close()
@@ -138,7 +184,7 @@ func open(t testing.TB, s *Session) *Stream {
 	return stream
 }
 
-// leakless fails the test if goroutines of a session or its multiplexer are left at its end. It must be called first.
+// leakless fails the test if goroutines of a session or its line are left at its end. It must be called first.
 // (Seen to fail with a Close that does nothing.)
 func leakless(t testing.TB) {
 	t.Helper()
@@ -150,7 +196,7 @@ func leakless(t testing.TB) {
 		for {
 			stacks := make([]byte, 1<<20)
 			text := string(stacks[:runtime.Stack(stacks, true)])
-			if strings.Count(text, "yamux.") == 0 && strings.Count(text, "session.(*") == 0 {
+			if strings.Count(text, "line.(*") == 0 && strings.Count(text, "session.(*") == 0 {
 				return
 			}
 			select {

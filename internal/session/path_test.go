@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bodkin-p2p/bodkin/internal/session/line"
 	"github.com/bodkin-p2p/bodkin/internal/stopwatch"
 )
 
@@ -17,14 +18,15 @@ func TestDeadPathIsNoticed(t *testing.T) {
 		busy bool // a stream writes all the time
 		want time.Duration
 	}{
-		"idle":    {false, 25 * time.Second},
-		"sending": {true, 25 * time.Second},
+		"idle":    {false, 31 * time.Second},
+		"sending": {true, 16*time.Second + 50*time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a, b := net.Pipe()
 				hole := &blackhole{Conn: a, dead: make(chan struct{})}
-				client, server := join(t, hole, b, Config{Linger: -1})
+				near, far := lines(t, hole, b, line.Config{Wait: 10 * time.Second})
+				client, server := over(t, near, far, Config{Linger: -1})
 				opened, accepted := connected(t, client, server)
 				var writer sync.WaitGroup
 				defer writer.Wait()

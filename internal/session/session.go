@@ -2,66 +2,74 @@ package session
 
 import (
 	"context"
-	"errors"
-	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/libp2p/go-yamux/v5"
+	"github.com/bodkin-p2p/bodkin/internal/session/line"
 )
 
-// A Session is the link between two nodes: any number of streams, opened by either side, over one carrier.
+// A Session is the link between two nodes: any number of streams, opened by either side, over one line.
 // Its methods are safe for concurrent use.
 type Session struct {
 	config  Config
-	carrier *carrier
-	mux     *yamux.Session
-	backlog chan *Stream // greeted and not yet accepted
-	done    chan struct{}
-	cause   error // why the session is over; set before done is closed
+	line    *line.Line
+	backlog chan *Stream  // opened by the peer and not yet accepted
+	done    chan struct{} // closed when cause is set
+	closed  func() error  // closes and waits, once
 
-	bytesIn, bytesOut atomic.Uint64
+	mu        *sync.Mutex // the line's; guards what follows
+	cause     error       // why the session is over
+	closing   bool        // Close was called: streams end, nothing begins
+	leaving   bool        // the peer said goodbye
+	streams   map[uint64]*Stream
+	incoming  int // of streams, how many the peer opened
+	lastIn    uint64
+	nextOut   uint64
+	opening   map[uint64]struct{} // streams opened here of which the peer has not said that it takes them
+	opened    sync.Cond           // one of opening was taken, or a wait is to end
+	asked     int                 // streams that the peer has opened and was not told of
+	turns     turns
+	store     store
+	budget    budget
+	collector collector
+	left      int     // of the data that follows
+	to        *Stream // whose data that is; nil if nobody takes it
+	woken     []*Stream
+	speech    speech
+	pings     pings
 
-	mu        sync.Mutex // guards what follows
-	closing   bool       // Close was called: streams end, nothing begins
-	leaving   bool       // the peer said goodbye
-	streams   map[*Stream]struct{}
-	incoming  int                  // of streams, how many the peer opened
-	greetings map[*Stream]struct{} // opened by the peer, header still to come
-	work      sync.WaitGroup       // goroutines; Add only while !closing, or in serve, which is one of them
-	greeted   sync.WaitGroup       // greetings under way; Add only while !leaving
-	closed    func() error         // closes and waits, once
+	bytesIn, bytesOut uint64
 }
 
-// New makes a session over a carrier, which belongs to the session from now on, also if New fails.
-// One end says client (the TLS client, say), the other does not; which one matters for nothing else.
+// New makes a session over a line, which belongs to the session from now on. One end says client (who began the line, say), the
+// other does not; which one matters for nothing else.
 //
-// New starts the goroutines that serve the carrier. They end when the carrier fails, when the peer closes the session
+// A session has no goroutines of its own: the line's carriers do its work. It is over when the line is, when the peer closes the session
 // or by Close, which waits for them.
-func New(conn net.Conn, client bool, config Config) (*Session, error) {
+func New(l *line.Line, client bool, config Config) *Session {
 	config = config.withDefaults()
 	s := &Session{
-		config:    config,
-		carrier:   &carrier{Conn: conn},
-		backlog:   make(chan *Stream, config.Backlog),
-		done:      make(chan struct{}),
-		streams:   make(map[*Stream]struct{}),
-		greetings: make(map[*Stream]struct{}),
+		config:  config,
+		line:    l,
+		backlog: make(chan *Stream, config.Backlog),
+		done:    make(chan struct{}),
+		mu:      l.Mutex(),
+		streams: make(map[uint64]*Stream),
+		opening: make(map[uint64]struct{}),
+		store:   store{line: l, most: config.Buffer / 2},
+		budget:  budget{left: config.Buffer},
+		nextOut: 2,
 	}
-	s.closed = sync.OnceValue(s.close)
-	join := yamux.Server
 	if client {
-		join = yamux.Client
+		s.nextOut = 1
 	}
-	mux, err := join(s.carrier, config.mux(), newBudget(config.Buffer).share)
-	if err != nil {
-		conn.Close()
-		return nil, err
-	}
-	s.mux = mux
-	s.work.Go(s.serve)
-	return s, nil
+	s.opened.L = s.mu
+	s.closed = sync.OnceValue(s.close)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l.Run((*layer)(s))
+	s.ping(nil) // for Stats
+	return s
 }
 
 // Done is closed when the session is over, by Close or otherwise.
@@ -70,134 +78,67 @@ func (s *Session) Done() <-chan struct{} { return s.done }
 // Err tells why the session is over: an error that wraps [net.ErrClosed] after Close, [ErrPeerClosed], [ErrCarrierLost]
 // or [ErrProtocol]. It is nil before Done is closed.
 func (s *Session) Err() error {
-	select {
-	case <-s.done:
-		return s.cause
-	default:
-		return nil
-	}
-}
-
-// Ping measures the round trip to the peer's session, without waiting behind queued data of streams on this side.
-// It fails when the session is over, when ctx is, or when no answer comes for twice Config.Timeout.
-func (s *Session) Ping(ctx context.Context) (time.Duration, error) {
-	type answer struct {
-		rtt time.Duration
-		err error
-	}
-	answered := make(chan answer, 1)
-	if !s.spawn(func() {
-		rtt, err := s.mux.Ping()
-		answered <- answer{rtt, err}
-	}) {
-		return 0, errClosed
-	}
-	select {
-	case a := <-answered:
-		return a.rtt, s.explain(a.err)
-	case <-ctx.Done():
-		return 0, ctx.Err()
-	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cause
 }
 
 // Stats are counters of a session.
 type Stats struct {
 	BytesIn, BytesOut uint64        // what streams read and wrote, without any overhead
-	Streams           int           // opened or accepted and not yet closed on this side
-	RTT               time.Duration // smoothed; zero while not yet measured
+	Streams           int           // opened, or come from the peer, and not yet closed on this side
+	RTT               time.Duration // of the carrier in use, or else of the last Ping; zero while not yet measured
 }
 
 // Stats tells the session's counters.
 func (s *Session) Stats() Stats {
+	rtt := s.line.Stats().RTT
 	s.mu.Lock()
-	streams := len(s.streams)
-	s.mu.Unlock()
-	return Stats{s.bytesIn.Load(), s.bytesOut.Load(), streams, s.mux.RTT()}
+	defer s.mu.Unlock()
+	if rtt == 0 {
+		rtt = s.pings.rtt
+	}
+	return Stats{s.bytesIn, s.bytesOut, len(s.streams), rtt}
 }
 
-// Close ends the session and waits for its goroutines. Streams that are still open fail at once; what was written to
+// Close ends the session and waits for its line. Streams that are still open fail at once; what was written to
 // streams that are closed already is handed over to the peer first, for which Close waits at most Config.Linger.
-// It closes the carrier. Further calls wait for the first and return the same.
+// It closes the line. Further calls wait for the first and return the same.
 func (s *Session) Close() error { return s.closed() }
 
 func (s *Session) close() error {
 	s.mu.Lock()
 	s.closing = true
-	if s.Err() == nil { // else streams go on telling why it is over
-		for stream := range s.streams {
-			stream.closed.Store(true)
-			stream.cut()
+	if s.cause == nil { // else streams go on telling why it is over
+		for _, stream := range s.streams {
+			stream.shut()
 		}
 	}
+	s.opened.Broadcast()
+	waits := s.cause == nil && s.config.Linger > 0
+	if waits {
+		s.speech.goodbye = true
+		s.speak()
+	}
 	s.mu.Unlock()
-	if s.config.Linger > 0 {
-		s.sayGoodbye()
+	if waits {
+		linger, cancel := context.WithTimeout(context.Background(), s.config.Linger) // Close has no context of its caller
+		defer cancel()
+		select {
+		case <-s.done: // the peer has closed the line in answer
+		case <-linger.Done():
+		}
 	}
-	err := s.mux.Close()
-	s.work.Wait()
-	return err
+	return s.line.Close()
 }
 
-// spawn runs work in a goroutine that Close waits for. It tells whether it did: not while closing.
-func (s *Session) spawn(work func()) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closing {
-		return false
-	}
-	s.work.Go(work)
-	return true
-}
-
-// add makes a stream one of the session's open ones. It fails while closing, and for an incoming stream over the limit.
-func (s *Session) add(stream *Stream) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.closing:
-		return errClosed
-	case stream.incoming && s.incoming >= s.config.MaxStreams:
-		return ErrBusy
-	}
-	s.streams[stream] = struct{}{}
-	if stream.incoming {
-		s.incoming++
-	}
-	return nil
-}
-
-// remove forgets a stream that was closed on this side.
-func (s *Session) remove(stream *Stream) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, open := s.streams[stream]; !open {
-		return
-	}
-	delete(s.streams, stream)
-	if stream.incoming {
-		s.incoming--
-	}
-}
-
-// finish notes why the session is over. Only serve calls it.
-func (s *Session) finish(err error) {
-	s.mu.Lock()
-	closing, leaving := s.closing, s.leaving
-	s.mu.Unlock()
-	s.cause = diagnose(err, closing, leaving, s.carrier.failure())
+// over notes why the session is over. The caller holds mu.
+func (s *Session) over(err error) {
+	s.cause = diagnose(err, s.closing, s.leaving)
 	close(s.done)
-}
-
-// explain turns an error of the multiplexer into one of this package's.
-func (s *Session) explain(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case s.mux.IsClosed():
-		<-s.done // follows at once, and knows why
-		return s.cause
-	case errors.Is(err, yamux.ErrTimeout):
-		return errTimeout
+	for _, stream := range s.streams {
+		stream.wake()
 	}
-	return err
+	s.opened.Broadcast()
+	s.speech = speech{}
 }

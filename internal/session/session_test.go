@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/net/nettest"
+
+	"github.com/bodkin-p2p/bodkin/internal/session/line"
 )
 
 func TestStreamsCarryBytesBothWaysOverEveryTransport(t *testing.T) {
@@ -67,12 +69,7 @@ func TestStreamIsAConnection(t *testing.T) {
 
 func TestOpenDoesNotWaitForThePeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := net.Pipe()
-		defer b.Close() // nobody reads there: not even the header gets away
-		client, err := New(a, true, Config{Linger: -1})
-		if err != nil {
-			t.Fatal(err)
-		}
+		client := New(line.New(line.Config{}), true, Config{Linger: -1}) // suspended: not even the header gets away
 		defer client.Close()
 		start := time.Now()
 		stream := open(t, client)
@@ -137,12 +134,7 @@ func TestDeadlinesInterruptReadAndWrite(t *testing.T) {
 
 func TestContextsStopCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := net.Pipe()
-		defer b.Close() // nobody reads there
-		client, err := New(a, true, Config{Linger: -1, KeepAlive: -1, Timeout: time.Hour})
-		if err != nil {
-			t.Fatal(err)
-		}
+		client := New(line.New(line.Config{}), true, Config{Linger: -1}) // suspended
 		defer client.Close()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -156,7 +148,8 @@ func TestContextsStopCalls(t *testing.T) {
 		}
 		ctx, cancel = context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		for range 1000 { // until the queue towards the carrier is full
+		var err error
+		for range 1000 { // until too many are on their way
 			if _, err = client.Open(ctx, "echo"); err != nil {
 				break
 			}
@@ -167,8 +160,7 @@ func TestContextsStopCalls(t *testing.T) {
 	})
 }
 
-// A deadline that is exceeded while Read has data in hand must not cost the sender its window. (The test fails, and
-// hangs for a minute, if Stream.receive reads with the deadline in force: go-yamux then drops the window update.)
+// A deadline that is exceeded while Read has data in hand must not cost the sender its window.
 func TestShortReadDeadlinesDoNotStarveTheSender(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, server := pipe(t, Config{})

@@ -13,7 +13,7 @@ import (
 // peer open 256 streams.
 
 func sessionConfig(p part) session.Config {
-	return session.Config{KeepAlive: -1, MaxStreams: p.Streams, Backlog: p.Streams}
+	return session.Config{MaxStreams: p.Streams, Backlog: p.Streams}
 }
 
 func listenBodkin(ctx context.Context, p part) (target, func() ([]io.ReadWriter, error), error) {
@@ -42,10 +42,7 @@ func listenBodkin(ctx context.Context, p part) (target, func() ([]io.ReadWriter,
 		if err != nil {
 			return nil, err
 		}
-		s, err := session.New(l, false, sessionConfig(p))
-		if err != nil {
-			return nil, err
-		}
+		s := session.New(l, false, sessionConfig(p))
 		return several(p, func() (io.ReadWriter, error) { return s.Accept(ctx) })
 	}, err
 }
@@ -63,10 +60,7 @@ func dialBodkin(ctx context.Context, p part) ([]io.ReadWriter, error) {
 	if err := l.Attach(ctx, line.Carrier{Conn: secured}); err != nil {
 		return nil, err
 	}
-	s, err := session.New(l, true, sessionConfig(p))
-	if err != nil {
-		return nil, err
-	}
+	s := session.New(l, true, sessionConfig(p))
 	return several(p, func() (io.ReadWriter, error) { return s.Open(ctx, "speed") })
 }
 

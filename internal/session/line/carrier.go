@@ -235,6 +235,9 @@ func (c *carrier) read(first func() error) {
 	if c.chunk != nil {
 		l.pool.release(c.chunk)
 	}
+	if l.layer != nil {
+		l.layer.Rested()
+	}
 	c.readFailed(err)
 }
 
@@ -363,10 +366,7 @@ func (c *carrier) arrived(offset uint64, n int) error {
 	case l.layer == nil:
 		l.readable.Signal()
 	default:
-		if err = l.deliver(); err != nil {
-			l.end(err)
-			break
-		}
+		l.deliver()
 		if c.telling == nil {
 			l.layer.Rested()
 		}

@@ -12,6 +12,7 @@ const spare = 64
 type chunk struct {
 	data [chunkSize + spare]byte
 	uses int // guarded by the line's mutex
+	held int // how many of them the layer's: see Line.Hold
 }
 
 // A pool gives chunks, and takes back those that nobody uses. What lies in it goes to the garbage collector.

@@ -9,8 +9,8 @@ import (
 
 // Versions of the protocol that this package speaks. Both sides use the highest that both know.
 const (
-	oldestVersion = 1
-	newestVersion = 1
+	oldestVersion = 2
+	newestVersion = 2
 )
 
 // ID names a line between its two ends: a random value of whoever began it. It dies with the line, so an end that was

@@ -44,7 +44,7 @@ func (p Part) Join(next Part) (joined Part, ok bool) {
 	return p, true
 }
 
-// Pinned is how much memory a part that is held keeps from being used again.
+// Pinned is the most memory that a part that is held keeps from being used again.
 const Pinned = chunkSize
 
 // MaxSpace is the most that can be reserved at once.
@@ -60,36 +60,45 @@ func (l *Line) Run(layer Layer) {
 		layer.Over(l.err)
 		return
 	}
-	if err := l.deliver(); err != nil {
-		l.end(err)
-		return
-	}
+	l.deliver()
 	layer.Rested()
 }
 
-// deliver hands what has come in order to the layer. The caller holds mu.
-func (l *Line) deliver() error {
-	for l.in.read < l.in.next {
+// deliver hands what has come in order to the layer. An error of it ends the line, of which the peer is told in order. The caller
+// holds mu.
+func (l *Line) deliver() {
+	for l.err == nil && l.in.read < l.in.next {
 		p := l.in.pieces[0].part
 		if err := l.layer.Arrived(Part(p)); err != nil {
-			return err
+			l.end(err)
+			return
 		}
 		l.in.consume(p.to - p.from)
 	}
-	return nil
 }
 
-// Hold keeps the memory of a part in place until Release. The caller holds the mutex.
-func (l *Line) Hold(p Part) { p.chunk.uses++ }
+// Hold keeps the memory of a part in place until Release. It returns how much memory that keeps from being used again, which other parts
+// that are held did not. The caller holds the mutex.
+func (l *Line) Hold(p Part) (pinned int) {
+	if p.chunk.uses++; p.chunk.held == 0 {
+		pinned = Pinned
+	}
+	p.chunk.held++
+	return pinned
+}
 
-// Release gives back what was held. The caller holds the mutex.
-func (l *Line) Release(p Part) {
+// Release gives back what was held, and returns how much memory may be used again. The caller holds the mutex.
+func (l *Line) Release(p Part) (freed int) {
+	if p.chunk.held--; p.chunk.held == 0 {
+		freed = Pinned
+	}
 	l.pool.release(p.chunk)
 	if p.chunk.uses == 1 {
 		for _, c := range l.carriers {
 			c.takeBack()
 		}
 	}
+	return freed
 }
 
 // Room is how many bytes the layer should write at most now. The caller holds the mutex.

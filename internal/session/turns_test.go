@@ -1,0 +1,132 @@
+package session
+
+import (
+	"math/rand/v2"
+	"testing"
+)
+
+// play has writers that want so many bytes again and again take turns, and counts what each got.
+func play(t *testing.T, wants []int, rounds int) []int {
+	t.Helper()
+	var all turns
+	got := make([]int, len(wants))
+	of := map[*turn]int{}
+	writers := make([]turn, len(wants))
+	for i := range writers {
+		of[&writers[i]] = i
+		all.ask(&writers[i], wants[i])
+	}
+	for range rounds {
+		w := all.grant(1 << 20)
+		if w == nil {
+			t.Fatal("nobody has a turn")
+		}
+		got[of[w]] += w.granted
+		all.use(w)
+		all.ask(w, wants[of[w]])
+	}
+	return got
+}
+
+func TestWritersThatAlwaysWriteHaveTurnsInEqualNumber(t *testing.T) {
+	wants := make([]int, 1000)
+	for i := range wants {
+		wants[i] = 16 << 10
+	}
+	for i, n := range play(t, wants, 100_000) {
+		if n < 90*16<<10 || n > 110*16<<10 { // while they were new, the first of them had a turn more
+			t.Fatalf("writer %d got %d bytes in 100,000 turns of 1,000", i, n)
+		}
+	}
+}
+
+func TestNoTurnIsLargerThanTheMost(t *testing.T) {
+	if got := play(t, []int{1 << 20, 1 << 10}, 20); got[0] < 9*mostTurn || got[0] > 11*mostTurn || got[0]/mostTurn+got[1]>>10 != 20 {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestWhoComesWithLittleWaitsForOneTurn(t *testing.T) {
+	var all turns
+	busy := make([]turn, 100)
+	for i := range busy {
+		all.ask(&busy[i], mostTurn)
+	}
+	again := func() {
+		w := all.grant(1 << 20)
+		all.use(w)
+		all.ask(w, mostTurn)
+	}
+	for range 250 {
+		again()
+	}
+	var small turn
+	for range 20 {
+		all.ask(&small, 100)
+		if w := all.grant(1 << 20); w != &small {
+			all.use(w)
+			all.ask(w, mostTurn)
+			if w = all.grant(1 << 20); w != &small {
+				t.Fatal("it waits for more than one turn")
+			}
+		}
+		all.use(&small)
+		for range 101 { // it pauses until its place has come up
+			again()
+		}
+	}
+}
+
+func TestNewcomersWithoutEndLeaveTheOthersTheirTurns(t *testing.T) {
+	var all turns
+	var busy turn
+	all.ask(&busy, mostTurn)
+	all.use(all.grant(1 << 20))
+	all.ask(&busy, mostTurn)
+	turnsOfBusy := 0
+	for range 170 {
+		fresh := new(turn)
+		all.ask(fresh, 100)
+		w := all.grant(1 << 20)
+		all.use(w)
+		if w == &busy {
+			turnsOfBusy++
+			all.ask(w, mostTurn)
+			all.quit(fresh)
+			continue
+		}
+		all.quit(w)
+	}
+	if turnsOfBusy < 9 {
+		t.Errorf("it had %d of 10 turns", turnsOfBusy)
+	}
+}
+
+func TestTurnsThatAreGivenUpLeaveNothingBehind(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	var all turns
+	writers := make([]turn, 20)
+	for range 100_000 {
+		w := &writers[random.IntN(len(writers))]
+		switch {
+		case random.IntN(3) == 0:
+			all.quit(w)
+		case w.granted > 0:
+			all.use(w)
+		case w.want == 0:
+			all.ask(w, 1+random.IntN(2*mostTurn))
+		default:
+			room := random.IntN(1 << 20)
+			promised := all.promised
+			if w := all.grant(room); w != nil && (w.granted > room-promised || w.granted == 0) {
+				t.Fatalf("granted %d of %d, %d promised", w.granted, room, promised)
+			}
+		}
+	}
+	for i := range writers {
+		all.quit(&writers[i])
+	}
+	if all.promised != 0 || all.waiting != 0 || all.old.first() != nil || all.fresh.first() != nil {
+		t.Errorf("%d bytes are promised, %d wait, and places are kept: %v, %v", all.promised, all.waiting, all.old.first(), all.fresh.first())
+	}
+}
