@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bodkin-p2p/bodkin/internal/candidate"
+	"github.com/bodkin-p2p/bodkin/internal/natbehavior"
 	"github.com/bodkin-p2p/bodkin/internal/rounds"
 )
 
@@ -14,14 +15,19 @@ import (
 const knownTimeout = 4 * time.Second
 
 // again gets a session that has lost its path a new connection without the server: where the peer is known to be, if its network lets
-// everybody in, or by a peer of both. It goes on trying until ctx ends.
+// everybody in, or by a peer of both. It goes on trying until ctx ends. A session that was made before the peer had measured its network
+// does not know what that lets in: then where it was is dialled last.
 func (n *Node) again(ctx context.Context, who target) (*link, error) {
 	for {
 		l := n.links.waiting(who)
 		if l == nil || n.config.Relay == RelayAlways {
 			return nil, errNotLinked
 		}
-		for _, way := range []func(context.Context, *link) error{n.whereKnown, n.byCommonPeer} {
+		ways := []func(context.Context, *link) error{n.whereKnown, n.byCommonPeer}
+		if _, filters := n.knownHome(l); filters == natbehavior.Unknown {
+			ways = []func(context.Context, *link) error{n.byCommonPeer, n.whereKnown}
+		}
+		for _, way := range ways {
 			if err := way(ctx, l); err == nil {
 				return l, nil
 			} else if ctx.Err() != nil {
@@ -52,14 +58,23 @@ func (n *Node) whereKnown(ctx context.Context, l *link) error {
 
 var errNotKnown = errors.New("bodkin: the peer's network does not let everybody in")
 
-// knownRemotes is where a peer's usual port was seen last, if everybody may connect there.
+// knownRemotes is where a peer's usual port was seen last, unless its network is known not to let everybody in.
 func (n *Node) knownRemotes(l *link) []candidate.Candidate {
-	home := l.control.seen.homePort()
-	behaves, mapped := l.control.seen.networks()
-	peer := rounds.Side{Report: behaves.For(home.Addr()), Mapped: mapped}
-	if !home.IsValid() || !peer.IsOpen() {
+	home, filters := n.knownHome(l)
+	if !home.IsValid() || filters != natbehavior.None && filters != natbehavior.Unknown {
 		return nil
 	}
 	dial, _ := n.rules([]netip.AddrPort{home}).Select([]candidate.Candidate{{Type: candidate.ServerReflexive, Addr: home}})
 	return dial
+}
+
+// knownHome is where a peer's usual port was seen last, and what its network filters: None where everybody may connect there.
+func (n *Node) knownHome(l *link) (home netip.AddrPort, filters natbehavior.Dependence) {
+	home = l.control.seen.homePort()
+	behaves, mapped := l.control.seen.networks()
+	peer := rounds.Side{Report: behaves.For(home.Addr()), Mapped: mapped}
+	if peer.IsOpen() {
+		return home, natbehavior.None
+	}
+	return home, peer.Filtering
 }

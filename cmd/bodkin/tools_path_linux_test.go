@@ -26,7 +26,7 @@ func TestSSHGoesOnWhileThePathChanges(t *testing.T) {
 	})
 }
 
-// TestSSHGoesOnWithoutTheServer resets it when only a third machine of the room can introduce the two.
+// TestSSHGoesOnWithoutTheServer breaks it when only a third machine of the room can introduce the two.
 func TestSSHGoesOnWithoutTheServer(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t, "ssh", "ssh-keygen", "sshd")
@@ -39,6 +39,7 @@ func TestSSHGoesOnWithoutTheServer(t *testing.T) {
 	o.loginThrough([]fault{
 		{"server killed", func() { check(t, o.server.cmd.Process.Kill()); <-o.server.ended }},
 		{"reset", o.reset},
+		{"NAT of ben rebooted", func() { check(t, o.natB.Reboot()) }},
 	})
 }
 
