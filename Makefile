@@ -1,5 +1,5 @@
 # Short names for the project's commands. `make check` is what a change must pass.
-.PHONY: check test demo cast dist package-test wine bench matrix fuzz soak generate
+.PHONY: check test demo cast dist package-test psql-test wine bench matrix fuzz soak generate
 
 check:
 	.ci/run
@@ -26,6 +26,10 @@ dist:
 # The .deb installed, used, upgraded and purged in a clean Debian, which debootstrap makes; needs root. Two minutes.
 package-test:
 	packaging/debian/test
+
+# PostgreSQL's psql against a real server over bodkin forward; needs root and PostgreSQL. Ten seconds.
+psql-test:
+	NATLAB=require go test -count=1 -tags psql -v -run Psql ./cmd/bodkin
 
 # The Windows tests under Wine, in a Debian 13 that debootstrap makes; needs root. Ten minutes, 1.4 GB.
 wine:

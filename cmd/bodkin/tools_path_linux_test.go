@@ -112,7 +112,7 @@ func (o *office) reset() {
 		select {
 		case <-tick.C:
 		case <-deadline.C:
-			o.t.Fatalf("no reset between %v and %v was in sequence for %v", near, far, patience)
+			o.t.Fatalf("%v after resets between %v and %v nobody has dialled anew", patience, near, far)
 		}
 	}
 }
