@@ -12,7 +12,7 @@ import (
 )
 
 // Attempts is how often a claim is tried before it is believed to be wrong.
-const Attempts = 8
+const Attempts = 20
 
 // Within calls attempt until it tells a time of at most bound, and fails t if none of Attempts does. An attempt that fails in
 // another way fails t by itself, and ends the trying.
