@@ -69,6 +69,28 @@ func measured(t testing.TB, node *bodkin.Node) bodkin.Status {
 	}
 }
 
+// joinMeasured makes a node that has found its networks to be as they are. On a busy machine an answer may come too late, and is taken for
+// none: then another node finds out.
+func (w *world) joinMeasured(t testing.TB, host home, config bodkin.Config, asTheyAre func(bodkin.Status) bool) (*bodkin.Node, bodkin.Status) {
+	t.Helper()
+	var node *bodkin.Node
+	var status bodkin.Status
+	stopwatch.Met(t, func() error {
+		node = w.join(t, host, config)
+		if status = measured(t, node); asTheyAre(status) {
+			return nil
+		}
+		node.Close()
+		return fmt.Errorf("measured %+v and %+v", status.IPv4, status.IPv6)
+	})
+	return node, status
+}
+
+// classic tells whether IPv4 was measured to be of a classic kind.
+func classic(kind string) func(bodkin.Status) bool {
+	return func(s bodkin.Status) bool { return s.IPv4.Classic == kind }
+}
+
 // TestBehaviorsAreMeasured puts a node behind every kind of network that natlab knows, and compares what it finds out.
 func TestBehaviorsAreMeasured(t *testing.T) {
 	type want struct {
@@ -138,16 +160,13 @@ func TestBothAddressFamiliesAreMeasured(t *testing.T) {
 	w := newWideWorld(t)
 	nat := w.lab.NAT("nat", natlab.PortRestrictedCone(), natlab.At("198.51.100.1", "2001:db8:1::1"), natlab.Inside("10.7.0.0/24", "2001:db8:7::/64"))
 	host := home{nat.Host("a", natlab.At("10.7.0.2", "2001:db8:7::2")), nat, nat.Addr()}
-	node := w.join(t, host, bodkin.Config{Name: "ada", NoPortMapping: true})
-	status := measured(t, node)
+	node, status := w.joinMeasured(t, host, bodkin.Config{Name: "ada", NoPortMapping: true}, func(s bodkin.Status) bool {
+		v6 := s.IPv6
+		return s.IPv4.Classic == "Port restricted cone" && v6.Classic == "Firewall" && v6.Mapping == "none" && v6.Filtering == "address-and-port-dependent" &&
+			v6.Unsolicited == "dropped"
+	})
 	if !status.Reflexive.Addr().Is4() {
 		t.Fatalf("the main connection is from %v, want IPv4", status.Reflexive)
-	}
-	if status.IPv4.Classic != "Port restricted cone" {
-		t.Errorf("IPv4 is %+v, want a port restricted cone", status.IPv4)
-	}
-	if v6 := status.IPv6; v6.Classic != "Firewall" || v6.Mapping != "none" || v6.Filtering != "address-and-port-dependent" || v6.Unsolicited != "dropped" {
-		t.Errorf("IPv6 is %+v, want no NAT and a firewall that drops", v6)
 	}
 	if want := netip.AddrPortFrom(host.Addrs()[1], node.Port()); status.IPv6.Last != want {
 		t.Errorf("the server saw %v over IPv6, want %v", status.IPv6.Last, want)
@@ -160,10 +179,8 @@ func TestAFailedDialTellsWhichNATIsInTheWay(t *testing.T) {
 	w := newWideWorld(t)
 	near := behind(w.lab.NAT("near", natlab.Symmetric()), "a")
 	far := behind(w.lab.NAT("far", natlab.PortRestrictedCone()), "b")
-	a := w.join(t, near, bodkin.Config{Name: "ada", NoPortMapping: true, Relay: bodkin.RelayNever})
-	b := w.join(t, far, bodkin.Config{Name: "ben", NoPortMapping: true})
-	measured(t, a)
-	measured(t, b)
+	a, _ := w.joinMeasured(t, near, bodkin.Config{Name: "ada", NoPortMapping: true, Relay: bodkin.RelayNever}, classic("Symmetric"))
+	w.joinMeasured(t, far, bodkin.Config{Name: "ben", NoPortMapping: true}, classic("Port restricted cone"))
 	_, err := a.Dial(t.Context(), "ben", "echo")
 	var path *bodkin.PathError
 	if !errors.As(err, &path) {
@@ -189,12 +206,11 @@ func TestANodeOnIPv6IsReachedOverIPv4(t *testing.T) {
 	nat := w.lab.NAT("near", natlab.CarrierGrade(), natlab.At("198.51.100.1", "2001:db8:1::1"), natlab.Inside("10.7.0.0/24", "2001:db8:7::/64"))
 	near := home{nat.Host("a", natlab.At("10.7.0.2", "2001:db8:7::2")), nat, nat.Addr()}
 	far := behind(w.lab.NAT("far", natlab.PortRestrictedCone(), natlab.At("198.51.100.2")), "b")
-	a := w.join(t, near, bodkin.Config{Name: "ada", NoPortMapping: true})
+	a, _ := w.joinMeasured(t, near, bodkin.Config{Name: "ada", NoPortMapping: true}, func(s bodkin.Status) bool {
+		return s.Reflexive.Addr().Is6() && s.IPv4.Last.Addr() == nat.Addr()
+	})
 	b := w.join(t, far, bodkin.Config{Name: "ben", NoPortMapping: true})
 	echo(t, a, "echo")
-	if status := measured(t, a); !status.Reflexive.Addr().Is6() || status.IPv4.Last.Addr() != nat.Addr() {
-		t.Fatalf("seen at %v, over IPv4 at %v; want IPv6, and the NAT's %v", status.Reflexive, status.IPv4.Last, nat.Addr())
-	}
 	if err := nat.Age(10 * time.Minute); err != nil { // longer than RFC 5382 keeps what was reset, shorter than what is open
 		t.Fatal(err)
 	}
