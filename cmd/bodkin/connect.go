@@ -24,7 +24,7 @@ serves.`,
   With ssh, to a node that runs "bodkin up --expose ssh=localhost:22":
     ssh -o ProxyCommand='bodkin connect ben ssh' ben`,
 		Args:              exactly(2, "PEER and SERVICE"),
-		ValidArgsFunction: completePeer(g),
+		ValidArgsFunction: completeStream(g),
 	}
 	nodeFlags(g, c)
 	c.RunE = func(c *cobra.Command, args []string) error {

@@ -35,6 +35,7 @@ serves; the service socks of bodkin up --socks is a SOCKS5 proxy.`,
   bodkin forward 2222:ben:ssh 5432:db:postgres 0.0.0.0:8080:ben:web
   bodkin forward 1080:ben:socks       then: curl --socks5-hostname localhost:1080 ...`,
 		DisableFlagsInUseLine: true,
+		ValidArgsFunction:     completeForward(g),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return misuse("for example 8080:ben:web", "bodkin forward wants [BIND:]PORT:PEER:SERVICE")

@@ -39,7 +39,7 @@ that, give - and the code on stdin, or put it into BODKIN_CODE.`,
 	c.Flags().DurationVar(&r.wait, "wait", defaultWait, "how long to wait for the sender to come back after the connection broke")
 	asJSON := jsonFlag(c, "what happens, an object a line: {event: start|progress|path|interrupted|done, ...}")
 	nodeFlags(g, c)
-	c.RegisterFlagCompletionFunc("from", completePeer(g))
+	c.RegisterFlagCompletionFunc("from", completePeerFlag(g))
 	c.RunE = func(c *cobra.Command, args []string) error {
 		text, err := readCode(c.InOrStdin(), args)
 		if err != nil {

@@ -82,6 +82,7 @@ NATs. A small server introduces the two; the bytes do not pass through it.`,
 	add("learn", newDoctor(g), newBench(g), newDemo(g))
 	add("also", newVersion(), newMan())
 	root.AddCommand(newTopics()...)
+	completeFlags(root)
 	root.SetHelpCommandGroupID("also")
 	root.SetCompletionCommandGroupID("also")
 	return root

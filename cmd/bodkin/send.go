@@ -55,7 +55,7 @@ where it was, and so it does if the same send is started again.`,
 	c.Flags().DurationVar(&s.wait, "wait", defaultWait, "how long to wait for the receiver: to be ready, and to come back after the connection broke")
 	asJSON := jsonFlag(c, "what happens, an object a line: {event: code|start|progress|path|interrupted|done, ...}")
 	nodeFlags(g, c)
-	c.RegisterFlagCompletionFunc("to", completePeer(g))
+	c.RegisterFlagCompletionFunc("to", completePeerFlag(g))
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if s.to != "" {
 			if err := checkPeer(s.to); err != nil {

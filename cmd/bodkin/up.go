@@ -48,6 +48,7 @@ up changes by bodkin reload or SIGHUP.`,
 	c.Flags().StringVar(&flags.receive, "receive", "", "take all that is sent to this node, into this `directory`")
 	c.Flags().StringArrayVar(&flags.allow, "allow", nil, "let only these peers use a service, as `NAME=PEER,PEER`; may be repeated")
 	c.Flags().StringArrayVar(&flags.forward, "forward", nil, "make a service of a node a local port, as `[BIND:]PORT:PEER:SERVICE`; may be repeated")
+	c.RegisterFlagCompletionFunc("forward", completeForward(g))
 	asJSON := jsonFlag(c, "events to stdout, an object a line: first {event: up, name, id, port, server, reflexive, mapping}, then those of peers --watch --json")
 	nodeFlags(g, c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
