@@ -55,7 +55,7 @@ var arrows = map[string][]string{
 	"server": {"internal/identity", "internal/relay", "internal/rendezvous/server", "internal/reuseport", "internal/wire"},
 	// The program.
 	"internal/control": {".", "forward", "internal/sockerr"},
-	"cmd/bodkin":       {".", "forward", "internal/control", "internal/identity", "internal/knownpeers", "internal/pairing", "internal/settings", "internal/sockerr", "natlab", "server", "transfer"},
+	"cmd/bodkin":       {".", "forward", "internal/control", "internal/identity", "internal/knownpeers", "internal/pairing", "internal/settings", "internal/sockerr", "natlab", "packaging", "server", "transfer"},
 	// Measurements.
 	"bench/matrix":      {".", "natlab", "server"},
 	"bench/transfer":    {"natlab"},
@@ -63,6 +63,7 @@ var arrows = map[string][]string{
 	"bench/faults":      {".", "natlab", "server"},
 	"bench/peers/speed": {"internal/record", "internal/session", "internal/session/line", "natlab"}, // in a module of its own, with its neighbours
 	// What is given to people.
+	"packaging":      {},
 	"packaging/dist": {},
 	// For readers.
 	"examples/chat": {"."},

@@ -11,12 +11,14 @@ import (
 )
 
 func main() {
-	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	if !mainOfService() {
+		os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	}
 }
 
-// run runs the program and returns its exit code.
-func run(args []string, in io.Reader, out, errs io.Writer) int {
-	ctx, hangups, stop := withSignals(context.Background())
+// run runs the program until it is done, a signal comes or parent ends, and returns its exit code.
+func run(parent context.Context, args []string, in io.Reader, out, errs io.Writer) int {
+	ctx, hangups, stop := withSignals(parent)
 	defer stop()
 
 	g := &globals{hangups: hangups}

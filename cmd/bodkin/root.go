@@ -1,6 +1,11 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"regexp"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
 
 // globals are the flags that all commands share.
 type globals struct {
@@ -51,8 +56,12 @@ NATs. A small server introduces the two; the bytes do not pass through it.`,
 		Version:       thisBuild().Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		PersistentPreRun: func(c *cobra.Command, _ []string) {
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
+			if err := c.ValidateFlagGroups(); err != nil { // before cobra does, which takes it for a failure of the command
+				return flagsApart(err)
+			}
 			g.started, g.command = true, c
+			return nil
 		},
 	}
 	root.PersistentFlags().StringVar(&g.home, "home", "", "`directory` of keys, room and control socket (default $BODKIN_HOME, else the system's place for settings)")
@@ -77,7 +86,7 @@ NATs. A small server introduces the two; the bytes do not pass through it.`,
 		}
 	}
 	add("server", newServer(g), newInvite(g))
-	add("node", newJoin(g), newUp(g), newPeers(g), newForget(g), newStatus(g), newReload(g), newConfig(g))
+	add("node", newJoin(g), newUp(g), newPeers(g), newForget(g), newStatus(g), newReload(g), newConfig(g), newServiceCommand(g))
 	add("use", newPing(g), newSend(g), newReceive(g), newConnect(g), newListen(g), newForward(g), newChat(g))
 	add("learn", newDoctor(g), newBench(g), newDemo(g))
 	add("also", newVersion(), newMan())
@@ -86,6 +95,15 @@ NATs. A small server introduces the two; the bytes do not pass through it.`,
 	root.SetHelpCommandGroupID("also")
 	root.SetCompletionCommandGroupID("also")
 	return root
+}
+
+// flagsApart says which flags cannot go together, in fewer words than cobra.
+func flagsApart(err error) error {
+	both := regexp.MustCompile(`\[([^\]]*)\] were all set`).FindStringSubmatch(err.Error())
+	if both == nil {
+		return err
+	}
+	return misuse("leave all but one of them out", "these cannot go together: --%s", strings.ReplaceAll(both[1], " ", ", --"))
 }
 
 // jsonFlag adds --json to a command that prints results.
