@@ -32,7 +32,10 @@ func (d *demo) startWith(ctx context.Context, stdin *os.File, who string, args .
 	a := &actor{name: who + ": bodkin " + args[0], ended: make(chan struct{})}
 	a.heard.changed = make(chan struct{})
 	a.cmd = exec.CommandContext(ctx, d.exe, append([]string{"--home", d.path(who)}, args...)...)
-	a.cmd.Env = append(os.Environ(), "BODKIN_CONFIG=") // which is for this machine's node
+	a.cmd.Env = append(withoutSecrets(os.Environ()), "BODKIN_CONFIG=") // which is for this machine's node
+	if args[0] == "join" {
+		a.cmd.Env = append(a.cmd.Env, "BODKIN_INVITE="+d.invite) // others can read arguments
+	}
 	a.cmd.Cancel = func() error { return terminate(a.cmd.Process) }
 	a.cmd.WaitDelay = endGrace
 	a.cmd.Stderr = &a.heard

@@ -22,6 +22,7 @@ type demo struct {
 	exe    string
 	dir    string
 	file   *os.File // that is sent
+	invite string
 	actors []*actor
 	result demoResult
 }
@@ -33,12 +34,12 @@ func (d *demo) play(ctx context.Context) error {
 	began := time.Now()
 	d.story.begin()
 	d.result.Stage = d.stage.name()
-	server, invite, err := d.startServer(ctx)
+	server, err := d.startServer(ctx)
 	if err != nil {
 		return err
 	}
 	for _, who := range []string{"ada", "ben"} {
-		if err := d.startNode(ctx, who, invite); err != nil {
+		if err := d.startNode(ctx, who); err != nil {
 			return err
 		}
 	}
@@ -56,8 +57,8 @@ func (d *demo) play(ctx context.Context) error {
 	return nil
 }
 
-// startServer starts the server and returns its invite.
-func (d *demo) startServer(ctx context.Context) (*actor, string, error) {
+// startServer starts the server and keeps its invite.
+func (d *demo) startServer(ctx context.Context) (*actor, error) {
 	addr := d.stage.serverAddr()
 	main, hole := addr+":4000", addr+":8000"
 	if d.stage.name() == "loopback" { // where something else may use these ports
@@ -66,22 +67,23 @@ func (d *demo) startServer(ctx context.Context) (*actor, string, error) {
 	// It must not relay: on a machine that is busy with other things a relayed path might be there first.
 	server, err := d.start(ctx, "server", "server", "--json", "--main", main, "--hole", hole, "--advertise", addr, "--relay=false")
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	var up struct {
 		Invite     string
 		Main, Hole []netip.AddrPort
 	}
 	if err := server.line(&up); err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	d.story.step("the server is up at %s: main port %d, hole port %d (pid %d)", addr, up.Main[0].Port(), up.Hole[0].Port(), server.cmd.Process.Pid)
-	return server, up.Invite, nil
+	d.invite = up.Invite
+	return server, nil
 }
 
 // startNode has a node join and come up.
-func (d *demo) startNode(ctx context.Context, who, invite string) error {
-	join, err := d.start(ctx, who, "join", "--name", who, invite)
+func (d *demo) startNode(ctx context.Context, who string) error {
+	join, err := d.start(ctx, who, "join", "--name", who)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -29,7 +31,7 @@ func newListen(g *globals) *cobra.Command {
 Without a command, accept one stream, join it with stdin and stdout, and end with
 it. With a command, run it for each stream until Ctrl-C: the stream is its stdin
 and stdout, its stderr stays here, and its environment has BODKIN_PEER and
-BODKIN_PEER_ID (who it is) and BODKIN_SERVICE.`,
+BODKIN_PEER_ID (who it is) and BODKIN_SERVICE, but no BODKIN_INVITE and BODKIN_CODE.`,
 		Example: `  bodkin listen backup > photos.tar
   bodkin listen notes -- cat notes.txt
   bodkin listen whoami -- sh -c 'echo "you are $BODKIN_PEER"'`,
@@ -127,12 +129,19 @@ func listenWith(c *cobra.Command, l control.Listener, command []string) error {
 	}
 }
 
+// withoutSecrets is an environment without what lets others into the room, or have the files of a code.
+func withoutSecrets(env []string) []string {
+	return slices.DeleteFunc(slices.Clone(env), func(v string) bool {
+		return strings.HasPrefix(v, "BODKIN_INVITE=") || strings.HasPrefix(v, "BODKIN_CODE=")
+	})
+}
+
 // runCommand runs a command whose stdin and stdout are the stream, and closes the stream.
 func runCommand(ctx context.Context, command []string, stream control.Stream, errs io.Writer) error {
 	defer stream.Close()
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Stderr = errs
-	cmd.Env = append(os.Environ(), "BODKIN_PEER="+stream.PeerName(), "BODKIN_PEER_ID="+stream.Peer().String(), "BODKIN_SERVICE="+stream.Service())
+	cmd.Env = append(withoutSecrets(os.Environ()), "BODKIN_PEER="+stream.PeerName(), "BODKIN_PEER_ID="+stream.Peer().String(), "BODKIN_SERVICE="+stream.Service())
 	cmd.Cancel = func() error { return terminate(cmd.Process) }
 	cmd.WaitDelay = commandGrace
 	input, err := cmd.StdinPipe()

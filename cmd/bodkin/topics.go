@@ -12,8 +12,7 @@ func newTopics() []*cobra.Command {
 			Long: `Variables of the environment that bodkin heeds. A flag that says the same wins.
 
   BODKIN_HOME             directory of keys, room and control socket (--home)
-  BODKIN_CONFIG           file of settings; unlike --config it need not be there
-  BODKIN_CONFIG           file of settings (--config)
+  BODKIN_CONFIG           file of settings; unlike that of --config it need not be there
   BODKIN_INVITE           invite for bodkin join, and for commands on a machine that has
                           joined no room; other users cannot see it, as they can arguments
   BODKIN_CODE             one-time code for bodkin receive
