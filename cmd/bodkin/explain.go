@@ -55,7 +55,10 @@ func usageError(err error) error {
 	if errors.As(err, &told) {
 		return err
 	}
-	text, rest, _ := strings.Cut(err.Error(), "\n")
+	text, rest, _ := strings.Cut(noiseNumber.ReplaceAllString(err.Error(), "no number"), "\n")
+	if extra := noiseArgument.FindStringSubmatch(text); extra != nil {
+		return misuse(fmt.Sprintf("`%s --help` has examples", extra[2]), "%s takes no such argument: %s", extra[2], extra[1])
+	}
 	hint := "`bodkin --help` shows all commands, `bodkin COMMAND --help` one of them"
 	if guess := strings.Fields(strings.TrimPrefix(strings.TrimSpace(rest), "Did you mean this?")); len(guess) > 0 {
 		hint = "did you mean `bodkin " + strings.Join(guess, "` or `bodkin ") + "`?"
@@ -203,12 +206,16 @@ func tried(err error) string {
 
 var (
 	noisePackages = regexp.MustCompile(`(^|: |\n)(?:(?:bodkin|session|server|identity|forward): )+`)
+	noiseNumber   = regexp.MustCompile(`strconv\.\w+: parsing .*: (invalid syntax|value out of range)`)
+	noiseArgument = regexp.MustCompile(`^unknown command (".*") for "(bodkin [\w ]+)"$`)
+	noiseFile     = regexp.MustCompile(`(^|: )l?stat (/|[A-Z]:\\|\\\\)`)
 	noiseDial     = regexp.MustCompile(`dial tcp [^ ]*: (connect: )?`)
 )
 
 // plain is an error's text without the names of packages and system calls.
 func plain(err error) string {
-	return noiseDial.ReplaceAllString(noisePackages.ReplaceAllString(err.Error(), "$1"), "")
+	text := noiseDial.ReplaceAllString(noisePackages.ReplaceAllString(err.Error(), "$1"), "")
+	return noiseFile.ReplaceAllString(text, "$1$2")
 }
 
 // addressInUse finds out whether err is about a listening address that something else has, and which.

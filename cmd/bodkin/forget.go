@@ -34,7 +34,7 @@ key is refused from then on, whoever calls: it may be the same machine set up an
 somebody in the room who has taken the name. Only its owner can tell which.`,
 		Example: `  bodkin forget ben
   bodkin peers --known`,
-		Args:              cobra.ExactArgs(1),
+		Args:              exactly(1, "NAME"),
 		ValidArgsFunction: completeKnown(g),
 	}
 	asJSON := jsonFlag(c, "a JSON object: {name, id, since}")

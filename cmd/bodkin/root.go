@@ -91,10 +91,32 @@ NATs. A small server introduces the two; the bytes do not pass through it.`,
 	add("learn", newDoctor(g), newBench(g), newDemo(g))
 	add("also", newVersion(), newMan())
 	root.AddCommand(newTopics()...)
-	completeFlags(root)
 	root.SetHelpCommandGroupID("also")
 	root.SetCompletionCommandGroupID("also")
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	refuseUnknown(root)
+	completeFlags(root)
 	return root
+}
+
+// refuseUnknown has commands that only have others below them, and help, refuse what they do not know: cobra prints their help then, and
+// ends with 0.
+func refuseUnknown(root *cobra.Command) {
+	for _, c := range root.Commands() {
+		switch {
+		case c.Name() == "help":
+			c.Args = func(_ *cobra.Command, args []string) error {
+				if found, rest, err := root.Find(args); err != nil || found == root && len(args) > 0 || len(rest) > 0 {
+					return misuse("`bodkin --help` lists commands", "there is no help on %q", strings.Join(args, " "))
+				}
+				return nil
+			}
+		case c.HasSubCommands() && !c.Runnable():
+			c.Args = cobra.NoArgs
+			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+		}
+	}
 }
 
 // flagsApart says which flags cannot go together, in fewer words than cobra.
@@ -112,7 +134,7 @@ func jsonFlag(c *cobra.Command, what string) *bool {
 }
 
 // usageTemplate is cobra's, with the examples before the flags: they are read first.
-const usageTemplate = `Usage:{{if .Runnable}}
+const usageTemplate = `Usage:{{if and .Runnable (not .HasAvailableSubCommands)}}
   {{.UseLine}}{{end}}{{if .HasAvailableSubCommands}}
   {{.CommandPath}} COMMAND{{end}}{{if .HasExample}}
 

@@ -128,7 +128,11 @@ func (v *view) code(text string) error {
 	return nil
 }
 
+// interrupted tells programs that the connection broke. What is waited for from now on is said again, also if it was said before.
 func (v *view) interrupted() {
+	v.mu.Lock()
+	v.waited = ""
+	v.mu.Unlock()
 	v.event(struct {
 		Event string `json:"event"`
 	}{"interrupted"})
@@ -211,9 +215,6 @@ type watch struct {
 
 // watch begins to show a transfer until stop.
 func (v *view) watch(ctx context.Context, toward string, stream control.Stream, node control.Node, meter *transfer.Meter) *watch {
-	v.mu.Lock()
-	v.waited = ""
-	v.mu.Unlock()
 	w := &watch{view: v, toward: toward, peer: stream.PeerName(), id: stream.Peer(), node: node, meter: meter, path: stream.Path(),
 		finished: make(chan struct{}), ended: make(chan struct{})}
 	go func() {
