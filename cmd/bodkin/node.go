@@ -108,10 +108,8 @@ func startPrimary(ctx context.Context, g *globals, h home, errs io.Writer, chang
 		unlock()
 		return nil, nil, err
 	}
-	if err := remember(h, node.Port()); err != nil {
-		node.Close()
-		unlock()
-		return nil, nil, err
+	if err := remember(h, node.Port()); err != nil { // a full disk is no reason to be away; the next start takes another port
+		fmt.Fprintf(errs, "%s the port is not noted for the next start: %s\n", styleOf(errs).bad("warning:"), plain(err))
 	}
 	return node, unlock, nil
 }
