@@ -12,7 +12,9 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"sync"
+	"time"
 
 	"github.com/bodkin-p2p/bodkin"
 	"github.com/bodkin-p2p/bodkin/internal/sockerr"
@@ -227,7 +229,21 @@ func (c *Client) upgrade(ctx context.Context, what string, form url.Values) (*li
 		conn.Close()
 		return nil, nil, c.explain(ctx, err)
 	}
+	if l.info.Number != 0 {
+		l.path = func() (bodkin.Path, error) { return c.streamPath(l.info.Number) }
+	}
 	return l, header, nil
+}
+
+// pathTimeout bounds how long a stream's Path may take. The node is on this machine.
+const pathTimeout = time.Second
+
+// streamPath asks which path a stream takes now.
+func (c *Client) streamPath(number uint64) (path bodkin.Path, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), pathTimeout) // Path has none
+	defer cancel()
+	err = c.ask(ctx, http.MethodGet, "path", url.Values{"stream": {strconv.FormatUint(number, 10)}}, &path)
+	return path, err
 }
 
 func handshake(conn net.Conn, req *http.Request) (*link, http.Header, error) {

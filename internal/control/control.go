@@ -14,6 +14,7 @@
 //	POST /v1/dial?peer=P&service=S        101, then a stream
 //	POST /v1/listen?service=S             101 with the listener's number; the service is free again when this connection ends
 //	POST /v1/accept?listener=N            waits for a stream; 101, then the stream
+//	GET  /v1/path?stream=N                bodkin.Path that a stream takes now; N is in the header Bodkin-Stream of its 101
 //
 // Bodies are JSON. An error is an HTTP status of 4xx or 5xx and a problem, which names the errors of package bodkin that
 // callers tell apart, so that errors.Is gives the same answer on both sides of the socket.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"reflect"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -119,6 +120,29 @@ func TestAStreamKeepsItsTwoEndsApart(t *testing.T) {
 	}()
 	if got, err := io.ReadAll(stream); err != nil || !bytes.Equal(got, request) {
 		t.Errorf("answer of %d bytes, %v; want %d", len(got), err, len(request))
+	}
+}
+
+// Seen to fail: with Path telling what the answer to the dial told.
+func TestAStreamTellsThePathItTakesNow(t *testing.T) {
+	node := newFakeNode(t)
+	node.path = new(atomic.Pointer[bodkin.Path])
+	node.path.Store(&bodkin.Path{Kind: bodkin.Relayed})
+	client, stop := connected(t, node)
+	stream, err := client.Dial(t.Context(), "ben", "echo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Close()
+	for _, path := range []bodkin.Path{{Kind: bodkin.Relayed}, {Kind: bodkin.Direct, Remote: netip.MustParseAddrPort("192.0.2.1:2000")}, {}} {
+		node.path.Store(&path)
+		if got := stream.Path(); got != path {
+			t.Errorf("it takes %v, want %v", got, path)
+		}
+	}
+	stop()
+	if got := stream.Path(); got.Kind != bodkin.Relayed {
+		t.Errorf("with nobody to ask it takes %v, want that of the beginning", got)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,9 +19,10 @@ type fakeNode struct {
 	err    error // of everything, if set
 	peers  []bodkin.Peer
 	events chan bodkin.Event
-	dialed chan *fakeStream // the peer's end of each dial
-	broken error            // of every Read of a dialled stream, if set
-	deaf   error            // of every Write of one, if set
+	dialed chan *fakeStream             // the peer's end of each dial
+	broken error                        // of every Read of a dialled stream, if set
+	deaf   error                        // of every Write of one, if set
+	path   *atomic.Pointer[bodkin.Path] // of its streams; nil: direct
 
 	mu        sync.Mutex // guards the following
 	listeners map[string]*fakeListener
@@ -91,7 +93,7 @@ func (f *fakeNode) Dial(ctx context.Context, peer, service string) (Stream, erro
 		return nil, err
 	}
 	f.dialed <- &fakeStream{TCPConn: far}
-	return &fakeStream{TCPConn: near, name: peer, service: service, broken: f.broken, deaf: f.deaf}, nil
+	return &fakeStream{TCPConn: near, name: peer, service: service, broken: f.broken, deaf: f.deaf, path: f.path}, nil
 }
 
 func (f *fakeNode) Listen(_ context.Context, service string) (Listener, error) {
@@ -175,6 +177,7 @@ type fakeStream struct {
 	broken  error
 	deaf    error
 	refused chan string // what Refuse was called with
+	path    *atomic.Pointer[bodkin.Path]
 }
 
 func (s *fakeStream) Read(p []byte) (int, error) {
@@ -194,7 +197,13 @@ func (s *fakeStream) Write(p []byte) (int, error) {
 func (s *fakeStream) Peer() bodkin.NodeID { return s.id }
 func (s *fakeStream) PeerName() string    { return s.name }
 func (s *fakeStream) Service() string     { return s.service }
-func (s *fakeStream) Path() bodkin.Path   { return bodkin.Path{Kind: bodkin.Direct} }
+
+func (s *fakeStream) Path() bodkin.Path {
+	if s.path == nil {
+		return bodkin.Path{Kind: bodkin.Direct}
+	}
+	return *s.path.Load()
+}
 
 // Abort resets, so that the other end does not take it for an end.
 func (s *fakeStream) Abort() error {

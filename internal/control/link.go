@@ -45,6 +45,7 @@ type streamInfo struct {
 	PeerName string
 	Service  string
 	Path     bodkin.Path
+	Number   uint64 // by which the node can be asked for the path that it takes later; zero: it is of a version that cannot be asked
 }
 
 // A link is one end of a stream over the socket. Reads and writes keep to net.Conn's deadlines; after a write that
@@ -52,6 +53,7 @@ type streamInfo struct {
 type link struct {
 	net.Conn
 	info streamInfo
+	path func() (bodkin.Path, error) // asks for the path now; nil: info has it
 
 	rmu  sync.Mutex
 	in   *bufio.Reader
@@ -73,7 +75,16 @@ func newLink(conn net.Conn, read *bufio.Reader, info streamInfo) *link {
 func (l *link) Peer() bodkin.NodeID { return l.info.Peer }
 func (l *link) PeerName() string    { return l.info.PeerName }
 func (l *link) Service() string     { return l.info.Service }
-func (l *link) Path() bodkin.Path   { return l.info.Path }
+
+// Path asks the node, and says what it was at the beginning where that gives no answer.
+func (l *link) Path() bodkin.Path {
+	if l.path != nil {
+		if now, err := l.path(); err == nil {
+			return now
+		}
+	}
+	return l.info.Path
+}
 
 // Read reads bytes of the stream: io.EOF after an orderly end, the other side's reason after a cut.
 func (l *link) Read(p []byte) (int, error) {

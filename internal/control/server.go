@@ -75,6 +75,9 @@ type handler struct {
 	mu        sync.Mutex // guards the following
 	listeners map[uint64]*served
 	last      uint64 // number given to a listener
+
+	open       map[uint64]Stream // of commands
+	lastStream uint64            // number given to a stream
 }
 
 func (h *handler) routes() http.Handler {
@@ -108,6 +111,7 @@ func (h *handler) routes() http.Handler {
 		}
 		return h.Reload()
 	}))
+	mux.HandleFunc("GET /v1/path", answering(h.path))
 	mux.HandleFunc("GET /v1/watch", h.watch)
 	mux.HandleFunc("POST /v1/dial", h.dial)
 	mux.HandleFunc("POST /v1/listen", h.listen)

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -25,7 +27,9 @@ func (h *handler) dial(w http.ResponseWriter, r *http.Request) {
 func (h *handler) join(w http.ResponseWriter, r *http.Request, stream Stream) {
 	h.streams.Add(1) // before Hijack: after it, Shutdown does not wait for this handler
 	defer h.streams.Done()
-	info := streamInfo{Peer: stream.Peer(), PeerName: stream.PeerName(), Service: stream.Service(), Path: stream.Path()}
+	number, forget := h.number(stream)
+	defer forget()
+	info := streamInfo{Peer: stream.Peer(), PeerName: stream.PeerName(), Service: stream.Service(), Path: stream.Path(), Number: number}
 	l, err := upgrade(w, info)
 	if err != nil {
 		stream.Abort()
@@ -42,6 +46,35 @@ func (h *handler) join(w http.ResponseWriter, r *http.Request, stream Stream) {
 	if _, err := forward.Splice(command, source); err != nil && h.Log != nil {
 		h.Log.Debug("stream of a command broke", "peer", info.PeerName, "service", info.Service, "err", err)
 	}
+}
+
+// number gives a stream a number by which its command can ask for it, until forget.
+func (h *handler) number(stream Stream) (number uint64, forget func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.open == nil {
+		h.open = map[uint64]Stream{}
+	}
+	h.lastStream++
+	number = h.lastStream
+	h.open[number] = stream
+	return number, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		delete(h.open, number)
+	}
+}
+
+// path tells which path a stream takes now.
+func (h *handler) path(r *http.Request) (any, error) {
+	number, _ := strconv.ParseUint(r.FormValue("stream"), 10, 64) // 0 is nobody's
+	h.mu.Lock()
+	stream := h.open[number]
+	h.mu.Unlock()
+	if stream == nil {
+		return nil, net.ErrClosed
+	}
+	return stream.Path(), nil
 }
 
 // noted is why an end broke. What reading says comes first: writing may only notice that nobody takes what it writes.
