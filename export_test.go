@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 
+	"github.com/bodkin-p2p/bodkin/internal/reuseport"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
@@ -45,4 +46,11 @@ func (n *Node) RunningAttempts() int {
 // Sighted is where a peer was seen.
 func (n *Node) Sighted(peer string) []netip.AddrPort {
 	return n.links.to(target{name: peer}).control.seen.places()
+}
+
+// ResetCarriers resets the connections under the session with a peer.
+func (n *Node) ResetCarriers(peer string) {
+	for _, c := range n.links.to(target{name: peer}).line.Carriers() {
+		reuseport.Abort(c.Label.(origin).socket)
+	}
 }
