@@ -146,10 +146,14 @@ func (s *session) play(ctx context.Context, f fault) (line, error) {
 	if err := s.goesOn(ctx, f.until); err != nil {
 		return l, err
 	}
-	if at := s.paths.since(struck); !at.IsZero() {
+	l.after = s.kind()
+	at := s.paths.detected(struck)
+	if l.improved() {
+		at = s.paths.since(struck)
+	}
+	if !at.IsZero() {
 		l.detected, l.wasDetected = at.Sub(struck), true
 	}
-	l.after = s.kind()
 	l.rtt = roundTrip(l.after)
 	if l.improved() {
 		struck = struck.Add(l.detected - around)

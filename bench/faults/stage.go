@@ -110,7 +110,8 @@ func (s *stage) distances() error {
 }
 
 func (s *stage) join(ctx context.Context, host *natlab.Host, name string, log *slog.Logger) (*bodkin.Node, error) {
-	return bodkin.Join(ctx, bodkin.Config{Invite: s.invite, Name: name, NoPortMapping: true, NoLAN: true, Within: host.Do, Log: log.With("node", name)})
+	heard := slog.New(listener{log.Handler(), &s.paths})
+	return bodkin.Join(ctx, bodkin.Config{Invite: s.invite, Name: name, NoPortMapping: true, NoLAN: true, Within: host.Do, Log: heard.With("node", name)})
 }
 
 // connect opens the stream.
