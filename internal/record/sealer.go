@@ -44,7 +44,7 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 	return n, c.flush()
 }
 
-// Cork keeps what is written from now on until Uncork, or until there are eight full records of it.
+// Cork keeps what is written from now on until Uncork, or until there are nine full records of it.
 func (c *Conn) Cork() {
 	c.out.Lock()
 	defer c.out.Unlock()

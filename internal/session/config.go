@@ -2,8 +2,6 @@ package session
 
 import (
 	"time"
-
-	"github.com/bodkin-p2p/bodkin/internal/session/line"
 )
 
 const (
@@ -14,7 +12,7 @@ const (
 	// maxOpening is how many streams one side may have opened without knowing whether they are taken.
 	maxOpening = 256
 	// dataSize is the most data in a frame that is sent.
-	dataSize = line.MaxSpace - headerSize
+	dataSize = 64 << 10
 )
 
 // Config is how a session behaves. The zero value is fit for use.

@@ -77,7 +77,7 @@ func (s *Session) say(b []byte) {
 	space := s.line.Reserve(len(b))
 	filled := space
 	filled.Put(b)
-	s.line.Commit(space)
+	s.line.Commit(space, false)
 }
 
 // words appends what the stream has to say. The caller holds mu.

@@ -4,7 +4,7 @@ import "sync"
 
 const (
 	// What a writer may put into the line in one turn.
-	leastTurn, mostTurn = 16 << 10, 64 << 10
+	leastTurn, mostTurn = 16 << 10, headerSize + dataSize
 	// freshTurns is how many turns in a row those may have that are new.
 	freshTurns = 16
 )

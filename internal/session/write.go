@@ -15,6 +15,7 @@ func (s *Stream) Write(p []byte) (n int, err error) {
 	session := s.session
 	session.mu.Lock()
 	defer session.mu.Unlock()
+	defer session.line.Send()
 	for {
 		if n > 0 && n == len(p) {
 			return n, nil
@@ -31,10 +32,14 @@ func (s *Stream) Write(p []byte) (n int, err error) {
 			s.writable.Wait()
 		case s.credit == 0:
 			s.owe(dueBlocked)
+			session.line.Send()
 			s.writable.Wait()
 		case s.turn.granted == 0:
 			session.turns.ask(&s.turn, min(len(p)-n, s.credit, dataSize)+headerSize)
 			session.dispatch()
+			if s.turn.granted == 0 {
+				session.line.Send()
+			}
 		default:
 			n += s.put(p[n:])
 		}
@@ -59,7 +64,7 @@ func (s *Stream) put(p []byte) int {
 		filled.Put(p[:n])
 		session.mu.Lock()
 	}
-	session.line.Commit(space)
+	session.line.Commit(space, n < len(p))
 	s.bytesOut += uint64(n)
 	session.bytesOut += uint64(n)
 	return n

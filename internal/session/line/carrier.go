@@ -372,7 +372,7 @@ func (c *carrier) arrived(offset uint64, n int) error {
 		}
 	}
 	switch missing := l.in.next - l.acked; {
-	case missing >= ackEvery:
+	case missing >= uint64(min(ackEvery, l.in.window/4)):
 		l.ackNow()
 	case before == l.acked && missing > 0:
 		l.ackTimer.Reset(ackDelay)

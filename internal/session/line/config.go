@@ -18,8 +18,9 @@ const (
 	batch = 256 << 10
 	// smallData goes out together with its header, in one write and so in one TLS record, which costs a copy.
 	smallData = 4 << 10
-	// An acknowledgement leaves when so many bytes have come, or so long after the first of them.
-	ackEvery = 256 << 10
+	// An acknowledgement leaves when so many bytes have come, or a quarter of the window, or so long after the first of them. It costs two
+	// system calls on either side.
+	ackEvery = 1 << 20
 	ackDelay = 25 * time.Millisecond
 	// doubtTime is how long a carrier that the peer thinks dead may take to show that it is not.
 	doubtTime = 2 * time.Second

@@ -47,8 +47,8 @@ func (p Part) Join(next Part) (joined Part, ok bool) {
 // Pinned is the most memory that a part that is held keeps from being used again.
 const Pinned = chunkSize
 
-// MaxSpace is the most that can be reserved at once.
-const MaxSpace = chunkSize
+// MaxSpace is the most that can be reserved at once: a power of two, and a header in front of it.
+const MaxSpace = chunkSize + 64
 
 // Mutex guards the line and its layer.
 func (l *Line) Mutex() *sync.Mutex { return &l.mu }
@@ -114,11 +114,17 @@ func (l *Line) Urgent() int {
 // sent before. The caller holds the mutex.
 func (l *Line) Reserve(n int) Space { return l.out.reserve(n) }
 
-// Commit makes a Space, as Reserve gave it, part of the stream. The caller holds the mutex.
-func (l *Line) Commit(s Space) {
+// Commit makes a Space, as Reserve gave it, part of the stream. The caller holds the mutex. With more, it will soon commit again, or else
+// Send: few bytes wait for that.
+func (l *Line) Commit(s Space, more bool) {
 	l.out.commit(s)
-	l.wakeWriter()
+	if !more || l.out.wrote-l.out.sent >= batch/2 {
+		l.wakeWriter()
+	}
 }
+
+// Send has what was committed sent. The caller holds the mutex.
+func (l *Line) Send() { l.wakeWriter() }
 
 // End ends the line as Fail does. The caller holds the mutex.
 func (l *Line) End(err error) { l.end(err) }

@@ -8,7 +8,7 @@ type fill struct {
 
 // A Space is a place in the stream that was reserved for one writer. Nobody else looks at its memory until it is committed.
 type Space struct {
-	memory [2][]byte
+	memory [3][]byte
 	end    uint64
 }
 
@@ -16,7 +16,7 @@ type Space struct {
 func (s *Space) Put(p []byte) {
 	for len(p) > 0 {
 		if len(s.memory[0]) == 0 {
-			s.memory[0], s.memory[1] = s.memory[1], nil
+			s.memory[0], s.memory[1], s.memory[2] = s.memory[1], s.memory[2], nil
 		}
 		n := copy(s.memory[0], p)
 		s.memory[0] = s.memory[0][n:]
@@ -29,7 +29,7 @@ func (s *sender) room() int {
 	return max(0, min(s.buffer-int(s.taken-s.acked), s.ahead-int(s.taken-s.sent)))
 }
 
-// reserve gives the next n bytes of the stream, at most chunkSize, to a writer. Several may fill theirs at once, without the caller's
+// reserve gives the next n bytes of the stream, at most MaxSpace, to a writer. Several may fill theirs at once, without the caller's
 // serialising; the bytes become part of the stream when they and all before them are committed.
 func (s *sender) reserve(n int) Space {
 	at := int(s.taken - s.base)
@@ -39,10 +39,12 @@ func (s *sender) reserve(n int) Space {
 	s.taken += uint64(n)
 	s.fills = append(s.fills, fill{end: s.taken})
 	out := Space{end: s.taken}
-	first := s.chunks[at/chunkSize].data[at%chunkSize : chunkSize]
-	out.memory[0] = first[:min(n, len(first))]
-	if rest := n - len(out.memory[0]); rest > 0 {
-		out.memory[1] = s.chunks[at/chunkSize+1].data[:rest]
+	for i := 0; n > 0; i++ {
+		piece := s.chunks[at/chunkSize].data[at%chunkSize : chunkSize]
+		piece = piece[:min(n, len(piece))]
+		out.memory[i] = piece
+		n -= len(piece)
+		at += len(piece)
 	}
 	return out
 }
