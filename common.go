@@ -32,7 +32,9 @@ const (
 func (n *Node) byCommonPeer(ctx context.Context, l *link) error {
 	err := errNotLinked
 	for _, common := range n.links.common(l) {
-		common.line.Prove(ctx, min(proveLast, proveFirst+2*common.line.Stats().RTT))
+		if within := min(proveLast, proveFirst+2*common.line.Stats().RTT); !common.line.Answers(ctx, within) {
+			common.line.Prove(ctx, within) // or it is given up, and makes its own way back
+		}
 		if common.path().Kind != Direct {
 			continue
 		}

@@ -43,6 +43,29 @@ func TestASessionGoesOnByACommonPeerWhenTheServerIsGone(t *testing.T) {
 	}
 }
 
+// TestASessionGoesOnByACommonPeerThatHasLostOneOfTheTwo: what broke the path of the two broke the path of one of them to the common peer.
+func TestASessionGoesOnByACommonPeerThatHasLostOneOfTheTwo(t *testing.T) {
+	t.Parallel()
+	w := newWorldOf(t, server.Config{})
+	near, far := behind(w.lab.NAT("near", natlab.PortRestrictedCone()), "a"), behind(w.lab.NAT("far", natlab.PortRestrictedCone()), "b")
+	w.delays(near, far, delayAS, delayBS, delayAB)
+	cid := w.join(t, home{Host: w.lab.Host("c", natlab.At(commonAt))}, bodkin.Config{Name: "cid"})
+	pair := newCouple(t, w, near, far, bodkin.Config{})
+	measured(t, cid)
+	for _, node := range []*bodkin.Node{pair.a, pair.b} {
+		measured(t, node)
+		if ping, err := node.Ping(t.Context(), "cid"); err != nil || ping.Path.Kind != bodkin.Direct {
+			t.Fatalf("%+v, %v", ping, err)
+		}
+	}
+	w.stop()
+	pair.goesOn(t)
+	began := time.Now()
+	ensure(t, far.nat.Reboot())
+	gap := pair.goesOn(t)
+	t.Logf("NAT of b rebooted, the server dead: longest gap %v, flowing again after %v", gap.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
+}
+
 // TestAPeerThatIntroducesFalselyNamesNoVictims: a member says that another one, with which the node has a session, is here and there. It
 // knows the room's secret, so it can seal what it makes up.
 //

@@ -101,6 +101,9 @@ func (n *Node) redial(l *link) {
 		}
 		timer.Stop()
 		if l.path().Kind != 0 || l.line.Err() != nil || n.ctx.Err() != nil {
+			if l.path().Kind != 0 {
+				n.dials.fulfil(l) // or the next to dial would join one that has nothing left to do
+			}
 			l.line.Poke()
 			return
 		}
@@ -127,16 +130,23 @@ func (n *Node) serverIsBack() {
 	}
 }
 
-// redialOnce asks for an introduction, or waits for one that is under way.
+// redialOnce asks for an introduction, or waits for one that is under way, until the link has a path or is over.
 func (n *Node) redialOnce(ctx context.Context, l *link) error {
 	d, mine := n.dials.join(target{id: l.peer})
 	if mine && !n.spawn(func() { n.dial(d) }) {
 		n.dials.end(d, nil, n.Err())
 	}
-	select {
-	case <-d.done:
-		return d.err
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	for {
+		select {
+		case <-d.done:
+			return d.err
+		case <-l.line.Changed():
+			if l.path().Kind != 0 || l.line.Err() != nil { // the carrier that was lost may work after all
+				l.line.Poke()
+				return l.line.Err()
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 }

@@ -46,6 +46,8 @@ type carrier struct {
 	tickAt    time.Time     // when it fires
 	doubtful  bool          // the peer thinks it dead
 	proveIn   time.Duration // how long it then has to show that it is not
+	signs     uint64        // of life: how often it was heard
+	listeners int           // how many wait for the next
 	spoke     time.Time     // when it was heard last before it was doubted or lost
 	missed    time.Time     // and since when it was missed
 	leaving   bool          // for a better one: nothing but a last frame is sent

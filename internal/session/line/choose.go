@@ -127,6 +127,10 @@ func (c *carrier) heard() {
 	if patience := c.pulse.patience(c.silence()); !c.pulse.owed.IsZero() && !c.leaving && c.tickAt.Sub(now) > patience {
 		c.again(patience) // it was late, or less was known of the path
 	}
+	c.signs++
+	if c.listeners > 0 {
+		c.line.proven.Broadcast()
+	}
 	if c.doubtful {
 		c.doubtful = false
 		c.line.proven.Broadcast()

@@ -310,6 +310,26 @@ func TestALineIsAConnection(t *testing.T) {
 	})
 }
 
+func TestWhoIsAskedForAnAnswerKeepsItsCarrier(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var holes holes
+		p := newPair(t, Config{}, holes.dial)
+		exchange(t, p.a, p.b, 1<<10)
+		start := time.Now()
+		if !p.a.Answers(t.Context(), 300*time.Millisecond) || time.Since(start) > 0 {
+			t.Errorf("no answer in %v from a peer that is there", time.Since(start))
+		}
+		synctest.Wait() // for what the other end still says
+		close(holes.last.dead)
+		if p.a.Answers(t.Context(), 300*time.Millisecond) || time.Since(start) != 300*time.Millisecond {
+			t.Errorf("an answer, or none after %v, from a peer that is gone", time.Since(start))
+		}
+		if _, ok := p.a.Carrier(); !ok {
+			t.Error("the carrier was lost by asking")
+		}
+	})
+}
+
 func TestProvingKeepsWhatWorksAndDropsWhatDoesNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hole := &blackhole{dead: make(chan struct{})}

@@ -117,6 +117,33 @@ func (l *Line) Prove(ctx context.Context, within time.Duration) {
 	}
 }
 
+// Answers has the peer show by the carrier in use that it is there, and tells whether it does within a time. Unlike with Prove the carrier
+// is in use meanwhile, and stays.
+func (l *Line) Answers(ctx context.Context, within time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.active
+	if c == nil || l.err != nil {
+		return false
+	}
+	stop := context.AfterFunc(ctx, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.proven.Broadcast()
+	})
+	defer stop()
+	before := c.signs
+	c.listeners++
+	defer func() { c.listeners-- }()
+	c.ask()
+	for c.fate == nil && c.signs == before && ctx.Err() == nil {
+		l.proven.Wait()
+	}
+	return c.signs != before
+}
+
 // Fail ends the line with an error of the owner's.
 func (l *Line) Fail(err error) {
 	l.mu.Lock()
