@@ -47,6 +47,9 @@ func (c *conn) Write(b []byte) (int, error) {
 
 // touch notes that something is sent, which may be too late.
 func (c *conn) touch() {
+	if c.host == nil {
+		return
+	}
 	c.host.network.mu.Lock()
 	defer c.host.network.mu.Unlock()
 	now := time.Now()
