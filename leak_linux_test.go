@@ -231,7 +231,7 @@ func (m *meshOf) close() {
 }
 
 // TestWhatABusySessionHolds has one node write all it can to a peer that reads, and to one that does not, and bounds what the session
-// holds at both ends together: what is on the way and not acknowledged, and 2 MiB for each stream that is not read.
+// holds at both ends together: what is on the way and not acknowledged, and the window of each stream that is not read.
 func TestWhatABusySessionHolds(t *testing.T) {
 	const while = time.Second
 	for _, c := range []struct {
