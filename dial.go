@@ -261,14 +261,22 @@ func (n *Node) introduceAnyWay(ctx context.Context, who target) (*link, error) {
 	}
 }
 
-// serverAgain waits for the server. For a session that waits for a path it goes on after a failure, as long as the other ways are tried.
+// serverAgain waits for the server. For a session that waits for a path it goes on after a failure, as long as the other ways are tried, and
+// has the client hurry all the time.
 func (n *Node) serverAgain(ctx context.Context, who target) error {
-	for {
+	if n.links.waiting(who) == nil {
 		_, err := n.client.Registered(ctx)
-		if !errors.Is(err, rendezvous.ErrUnreachable) || n.links.waiting(who) == nil {
+		return err
+	}
+	for {
+		n.client.Hurry()
+		soon, cancel := context.WithTimeout(ctx, againPause)
+		_, err := n.client.Registered(soon)
+		over := soon.Err() != nil && ctx.Err() == nil
+		cancel()
+		if !over && !errors.Is(err, rendezvous.ErrUnreachable) {
 			return err
 		}
-		n.client.Hurry()
 	}
 }
 
