@@ -1,6 +1,9 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // windowsName is the name of the service.
 const windowsName = "bodkin"
@@ -17,8 +20,8 @@ func windowsArgs(home string) []string { return []string{"--home", home, "up", "
 func windowsService(program string) systemService {
 	return systemService{
 		program: program, home: windowsHome,
-		text: fmt.Sprintf("sc.exe create %s binPath= \"\\\"%s\\\" --home %s up --wait\" start= delayed-auto obj= \"%s\"\r\nsc.exe failure %s reset= 3600 actions= restart/5000\r\n",
-			windowsName, program, windowsHome, windowsAccount, windowsName),
+		text: fmt.Sprintf("sc.exe create %s binPath= \"\\\"%s\\\" %s\" start= delayed-auto obj= \"%s\"\r\nsc.exe failure %s reset= 3600 actions= restart/5000\r\n",
+			windowsName, program, strings.Join(windowsArgs(windowsHome), " "), windowsAccount, windowsName),
 		hint: fmt.Sprintf("it runs once it has joined a room: bodkin --home %s join -, then: sc.exe start %s", windowsHome, windowsName),
 	}
 }
