@@ -41,6 +41,16 @@ type carrier struct {
 	// What follows is guarded by line.mu.
 	wake      sync.Cond // the writer waits here
 	flight    flight
+	meter     meter
+	used      bool      // data goes out by it
+	usedAt    time.Time // when it was last
+	stuck     bool      // what went out by it stands still, and goes by others
+	needs     bool      // this end needs it beside others, the peer was told
+	needDue   bool      // or is to be
+	peerNeeds bool      // the peer does
+	came      uint64    // bytes of data that have come by it
+	cameSaid  uint64    // and that the peer was told of
+	cameDue   bool      // it is to be told
 	pulse     pulse
 	timer     *time.Timer
 	tickAt    time.Time     // when it fires
@@ -79,7 +89,7 @@ type telling interface{ OnWait(func()) }
 type filling interface{ ReadInto([]byte) (int, error) }
 
 func (l *Line) newCarrier(given Carrier, name uint64) *carrier {
-	c := &carrier{Carrier: given, line: l, name: name}
+	c := &carrier{Carrier: given, line: l, name: name, needs: true, peerNeeds: true, usedAt: time.Now()}
 	c.wake.L = &l.mu
 	under := given.Conn
 	if t, ok := under.(interface{ NetConn() net.Conn }); ok { // crypto/tls
@@ -114,6 +124,7 @@ func (c *carrier) write() {
 	defer l.mu.Unlock()
 	for {
 		for c.fate == nil && !c.due() {
+			l.starves()
 			c.wake.Wait()
 		}
 		if c.fate != nil {
@@ -132,6 +143,9 @@ func (c *carrier) write() {
 		case err != nil:
 			c.lose(err)
 		case over: // the peer answers, or ends the connection
+			for _, other := range l.carriers {
+				other.wake.Signal()
+			}
 			if l.err == ErrPeerClosed {
 				c.lose(l.err)
 			}
@@ -147,27 +161,56 @@ func (c *carrier) due() bool {
 	l := c.line
 	switch {
 	case c.closeDue:
-		return !c.saidClose
+		return !c.saidClose && (c.closes() || c.takes() > 0)
 	case l.err != nil, c.saidLast:
 		return false
-	case c.pingDue, c.pongDue, c.leaving:
+	case c.pingDue, c.pongDue, c.leaving, c.cameDue, c.needDue:
 		return true
 	}
-	return l.active == c && l.ackDue || c.sends() && l.out.pending()
+	return c.acks() && l.ackDue || c.takes() > 0
+}
+
+// acks tells whether the carrier may bring acknowledgements: any that is in use, so that they do not wait where one is slow.
+func (c *carrier) acks() bool { return c == c.line.active || c.used }
+
+// closes tells whether the last word may be said on the carrier: behind all that was written, by whatever carrier that went.
+func (c *carrier) closes() bool {
+	l := c.line
+	if l.err != errClosed || l.active == nil || l.active.fate != nil {
+		return true
+	}
+	if c != l.active {
+		return l.active.saidClose
+	}
+	for _, other := range l.carriers {
+		if other != c && !l.out.landed(&other.flight) {
+			return false
+		}
+	}
+	return !l.out.pending()
 }
 
 // gather collects what is due: small things in head, the parts of large data behind it. The caller holds mu.
 func (c *carrier) gather(head []byte, parts []part) ([]byte, []part) {
 	l := c.line
-	if c.closeDue && !(l.err == errClosed && c.sends() && l.out.pending()) { // what was written goes first
+	if c.closeDue && c.closes() {
 		c.saidClose = true
 		return header{kind: kindClose}.append(head), parts
 	}
-	if l.active == c && (l.ackDue || l.in.next-l.acked >= ackEvery/4 || l.acked < l.in.next && l.out.pending()) {
+	if c.acks() && (l.ackDue || l.in.next-l.acked >= ackEvery/4 || l.acked < l.in.next && l.out.pending()) {
 		l.ackDue = false
 		l.acked = l.in.next
 		l.in.offered = max(l.in.offered, l.in.limit())
 		head = appendAck(head, l.in.next, l.in.offered)
+		c.cameDue = c.came > c.cameSaid
+	}
+	if c.cameDue {
+		c.cameDue, c.cameSaid = false, c.came
+		head = header{kind: kindCame, value: c.came}.append(head)
+	}
+	if c.needDue {
+		c.needDue = false
+		head = header{kind: kindNeed, value: needValue(c.needs)}.append(head)
 	}
 	if c.pongDue {
 		c.pongDue = false
@@ -180,8 +223,11 @@ func (c *carrier) gather(head []byte, parts []part) ([]byte, []part) {
 	if c.leaving && !c.closeDue {
 		return header{kind: kindLeave}.append(head), parts
 	}
-	if c.sends() && l.out.pending() {
-		s := l.out.take(&c.flight, batch)
+	if most := c.takes(); most > 0 {
+		s := l.out.take(&c.flight, most)
+		now := time.Now()
+		c.meter.left(now, &c.flight, s.len())
+		l.fed(now)
 		head = header{kindData, s.len(), s.from}.append(head)
 		parts = l.out.hold(s, parts)
 		if s.len() <= smallData {
@@ -274,7 +320,7 @@ func (c *carrier) frames() error {
 			if _, err = io.ReadFull(c.Conn, limit[copy(limit[:], early):]); err == nil {
 				err = c.ack(h.value, binary.BigEndian.Uint64(limit[:]))
 			}
-		case kindPing, kindPong, kindLeave, kindClose:
+		case kindPing, kindPong, kindLeave, kindClose, kindCame, kindNeed:
 			err = c.control(h)
 		default:
 			_, err = io.CopyN(io.Discard, c.Conn, int64(h.length-len(early)))
@@ -359,7 +405,9 @@ func (c *carrier) arrived(offset uint64, n int) error {
 	before := l.in.next
 	err := l.in.accept(offset, part{c.chunk, c.fill, c.fill + n})
 	c.fill += n
-	c.used()
+	c.came += uint64(n)
+	c.flowed()
+	c.tell(cameEvery)
 	if c.pulse.flow() && !c.leaving && c.pulse.owed.IsZero() {
 		c.again(pause)
 	}
@@ -376,8 +424,8 @@ func (c *carrier) arrived(offset uint64, n int) error {
 	switch missing := l.in.next - l.acked; {
 	case missing >= uint64(min(ackEvery, l.in.window/4)):
 		l.ackNow()
-	case before == l.acked && missing > 0:
-		l.ackTimer.Reset(ackDelay)
+	case missing > 0:
+		l.ackSoon()
 	case offset+uint64(n) <= before: // a repetition: the peer did not know, so it hears again
 		l.ackNow()
 	}
@@ -388,17 +436,58 @@ func (c *carrier) ack(received, limit uint64) error {
 	l := c.line
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c.used()
+	c.flowed()
 	err := l.out.ack(received, limit)
 	l.roomy()
 	l.wakeWriter() // the limit may have moved
 	for _, other := range l.carriers {
-		if l.out.landed(&other.flight) && !other.doubtful { // which owes a pong, whatever another has brought
-			other.pulse.answered()
-		}
+		other.settled()
 		other.retire()
 	}
 	return err
+}
+
+// settled notes whether the peer has all that went out by the carrier. The caller holds mu.
+func (c *carrier) settled() {
+	if c.line.out.landed(&c.flight) {
+		if !c.doubtful { // which owes a pong, whatever another has brought
+			c.pulse.answered()
+		}
+		if c.closeDue && c.line.active != nil {
+			c.line.active.wake.Signal() // may say its last word now
+		}
+	}
+}
+
+// tell has the peer told how many bytes have come by the carrier, if it was not of so many. The caller holds mu.
+func (c *carrier) tell(least uint64) {
+	l := c.line
+	switch unsaid := c.came - c.cameSaid; {
+	case len(l.carriers) < 2 || unsaid == 0: // of a single one acknowledgements tell
+	case unsaid >= least:
+		c.cameDue = true
+		c.wake.Signal()
+	default:
+		l.ackSoon()
+	}
+}
+
+// hasCome takes the peer's word on how many bytes have come by the carrier. The caller holds mu.
+func (c *carrier) hasCome(came uint64) error {
+	l := c.line
+	if came <= c.flight.came {
+		return nil
+	}
+	if err := l.out.told(&c.flight, came); err != nil {
+		return err
+	}
+	c.meter.arrived(time.Now(), &c.flight, l.several > 1)
+	c.stuck = false
+	c.settled()
+	if c.takes() > 0 {
+		c.wake.Signal()
+	}
+	return nil
 }
 
 func (c *carrier) control(h header) error {
@@ -412,9 +501,12 @@ func (c *carrier) control(h header) error {
 		c.wake.Signal()
 	case kindPong:
 		c.pulse.ponged(h.value, time.Now())
-		if l.out.landed(&c.flight) {
-			c.pulse.answered()
-		}
+		c.settled()
+	case kindCame:
+		return c.hasCome(h.value)
+	case kindNeed:
+		c.peerNeeds = h.value != 0
+		l.putDownSpares()
 	case kindLeave:
 		c.peerLeft = true
 		l.choose()

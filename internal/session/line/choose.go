@@ -40,7 +40,11 @@ func (l *Line) choose() {
 		}
 		l.notify()
 	}
-	if best == nil || l.err != nil {
+	if l.err != nil {
+		return
+	}
+	defer l.assign(time.Now())
+	if best == nil {
 		return
 	}
 	room := l.config.Spread - 1
@@ -50,13 +54,18 @@ func (l *Line) choose() {
 		}
 		if room > 0 && c.besides(best) {
 			room--
-			c.wake.Signal()
 		} else {
-			c.leaving = true
-			c.wake.Signal()
-			c.again(retireTime)
+			c.leave()
 		}
 	}
+}
+
+// leave puts a carrier down: it says its last on it. The caller holds mu.
+func (c *carrier) leave() {
+	c.leaving = true
+	c.used = false
+	c.wake.Signal()
+	c.again(retireTime)
 }
 
 // retire ends a carrier once both sides have said their last on it, and all came over. The caller holds mu.
@@ -80,8 +89,10 @@ func (c *carrier) lose(err error) {
 	l.proven.Broadcast()
 	if err != errRetired && l.err == nil {
 		l.lost = err
+		l.suspect()
 	}
-	died := l.err == nil && !c.leaving && !c.peerLeft && (c.doubtful || c.pulse.late)
+	// Of several that die together, of one cause but at other ages, one tells the owner.
+	died := l.err == nil && !c.leaving && !c.peerLeft && !c.Beside && (c.doubtful || c.pulse.late)
 	if died {
 		c.note()
 	}
@@ -94,6 +105,22 @@ func (c *carrier) lose(err error) {
 	})
 	l.choose()
 	l.wakeWriter()
+	if l.err != nil { // another may say the last word now
+		for _, other := range l.carriers {
+			other.wake.Signal()
+		}
+	}
+}
+
+// suspect has the carriers that are left show that they work: what ended one may have ended others, on which nothing tells. The caller
+// holds mu.
+func (l *Line) suspect() {
+	for _, c := range l.carriers {
+		if !c.leaving && c.pulse.owed.IsZero() {
+			c.ask()
+			c.expect()
+		}
+	}
 }
 
 // end ends the connection, which stops the carrier's goroutines. Only a connection that works is ended with TLS's own last word, which
@@ -138,8 +165,8 @@ func (c *carrier) heard() {
 	}
 }
 
-// used is heard for data and its acknowledgements. The caller holds mu.
-func (c *carrier) used() {
+// flowed is heard for data and its acknowledgements. The caller holds mu.
+func (c *carrier) flowed() {
 	c.heard()
 	if c.pulse.isOld(c.pulse.heard) && !c.leaving {
 		c.ask()

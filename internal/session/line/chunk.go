@@ -10,9 +10,10 @@ const spare = 64
 
 // A chunk is memory with a count of its users.
 type chunk struct {
-	data [chunkSize + spare]byte
-	uses int // guarded by the line's mutex
-	held int // how many of them the layer's: see Line.Hold
+	data   [chunkSize + spare]byte
+	uses   int // guarded by the line's mutex
+	held   int // how many of them the layer's: see Line.Hold
+	pieces int // of a receiver, that lie in it
 }
 
 // A pool gives chunks, and takes back those that nobody uses. What lies in it goes to the garbage collector.

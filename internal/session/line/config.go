@@ -18,6 +18,8 @@ const (
 	batch = 256 << 10
 	// smallData goes out together with its header, in one write and so in one TLS record, which costs a copy.
 	smallData = 4 << 10
+	// cameEvery is for how many bytes the peer is told that they have come by one of several carriers.
+	cameEvery = 128 << 10
 	// An acknowledgement leaves when so many bytes have come, or a quarter of the window, or so long after the first of them. It costs two
 	// system calls on either side.
 	ackEvery = 1 << 20
@@ -49,16 +51,16 @@ type Config struct {
 	Quiet func()
 
 	// Died, if not nil, is called after a carrier was lost that had fallen silent: when it was heard last, and since when it was missed. It
-	// must not block.
+	// is not called for those that are beside another. It must not block.
 	Died func(c Carrier, heard, missed time.Time)
 
 	// Spread is how many carriers of the best rank may be in use at once, at most 8. If zero or one, one. A line uses more than one only
 	// while data is queued all the time, and only if both ends allow it.
 	Spread int
 
-	// More, if not nil, is for the line to say that it would use one carrier more. Nothing calls it yet: what decides when is still to
-	// come. Its owner then makes one, if it can, and attaches it with Carrier.Beside. It must not block or use the line. It is to be
-	// called again if none has come after a while.
+	// More, if not nil, is called when the line would use one carrier more. Its owner then makes one, if it can, and attaches it with
+	// Carrier.Beside. It must not block or use the line. It is called once for each that is wanted, and again if
+	// they have not come after a while.
 	More func()
 
 	// Window is how many bytes the peer may have sent and this side not read: the memory that it can take. If zero,

@@ -3,6 +3,9 @@
 //	Line      net.Conn: bytes in order, none lost, none twice
 //	sender    what was written and not yet acknowledged; what is on the way by which carrier      pure
 //	receiver  what has come and was not yet read, in pieces that may have come out of order       pure
+//	flight    what is on its way by one carrier, and what of it has come                          pure
+//	meter     how fast a carrier brings data, and how much may be on its way by it                pure
+//	spread    how many carriers to use at once, by trying                                         pure
 //	carriers  authenticated connections, one to a few at a time, given by the line's owner
 //
 // Every byte of a direction has an offset. Data travels in frames that carry theirs, so it may come by any carrier, twice

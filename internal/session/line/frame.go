@@ -24,6 +24,8 @@ const (
 	kindPong  kind = 4 // value: that of the ping
 	kindLeave kind = 5 // the sender's last frame on this carrier
 	kindClose kind = 6 // the line is over
+	kindCame  kind = 7 // value: how many bytes of data have come by this carrier
+	kindNeed  kind = 8 // value: 1 if the sender needs this carrier beside others, 0 if it can do without
 )
 
 // A header is the beginning of a frame.
@@ -54,7 +56,7 @@ func parseHeader(b []byte) (header, error) {
 		}
 	case kindAck:
 		want = 8
-	case kindPing, kindPong, kindLeave, kindClose:
+	case kindPing, kindPong, kindLeave, kindClose, kindCame, kindNeed:
 	default:
 		want = h.length
 	}
@@ -62,6 +64,14 @@ func parseHeader(b []byte) (header, error) {
 		return h, fmt.Errorf("%w: frame of kind %d has %d bytes", ErrProtocol, h.kind, h.length)
 	}
 	return h, nil
+}
+
+// needValue is the value of a frame that tells whether a carrier is needed.
+func needValue(needs bool) uint64 {
+	if needs {
+		return 1
+	}
+	return 0
 }
 
 func appendAck(b []byte, received, limit uint64) []byte {

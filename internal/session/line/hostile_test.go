@@ -137,6 +137,24 @@ func TestScatteredDataIsBounded(t *testing.T) {
 	})
 }
 
+func TestDataThatTakesAChunkForEachByteIsBounded(t *testing.T) {
+	for _, window := range []int{firstLimit, 20 << 20, 32 << 20} {
+		var p pool
+		r := receiver{pool: &p, window: window, offered: uint64(window)}
+		for offset := uint64(1); ; offset += 2 {
+			c := p.get()
+			err := r.accept(offset, part{c, 0, 1})
+			p.release(c)
+			if errors.Is(err, ErrProtocol) {
+				break
+			}
+			if taken, bound := len(r.pieces)*chunkSize, max(64<<20, 4*window); taken > bound {
+				t.Fatalf("%d bytes of memory for a window of %d, want %d at most", taken, window, bound)
+			}
+		}
+	}
+}
+
 func TestHellosThatAreNoneAreRefused(t *testing.T) {
 	good := hello{oldest: oldestVersion, newest: newestVersion, intent: intentBegin}
 	for name, c := range map[string]struct {

@@ -35,9 +35,17 @@ type Line struct {
 	ackDue   bool       // the peer is to hear what has come
 	acked    uint64     // what it has heard
 	ackTimer *time.Timer
+	ackWaits bool        // it runs
 	giveUp   *time.Timer // runs while suspended
 	layer    Layer       // in the place of Read and Write; may be nil
 	err      error       // why the line is over
+
+	spread       spread // how many carriers to use
+	several      int    // how many are in use
+	watching     bool   // watchTimer runs
+	watchTimer   *time.Timer
+	starvedSince time.Time     // when the queue ran empty; zero while it is not
+	starved      time.Duration // how long it was empty before, since that was asked last
 
 	work sync.WaitGroup // goroutines; Add only with mu held and err nil, or in one of them
 }
@@ -55,6 +63,9 @@ func newLine(id ID, config Config) *Line {
 	l.in = receiver{pool: &l.pool, window: config.Window, offered: uint64(config.Window)}
 	l.ackTimer = time.AfterFunc(time.Hour, l.ackLate)
 	l.ackTimer.Stop()
+	l.spread = newSpread(config.Spread)
+	l.watchTimer = time.AfterFunc(time.Hour, l.watched)
+	l.watchTimer.Stop()
 	l.giveUp = time.AfterFunc(config.Wait, l.waited)
 	return l
 }
@@ -183,6 +194,7 @@ func (l *Line) end(err error) {
 	}
 	l.giveUp.Stop()
 	l.ackTimer.Stop()
+	l.watchTimer.Stop()
 	l.readBy.stop()
 	l.writeBy.stop()
 	l.wakeAll()
@@ -216,23 +228,46 @@ func (l *Line) waited() {
 // wakeWriter has the carriers in use send what is due. The caller holds mu.
 func (l *Line) wakeWriter() {
 	for _, c := range l.carriers {
-		if c.sends() {
+		if c == l.active || c.takes() > 0 {
 			c.wake.Signal()
 		}
+	}
+	if l.out.room() == 0 || l.out.sent-l.out.acked >= muchOnWay {
+		l.watch()
 	}
 }
 
 // ackNow tells the peer what has come. The caller holds mu.
 func (l *Line) ackNow() {
 	l.ackDue = true
-	l.wakeWriter()
+	if l.active == nil {
+		return
+	}
+	l.active.wake.Signal()
+	if l.active.flushing { // then by another, if one is in use
+		for _, c := range l.carriers {
+			c.wake.Signal()
+		}
+	}
+}
+
+// ackSoon has the peer told in a while. The caller holds mu.
+func (l *Line) ackSoon() {
+	if !l.ackWaits && l.err == nil {
+		l.ackWaits = true
+		l.ackTimer.Reset(ackDelay)
+	}
 }
 
 func (l *Line) ackLate() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.ackWaits = false
 	if l.acked < l.in.next {
 		l.ackNow()
+	}
+	for _, c := range l.carriers {
+		c.tell(1)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"math/rand/v2"
 	"testing"
+	"time"
 )
 
 var modelSteps = flag.Int("line.steps", 60_000, "steps of each run of the model")
@@ -23,6 +24,9 @@ type modelFrame struct {
 // A modelCarrier is a queue that keeps its order for as long as it lives.
 type modelCarrier struct {
 	flight flight
+	meter  meter
+	stuck  bool
+	came   uint64 // bytes that the receiver has by it
 	queue  []modelFrame
 	slow   int // a frame gets through one time in so many
 }
@@ -40,6 +44,9 @@ type model struct {
 	checked  uint64 // bytes that were read and compared
 	died     int
 	switched int
+	stood    int // carriers that stood still, so that what was on them went by others
+	now      time.Time
+	share    bool // carriers take turns as a line lets them, not at random
 }
 
 // TestModel plays random deaths, delays, switches and reorderings against the reference, which is the stream itself: byte by
@@ -47,27 +54,32 @@ type model struct {
 func TestModel(t *testing.T) {
 	for seed := range uint64(4) {
 		random := rand.New(rand.NewPCG(seed, 1))
-		m := &model{t: t, random: random}
+		m := &model{t: t, random: random, now: time.Unix(1e9, 0), share: seed%2 == 0}
 		window := chunkSize << random.IntN(6)
 		m.out = sender{pool: &m.pool, buffer: chunkSize << random.IntN(6), ahead: chunkSize << random.IntN(4), limit: firstLimit}
 		m.in = receiver{pool: &m.pool, window: max(window, firstLimit), offered: uint64(max(window, firstLimit))}
-		for range *modelSteps {
+		for i := range *modelSteps {
 			m.step()
 			m.bounds()
+			if i%64 == 0 {
+				m.accounts()
+			}
 			if t.Failed() {
 				t.Fatalf("seed %d, after %d bytes", seed, m.checked)
 			}
 		}
 		m.finish()
-		t.Logf("%d bytes in order through %d carriers that died and %d switches; %d were sent again", m.checked, m.died, m.switched, m.out.repeated)
-		if m.died == 0 || m.switched == 0 || m.out.repeated == 0 {
+		t.Logf("%d bytes in order through %d carriers that died, %d that stood still and %d switches; %d were sent again",
+			m.checked, m.died, m.stood, m.switched, m.out.repeated)
+		if m.died == 0 || m.stood == 0 || m.switched == 0 || m.out.repeated == 0 {
 			t.Error("the model did not try what it is for")
 		}
 	}
 }
 
 func (m *model) step() {
-	switch m.random.IntN(12) {
+	m.now = m.now.Add(time.Duration(m.random.IntN(2_000_000)))
+	switch m.random.IntN(14) {
 	case 0, 1, 2:
 		m.write(1 + m.random.IntN(1<<m.random.IntN(18)))
 	case 3, 4:
@@ -84,7 +96,57 @@ func (m *model) step() {
 		}
 	case 11:
 		m.fault()
+	case 12:
+		m.tell()
+	case 13:
+		m.rescue()
 	}
+}
+
+// tell lets the sender hear how much has come by a carrier, at once or as it was a while ago.
+func (m *model) tell() {
+	if len(m.carriers) == 0 {
+		return
+	}
+	c := m.carriers[m.random.IntN(len(m.carriers))]
+	came := c.came
+	if m.random.IntN(3) == 0 {
+		came = uint64(m.random.Int64N(int64(came) + 1))
+	}
+	if came <= c.flight.came {
+		return
+	}
+	if err := m.out.told(&c.flight, came); err != nil {
+		m.t.Error(err)
+	}
+	c.meter.arrived(m.now, &c.flight, m.share)
+	c.stuck = false
+}
+
+// rescue has sent again what is on a carrier that stands still.
+func (m *model) rescue() {
+	for _, c := range m.carriers {
+		if len(m.carriers) > 1 && !c.stuck && (c.meter.stuck(m.now, &c.flight) || m.random.IntN(50) == 0) {
+			c.stuck = true
+			m.out.lost(&c.flight)
+			m.stood++
+		}
+	}
+}
+
+// takes is how much a carrier takes in its turn.
+func (m *model) takes(i int) int {
+	c := m.carriers[i]
+	if !m.share {
+		return 1 + m.random.IntN(batch)
+	}
+	if c.stuck {
+		return 0
+	}
+	return offer{
+		active: i == 0, alone: len(m.carriers) == 1, way: c.flight.way(), allow: c.meter.allowance(),
+		piece: c.meter.piece(m.out.buffer), again: len(m.out.again) > 0, unsent: m.out.unsent(),
+	}.take()
 }
 
 func (m *model) write(n int) {
@@ -124,7 +186,12 @@ func (m *model) send() {
 		i = m.random.IntN(len(m.carriers))
 	}
 	c := m.carriers[i]
-	s := m.out.take(&c.flight, 1+m.random.IntN(batch))
+	most := m.takes(i)
+	if most == 0 {
+		return
+	}
+	s := m.out.take(&c.flight, most)
+	c.meter.left(m.now, &c.flight, s.len())
 	parts := m.out.hold(s, nil)
 	frame := modelFrame{offset: s.from}
 	for _, p := range parts {
@@ -155,6 +222,7 @@ func (m *model) deliver() {
 			m.t.Error(err)
 		}
 		fill += n
+		c.came += uint64(n)
 		f.offset += uint64(n)
 		f.data = f.data[n:]
 	}
@@ -210,13 +278,40 @@ func (m *model) fault() {
 	}
 }
 
+// accounts looks for bytes that would be lost: every one that was sent and is not acknowledged is on its way by a carrier that lives,
+// waits to go again, or is with the receiver.
+func (m *model) accounts() {
+	var missing spans
+	missing.add(span{m.out.acked, m.out.sent})
+	missing.remove(span{0, m.in.next})
+	for _, p := range m.in.pieces {
+		missing.remove(span{p.offset, p.end()})
+	}
+	for _, s := range m.out.again {
+		missing.remove(s)
+	}
+	for _, c := range m.carriers {
+		for _, s := range c.flight.spans {
+			missing.remove(s)
+		}
+	}
+	if len(missing) > 0 {
+		m.t.Errorf("nobody has %v", missing)
+	}
+}
+
 func (m *model) bounds() {
 	if kept := len(m.out.chunks) * chunkSize; kept > m.out.buffer+2*chunkSize {
 		m.t.Errorf("sender keeps %d bytes, bound %d", kept, m.out.buffer)
 	}
 	waiting := 0
+	chunks := map[*chunk]bool{}
 	for _, p := range m.in.pieces {
 		waiting += p.to - p.from
+		chunks[p.chunk] = true
+	}
+	if m.in.held != len(chunks) {
+		m.t.Errorf("receiver counts %d chunks, holds %d", m.in.held, len(chunks))
 	}
 	if waiting > m.in.window {
 		m.t.Errorf("receiver keeps %d bytes, bound %d", waiting, m.in.window)

@@ -5,8 +5,16 @@ import (
 	"slices"
 )
 
-// maxPieces bounds how scattered the bytes may come. Eight carriers with frames of 64 KiB need 512 for the largest window.
-const maxPieces = 1024
+// maxPieces bounds how scattered the bytes may come. Carriers beside the first take 32 KiB or more at once, which may lie in two
+// chunks: 2,048 for a window of 32 MiB.
+const maxPieces = 4096
+
+// The pieces may hold so many windows of memory, and leastHeld at any rate. Those of a peer that keeps the rules take two at
+// most, since each carrier's lie side by side in its chunks; but a byte here and a byte there would take a chunk each.
+const (
+	maxHeld   = 4
+	leastHeld = 64 << 20
+)
 
 // A receiver is one direction of a line at the end that reads. It puts what comes in order, once. It knows nothing of
 // connections and time; its caller serialises the calls.
@@ -19,6 +27,7 @@ type receiver struct {
 	next    uint64  // before it everything has come
 	offered uint64  // the limit that the peer was told last
 	window  int
+	held    int // chunks that pieces lie in
 }
 
 // A piece is bytes that have come and were not read.
@@ -59,6 +68,9 @@ func (r *receiver) accept(offset uint64, in part) error {
 	}
 	if len(r.pieces) > maxPieces {
 		return fmt.Errorf("%w: data in more than %d pieces", ErrProtocol, maxPieces)
+	}
+	if r.held*chunkSize > max(maxHeld*r.window, leastHeld) {
+		return fmt.Errorf("%w: data so scattered that it takes %d bytes", ErrProtocol, r.held*chunkSize)
 	}
 	return nil
 }
@@ -117,6 +129,9 @@ func (r *receiver) insert(i int, p piece) {
 		}
 	}
 	p.chunk.uses++
+	if p.chunk.pieces++; p.chunk.pieces == 1 {
+		r.held++
+	}
 	r.pieces = slices.Insert(r.pieces, i, p)
 }
 
@@ -134,6 +149,9 @@ func (r *receiver) consume(n int) {
 	first := &r.pieces[0]
 	first.offset += uint64(n)
 	if first.from += n; first.from == first.to {
+		if first.chunk.pieces--; first.chunk.pieces == 0 {
+			r.held--
+		}
 		r.pool.release(first.chunk)
 		r.pieces = slices.Delete(r.pieces, 0, 1)
 	}

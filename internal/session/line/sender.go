@@ -25,11 +25,11 @@ type sender struct {
 	fills []fill // the places between wrote and taken, in order
 }
 
-// A flight is what went out by one carrier and is not acknowledged.
-type flight struct{ spans spans }
-
 // pending tells whether anything can be sent now.
 func (s *sender) pending() bool { return len(s.again) > 0 || s.sent < min(s.wrote, s.limit) }
+
+// unsent is how many bytes can be sent that were not.
+func (s *sender) unsent() int { return int(max(s.sent, min(s.wrote, s.limit)) - s.sent) }
 
 // take gives the next bytes to send by the carrier of a flight: lost ones first. There must be some pending.
 func (s *sender) take(f *flight, most int) span {
@@ -41,7 +41,7 @@ func (s *sender) take(f *flight, most int) span {
 		out = span{s.sent, min(s.wrote, s.limit, s.sent+uint64(most))}
 		s.sent = out.to
 	}
-	f.spans.add(out)
+	f.add(out)
 	return out
 }
 
@@ -99,6 +99,11 @@ func (s *sender) ack(received, limit uint64) error {
 		s.chunks, s.base = s.chunks[:0], s.wrote-s.wrote%chunkSize
 	}
 	return nil
+}
+
+// told takes the peer's word on how many bytes have come by the carrier of a flight. They need not go again.
+func (s *sender) told(f *flight, came uint64) error {
+	return f.told(came, func(there span) { s.again.remove(there) })
 }
 
 // lost has everything of a flight sent again.

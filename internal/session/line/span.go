@@ -54,6 +54,35 @@ func (set *spans) dropBefore(offset uint64) {
 	*set = all
 }
 
+// remove takes the bytes of s out of the set.
+func (set *spans) remove(s span) {
+	all := *set
+	i := 0
+	for i < len(all) && all[i].to <= s.from {
+		i++
+	}
+	for i < len(all) && all[i].from < s.to {
+		first := all[i]
+		left, right := span{first.from, min(first.to, s.from)}, span{max(first.from, s.to), first.to}
+		switch {
+		case left.from < left.to && right.from < right.to:
+			all = append(all, span{})
+			copy(all[i+1:], all[i:])
+			all[i], all[i+1] = left, right
+			i += 2
+		case left.from < left.to:
+			all[i] = left
+			i++
+		case right.from < right.to:
+			all[i] = right
+			i++
+		default:
+			all = append(all[:i], all[i+1:]...)
+		}
+	}
+	*set = all
+}
+
 // takeFirst removes the first bytes of the set, at most so many of one span.
 func (set *spans) takeFirst(most int) span {
 	all := *set

@@ -157,6 +157,7 @@ type Stats struct {
 	Repeated       uint64        // bytes that left again because their carrier was lost
 	Unacknowledged int           // bytes that are kept because the peer may not have them
 	Unread         int           // bytes that came and were not read, out of order ones not counted
+	Carriers       int           // data goes out by so many now; none while suspended
 	RTT            time.Duration // of the last ping on the carrier in use; zero if not measured
 }
 
@@ -166,7 +167,7 @@ func (l *Line) Stats() Stats {
 	defer l.mu.Unlock()
 	s := Stats{
 		Sent: l.out.sent, Received: l.in.next, Repeated: l.out.repeated,
-		Unacknowledged: int(l.out.wrote - l.out.acked), Unread: int(l.in.next - l.in.read),
+		Carriers: l.several, Unacknowledged: int(l.out.wrote - l.out.acked), Unread: int(l.in.next - l.in.read),
 	}
 	if l.active != nil {
 		s.RTT = l.active.pulse.rtt
