@@ -57,6 +57,7 @@ var arrows = map[string][]string{
 	"internal/control": {".", "forward", "internal/sockerr"},
 	"cmd/bodkin":       {".", "forward", "internal/control", "internal/identity", "internal/knownpeers", "internal/pairing", "internal/settings", "internal/sockerr", "natlab", "packaging", "server", "transfer"},
 	// Measurements.
+	"bench/bond":        {"internal/record", "internal/session/line", "natlab"},
 	"bench/matrix":      {".", "natlab", "server"},
 	"bench/transfer":    {"natlab"},
 	"bench/cast":        {"natlab"},

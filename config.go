@@ -84,8 +84,9 @@ type Config struct {
 	// minutes. A path is looked for all the while.
 	PathWait time.Duration
 
-	// Connections is how many direct TCP connections a session may use at once, if the peer allows as many. Zero means 8, which is the
-	// most; one means one. So far only the limit is kept: no session asks for a second connection yet.
+	// Connections is how many direct TCP connections a session may use at once, at most 8, if the peer allows as many. Zero means one. More
+	// than one are used while a session has more to send than one brings, as where a provider caps each connection, and only as many as
+	// bring more.
 	Connections int
 
 	// Search lets this node look for a peer among random ports, if the peer's Config has it too and nothing better is known: where one
@@ -138,7 +139,7 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("bodkin: Config.Connections is %d, want at most %d", c.Connections, maxConnections)
 	}
 	if c.Connections == 0 {
-		c.Connections = maxConnections
+		c.Connections = 1
 	}
 	if c.Within == nil {
 		c.Within = func(open func() error) error { return open() }

@@ -65,6 +65,7 @@ type ConnStats struct {
 	Repeated              uint64        // bytes that the session sent again because their connection was lost
 	Unacknowledged        int           // bytes that the session keeps because the peer may not have them
 	RTT                   time.Duration // of the connection in use, last measured; zero: not yet, or none
+	Connections           int           // by so many this node's bytes travel now: see Config.Connections; zero while the session waits for one
 }
 
 // Stats returns the figures of the stream and its session.
@@ -77,7 +78,7 @@ func (c *Conn) Stats() ConnStats {
 	}
 	return ConnStats{
 		BytesIn: in, BytesOut: out, SessionIn: all.BytesIn, SessionOut: all.BytesOut,
-		Repeated: line.Repeated, Unacknowledged: line.Unacknowledged, RTT: rtt,
+		Repeated: line.Repeated, Unacknowledged: line.Unacknowledged, RTT: rtt, Connections: line.Carriers,
 	}
 }
 

@@ -25,14 +25,18 @@ var errNoFurther = errors.New("bodkin: the peer's network and this one allow no 
 
 // another makes one more direct connection for a session, by talking through the session itself: no server is needed. With beside it is
 // for use in addition to those that the session has, or else instead of them. It returns when the session has it, or no way has led to
-// one; it fails at once if another is being made already. The session must have a path.
+// one; it fails at once if another is being made already, or four are beside the one in use. The session must have a path.
 func (n *Node) another(ctx context.Context, l *link, beside bool) error {
 	if n.config.Relay == RelayAlways {
 		return errAskRefused
 	}
+	slots := l.control.asking
+	if beside {
+		slots = l.control.beside
+	}
 	select {
-	case l.control.asking <- struct{}{}:
-		defer func() { <-l.control.asking }()
+	case slots <- struct{}{}:
+		defer func() { <-slots }()
 	default:
 		return errAsking
 	}
@@ -91,12 +95,16 @@ func (r *rest) isOver(now time.Time) bool {
 	return !now.Before(r.until)
 }
 
-// note takes in how it went: each failure in a row makes the rest twice as long, up to improveLast.
+// note takes in how it went: each failure in a row makes the rest twice as long, up to improveLast. Failures during a rest count no
+// more.
 func (r *rest) note(err error, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err == nil {
+	switch {
+	case err == nil:
 		r.wait, r.until = 0, time.Time{}
+		return
+	case now.Before(r.until): // of several that were tried at once
 		return
 	}
 	r.wait = min(max(2*r.wait, improveFirst), improveLast)

@@ -18,6 +18,9 @@ func TestWhatFailedRestsLongerEachTime(t *testing.T) {
 		if r.isOver(now.Add(want-1)) || !r.isOver(now.Add(want)) {
 			t.Errorf("does not rest for %v", want)
 		}
+		if r.note(errors.New("failed"), now); !r.isOver(now.Add(want)) {
+			t.Error("another failure at the same time makes the rest longer")
+		}
 		now = now.Add(want)
 	}
 	for range 20 {

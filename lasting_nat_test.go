@@ -118,8 +118,14 @@ type couple struct {
 	moves     int
 }
 
-// join makes two nodes and has them talk.
+// newCouple makes two nodes and has them talk, at 13 Mbit/s.
 func newCouple(t *testing.T, w *world, near, far home, config bodkin.Config) *couple {
+	t.Helper()
+	return newPacedCouple(t, w, near, far, config, [2]time.Duration{5 * time.Millisecond, 5 * time.Millisecond})
+}
+
+// newPacedCouple has them talk with a pause after each 8 KiB to the far one, and after each to the near one.
+func newPacedCouple(t *testing.T, w *world, near, far home, config bodkin.Config, pauses [2]time.Duration) *couple {
 	t.Helper()
 	c := &couple{world: w, near: near, far: far}
 	config.Name = "ada"
@@ -147,7 +153,7 @@ func newCouple(t *testing.T, w *world, near, far home, config bodkin.Config) *co
 	for i, ends := range [2][2]net.Conn{{c.conn, other}, {other, c.conn}} {
 		f := new(flow)
 		c.flows[i] = f
-		work.Go(func() { f.flood(ends[0], 5*time.Millisecond) })
+		work.Go(func() { f.flood(ends[0], pauses[i]) })
 		work.Go(func() { f.check(ends[1]) })
 	}
 	t.Cleanup(func() {

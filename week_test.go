@@ -35,6 +35,7 @@ type diary struct {
 	words     uint64 // on all
 	sessions  int
 	addresses int
+	besides   int // carriers that were made beside others
 	changes   map[string]int
 }
 
@@ -54,7 +55,7 @@ func TestSessionsLastForDays(t *testing.T) {
 		d.server.start(t)
 		for i, name := range []string{"ada", "ben"} {
 			d.hosts[i] = network.Host(d.newAddr(), true)
-			node, err := Join(t.Context(), Config{Invite: d.server.invite(), Name: name, NoPortMapping: true, NoLAN: true, system: memory{d.hosts[i]}})
+			node, err := Join(t.Context(), Config{Invite: d.server.invite(), Name: name, NoPortMapping: true, NoLAN: true, Connections: 8, system: memory{d.hosts[i]}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -86,7 +87,10 @@ func TestSessionsLastForDays(t *testing.T) {
 		if n := network.Open(); n != 0 {
 			t.Errorf("seed %d: %d ends of connections are open after everything was closed", seed, n)
 		}
-		t.Logf("%v", d.changes)
+		t.Logf("%v; %d carriers beside others", d.changes, d.besides)
+		if d.besides == 0 {
+			t.Error("no session had several carriers")
+		}
 	})
 	t.Logf("%d days in %v", *days, time.Since(began).Round(time.Millisecond))
 }
@@ -131,11 +135,22 @@ func (d *diary) until(end time.Time) {
 		time.Sleep(2*time.Minute + time.Duration(d.random.Int64N(int64(6*time.Minute))))
 		change := upheavals[d.random.IntN(len(upheavals))]
 		d.changes[change.name]++
+		d.besides += d.beside(d.random.IntN(3))
 		change.do(d)
 		if err := d.exchange(); err != nil {
 			d.t.Fatalf("after %q, at %v: %v", change.name, time.Now(), err)
 		}
 	}
+}
+
+// beside makes further carriers for the session, beside that in use, which the change then finds. It tells how many there are: none
+// without a direct way.
+func (d *diary) beside(want int) (made int) {
+	l := d.nodes[0].links.to(target{name: "ben"})
+	for l != nil && made < want && d.nodes[0].another(d.t.Context(), l, true) == nil {
+		made++
+	}
+	return made
 }
 
 // exchange sends words both ways and expects them. A session that the change was to end is made anew.
