@@ -154,6 +154,11 @@ func checkSettings(f *settings.File) error {
 			problems = append(problems, f.At("relay: "+plain(err), "", "relay"))
 		}
 	}
+	if f.Connections != nil {
+		if err := new(connectionsFlag).set(*f.Connections); err != nil {
+			problems = append(problems, f.At("connections: "+err.Error(), "", "connections"))
+		}
+	}
 	check := func(address string, path ...string) {
 		if !isAddress(address) {
 			problems = append(problems, f.At(fmt.Sprintf("want [HOST]:PORT, not %q", address), "for example :4000", path...))
@@ -191,6 +196,9 @@ func (g *globals) fill(f *settings.File) {
 	}
 	if f.LAN != nil && !g.given("no-lan") {
 		g.noLAN = !*f.LAN
+	}
+	if f.Connections != nil && !g.given("connections") {
+		g.connections.set(*f.Connections) // others were refused
 	}
 }
 

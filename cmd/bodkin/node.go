@@ -171,6 +171,7 @@ func nodeConfig(g *globals, h home, errs io.Writer) (bodkin.Config, error) {
 		Invite: m.Invite, Key: key, Name: m.Name, KnownPeers: known, Port: m.Port, Relay: g.relay.policy, Search: g.search,
 		NoPortMapping: g.noPortMapping || os.Getenv("BODKIN_NO_PORT_MAPPING") != "",
 		NoLAN:         g.noLAN || os.Getenv("BODKIN_NO_LAN") != "",
+		Connections:   int(g.connections),
 		Log:           g.log.Logger,
 	}, nil
 }

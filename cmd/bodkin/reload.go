@@ -146,6 +146,8 @@ func atRestart(g *globals, was, is *settings.File) (keys []string) {
 		{"search", "search", was.Search, is.Search},
 		{"port-mapping", "no-port-mapping", was.PortMapping, is.PortMapping},
 		{"lan", "no-lan", was.LAN, is.LAN},
+		{"connections", "connections", was.Connections, is.Connections},
+		{"introductions", "no-introductions", was.Introduce, is.Introduce},
 		{"log-format", "log-format", was.LogFormat, is.LogFormat},
 	} {
 		if !reflect.DeepEqual(key.was, key.is) && !g.given(key.flag) {

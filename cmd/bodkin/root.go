@@ -15,9 +15,10 @@ type globals struct {
 	relay   relayFlag
 	started bool // the command line was understood, and its command has begun
 
-	noPortMapping bool // --no-port-mapping; see nodeFlags
-	noLAN         bool // --no-lan
-	search        bool // --search
+	noPortMapping bool            // --no-port-mapping; see nodeFlags
+	noLAN         bool            // --no-lan
+	search        bool            // --search
+	connections   connectionsFlag // --connections of up
 
 	logLevel  levelFlag  // --log-level
 	logFormat formatFlag // --log-format

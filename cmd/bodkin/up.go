@@ -43,6 +43,8 @@ up changes by bodkin reload or SIGHUP.`,
 	var flags upFlags
 	mesh := c.Flags().Bool("mesh", false, "link to every node of the room as it comes, so that all can talk on without the server")
 	wait := c.Flags().Bool("wait", false, "wait for a server that cannot be reached, instead of exiting with 5")
+	c.Flags().Var(&g.connections, "connections", "use up to so many TCP connections for a session, 1 to 8, while more of them bring more and its peer allows as many; for where a provider caps each (default 1)")
+	silent := c.Flags().Bool("no-introductions", false, "do not introduce nodes of the room that have a session with this one to each other while the server is away")
 	c.Flags().StringArrayVar(&flags.expose, "expose", nil, "let the room connect to a TCP service, as `NAME=HOST:PORT`; may be repeated")
 	c.Flags().StringArrayVar(&flags.socks, "socks", nil, "serve a SOCKS5 proxy, as the service socks, to `HOST:PORT`: a name, *.NAME, an address, a range or * for all but this machine; a port or *; may be repeated")
 	c.Flags().StringVar(&flags.receive, "receive", "", "take all that is sent to this node, into this `directory`")
@@ -68,6 +70,10 @@ up changes by bodkin reload or SIGHUP.`,
 		patient := isSet(g, "wait", *wait, f.Wait)
 		node, unlock, err := startPrimary(c.Context(), g, h, c.ErrOrStderr(), func(config *bodkin.Config) {
 			config.Mesh, config.Patient = isSet(g, "mesh", *mesh, f.Mesh), patient
+			config.NoIntroductions = *silent
+			if f.Introduce != nil && !g.given("no-introductions") {
+				config.NoIntroductions = !*f.Introduce
+			}
 			if patient { // for a server that may be away for long: the service has started all the same
 				notify(config.Log, serviceReady, "STATUS=connecting to the server")
 			}

@@ -22,6 +22,8 @@ type File struct {
 	Search      *bool             `toml:"search"`
 	PortMapping *bool             `toml:"port-mapping"`
 	LAN         *bool             `toml:"lan"`
+	Connections *int              `toml:"connections"`
+	Introduce   *bool             `toml:"introductions"`
 	LogLevel    *string           `toml:"log-level"`
 	LogFormat   *string           `toml:"log-format"`
 	Receive     *string           `toml:"receive"`
@@ -51,6 +53,7 @@ type kind string
 
 const (
 	boolean kind = "true or false"
+	number  kind = "a whole number"
 	text    kind = "a text, in quotes"
 	texts   kind = "a list of texts: [\"...\", \"...\"]"
 	table   kind = "a table"
@@ -60,6 +63,7 @@ const (
 func keys() map[string]kind {
 	return map[string]kind{
 		"mesh": boolean, "wait": boolean, "relay": text, "search": boolean, "port-mapping": boolean, "lan": boolean,
+		"connections": number, "introductions": boolean,
 		"log-level": text, "log-format": text, "receive": text, "forward": texts, "socks": texts,
 		"expose": table, "allow": table, "server": table,
 		"server.main": texts, "server.hole": texts, "server.advertise": texts, "server.http": text, "server.relay": boolean,

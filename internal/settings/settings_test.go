@@ -37,6 +37,7 @@ func TestProblemsSayWhereTheyAre(t *testing.T) {
 		{"a key of the server", "[server]\nadvertize = []", "f:2:1: unknown key server.advertize (did you mean advertise?)"},
 		{"two at once", "a = 1\nmeshh = true", "f:1:1: unknown key a\nf:2:1: unknown key meshh (did you mean mesh?)"},
 		{"a text for a boolean", "\n mesh = \"yes\"", "f:2:9: mesh: want true or false"},
+		{"a text for a number", "connections = \"2\"", "f:1:15: connections: want a whole number"},
 		{"a number for a text", "[expose]\nssh = 22", "f:2:7: expose.ssh: want a text, in quotes"},
 		{"a text for a list", "forward = \"8080:ben:web\"", "f:1:11: forward: want a list of texts: [\"...\", \"...\"]"},
 		{"a key twice", "mesh = true\nmesh = false", "f:2:1: "},
