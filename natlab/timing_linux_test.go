@@ -118,8 +118,10 @@ func TestSimultaneousOpenTakesAsLongAsTheModelSays(t *testing.T) {
 						t.Fatal(err)
 					}
 					leftA, leftB := synAt(t, lab, toB), synAt(t, lab, toA)
-					late := lateness(t, leftB.Sub(leftA), onA.at.Sub(leftA), onB.at.Sub(leftA))
-					if late < tolerance && (leftB.Sub(leftA)-skew).Abs() < tolerance {
+					if (leftB.Sub(leftA) - skew).Abs() >= tolerance-time.Millisecond {
+						continue // a stall made it another one, and at 25 ms the model jumps
+					}
+					if lateness(t, leftB.Sub(leftA), onA.at.Sub(leftA), onB.at.Sub(leftA)) < tolerance {
 						return
 					}
 				}
