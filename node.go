@@ -17,7 +17,6 @@ import (
 	"github.com/bodkin-p2p/bodkin/internal/punch"
 	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
 	"github.com/bodkin-p2p/bodkin/internal/reuseport"
-	"github.com/bodkin-p2p/bodkin/internal/rounds"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
@@ -48,7 +47,7 @@ type Node struct {
 	calls    *rate.Limiter // of introductions that were not asked for
 	relays   relays
 	sampling chan struct{} // holds one for each sample that is under way
-	pace     *rate.Limiter // of SYNs of predictions and searches, over all attempts
+	pace     *synRate
 	searches searches
 	roster   roster
 	mapping  mapping
@@ -107,7 +106,7 @@ func newNode(config Config, port localPort) (*Node, error) {
 		log:    config.Log,
 		port:   port,
 		calls:  rate.NewLimiter(callsPerSecond, callsAtOnce),
-		pace:   rate.NewLimiter(rounds.SearchRate, rounds.MaxPredicted),
+		pace:   newSYNRate(),
 
 		sampling: make(chan struct{}, samplesAtOnce),
 		done:     make(chan struct{}),

@@ -1,0 +1,57 @@
+package bodkin
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/rounds"
+)
+
+// TestTheSYNRateKnowsNoTimeThatIsPast: a clock that is read before the lock is taken may be late by the time that it is used.
+//
+// Seen to fail with the clock read before the lock.
+func TestTheSYNRateKnowsNoTimeThatIsPast(t *testing.T) {
+	pace := newSYNRate()
+	pace.now = func() time.Time {
+		if pace.mu.TryLock() {
+			pace.mu.Unlock()
+			t.Error("the clock is read without the lock")
+		}
+		return time.Now()
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	for range rounds.MaxPredicted {
+		if err := pace.Wait(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop()
+	if err := pace.Wait(ctx); err == nil {
+		t.Error("one was let go after its end")
+	}
+}
+
+// TestManyWhoWaitGetNoMoreThanTheRate has as many wait as ten searches do, and most give up.
+func TestManyWhoWaitGetNoMoreThanTheRate(t *testing.T) {
+	pace := newSYNRate()
+	ctx, stop := context.WithTimeout(t.Context(), time.Second)
+	defer stop()
+	began := time.Now()
+	var granted atomic.Int64
+	var all sync.WaitGroup
+	for range 5000 {
+		all.Go(func() {
+			if pace.Wait(ctx) == nil {
+				granted.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	took := time.Since(began)
+	if most := int64(64 + 250*took.Seconds() + 1); granted.Load() > most || granted.Load() < 64 {
+		t.Errorf("%d were let go in %v, want 64 at once and 250 a second: %d", granted.Load(), took, most)
+	}
+}
