@@ -75,6 +75,7 @@ func TestAProofThatFailedIsAskedForAgain(t *testing.T) {
 			s := newStage(t, nil)
 			s.run()
 			p := s.welcomed(plainWelcome)
+			synctest.Wait() // or the client may say it twice: with its registration, and because it is new
 			s.client.SetMapped(outside)
 			p.next()
 			began := time.Now()
