@@ -15,15 +15,14 @@ import (
 // commonAt is where a peer of both nodes is.
 const commonAt = "203.0.113.77"
 
-// TestASessionGoesOnByACommonPeerWhenTheServerIsGone kills the server, and then all paths of two nodes at once. They reach a third that is
-// open to everybody, where it was, and that one introduces them.
-func TestASessionGoesOnByACommonPeerWhenTheServerIsGone(t *testing.T) {
-	t.Parallel()
-	w := newWorldOf(t, server.Config{})
-	near, far := behind(w.lab.NAT("near", natlab.PortRestrictedCone()), "a"), behind(w.lab.NAT("far", natlab.PortRestrictedCone()), "b")
+// coupleWithCid is a couple behind NATs and a third node in the open, with direct sessions between all three.
+func coupleWithCid(t *testing.T) (w *world, near, far home, pair *couple) {
+	t.Helper()
+	w = newWorldOf(t, server.Config{})
+	near, far = behind(w.lab.NAT("near", natlab.PortRestrictedCone()), "a"), behind(w.lab.NAT("far", natlab.PortRestrictedCone()), "b")
 	w.delays(near, far, delayAS, delayBS, delayAB)
 	cid := w.join(t, home{Host: w.lab.Host("c", natlab.At(commonAt))}, bodkin.Config{Name: "cid"})
-	pair := newCouple(t, w, near, far, bodkin.Config{})
+	pair = newCouple(t, w, near, far, bodkin.Config{})
 	measured(t, cid)
 	for _, node := range []*bodkin.Node{pair.a, pair.b} {
 		measured(t, node)
@@ -31,6 +30,14 @@ func TestASessionGoesOnByACommonPeerWhenTheServerIsGone(t *testing.T) {
 			t.Fatalf("%+v, %v", ping, err)
 		}
 	}
+	return w, near, far, pair
+}
+
+// TestASessionGoesOnByACommonPeerWhenTheServerIsGone kills the server, and then all paths of two nodes at once. They reach a third that is
+// open to everybody, where it was, and that one introduces them.
+func TestASessionGoesOnByACommonPeerWhenTheServerIsGone(t *testing.T) {
+	t.Parallel()
+	w, near, far, pair := coupleWithCid(t)
 	w.stop()
 	pair.goesOn(t)
 	began := time.Now()
@@ -46,18 +53,7 @@ func TestASessionGoesOnByACommonPeerWhenTheServerIsGone(t *testing.T) {
 // TestASessionGoesOnByACommonPeerThatHasLostOneOfTheTwo: what broke the path of the two broke the path of one of them to the common peer.
 func TestASessionGoesOnByACommonPeerThatHasLostOneOfTheTwo(t *testing.T) {
 	t.Parallel()
-	w := newWorldOf(t, server.Config{})
-	near, far := behind(w.lab.NAT("near", natlab.PortRestrictedCone()), "a"), behind(w.lab.NAT("far", natlab.PortRestrictedCone()), "b")
-	w.delays(near, far, delayAS, delayBS, delayAB)
-	cid := w.join(t, home{Host: w.lab.Host("c", natlab.At(commonAt))}, bodkin.Config{Name: "cid"})
-	pair := newCouple(t, w, near, far, bodkin.Config{})
-	measured(t, cid)
-	for _, node := range []*bodkin.Node{pair.a, pair.b} {
-		measured(t, node)
-		if ping, err := node.Ping(t.Context(), "cid"); err != nil || ping.Path.Kind != bodkin.Direct {
-			t.Fatalf("%+v, %v", ping, err)
-		}
-	}
+	w, _, far, pair := coupleWithCid(t)
 	w.stop()
 	pair.goesOn(t)
 	began := time.Now()
