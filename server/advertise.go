@@ -18,6 +18,9 @@ import (
 // ErrNeverStarted tells that a home has no server in it yet, so that invites could not say where it is.
 var ErrNeverStarted = errors.New("no server has been started with this home")
 
+// ErrAdvertise tells that a host of Config.Advertise cannot stand in an invite.
+var ErrAdvertise = errors.New("cannot stand in an invite")
+
 // Invite returns the invite to a room of the server whose home this is, and makes the room if it is new; a running
 // server takes it up by itself. It returns ErrNeverStarted if no server has run there.
 func Invite(home, room string) (identity.Invite, error) {
@@ -41,11 +44,18 @@ func Invite(home, room string) (identity.Invite, error) {
 // else what the main listeners are bound to.
 func advertised(hosts []string, main []netip.AddrPort) ([]string, error) {
 	var servers []string
-	for _, host := range hosts {
+	for _, asked := range hosts {
+		host := asked
 		if _, _, err := net.SplitHostPort(host); err != nil {
 			host = net.JoinHostPort(strings.Trim(host, "[]"), strconv.Itoa(int(main[0].Port())))
 		}
+		if err := identity.CheckServerAddr(host); err != nil {
+			return nil, fmt.Errorf("%q %w: %w", asked, ErrAdvertise, err)
+		}
 		servers = append(servers, host)
+	}
+	if len(servers) > identity.MaxServers {
+		return nil, fmt.Errorf("%d hosts %w: at most %d", len(servers), ErrAdvertise, identity.MaxServers)
 	}
 	if len(servers) > 0 {
 		return servers, nil

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -112,15 +111,7 @@ func explain(err error) *failure {
 	case errors.Is(err, bodkin.ErrServerUnreachable):
 		f.code = exitServerUnreachable
 		f.text = f.text[max(0, strings.LastIndex(f.text, "server unreachable")):] // each layer says it
-		if errors.Is(err, bodkin.ErrWrongServer) {
-			f.hint = "the invite is for another server, or the server's keys were lost: ask for a new invite"
-			break
-		}
-		if notTLS := (tls.RecordHeaderError{}); errors.As(err, &notTLS) {
-			f.hint = "something else answers there: is the address right, and the port that of --main?"
-			break
-		}
-		f.hint = "is `bodkin server` running there, and does its firewall let that port in?"
+		f.hint = unreachable(err)
 	case errors.As(err, &refused):
 		f.text = strings.TrimSuffix("the server refused this node: "+refused.Text, ": ")
 		f.code, f.hint = refusal(refused)
@@ -209,13 +200,14 @@ var (
 	noiseNumber   = regexp.MustCompile(`strconv\.\w+: parsing .*: (invalid syntax|value out of range)`)
 	noiseArgument = regexp.MustCompile(`^unknown command (".*") for "(bodkin [\w ]+)"$`)
 	noiseFile     = regexp.MustCompile(`(^|: )l?stat (/|[A-Z]:\\|\\\\)`)
+	noiseTimeout  = regexp.MustCompile(`context deadline exceeded|i/o timeout|connection timed out`)
 	noiseDial     = regexp.MustCompile(`dial tcp [^ ]*: (connect: )?`)
 )
 
 // plain is an error's text without the names of packages and system calls.
 func plain(err error) string {
 	text := noiseDial.ReplaceAllString(noisePackages.ReplaceAllString(err.Error(), "$1"), "")
-	return noiseFile.ReplaceAllString(text, "$1$2")
+	return noiseTimeout.ReplaceAllString(noiseFile.ReplaceAllString(text, "$1$2"), "no answer in time")
 }
 
 // addressInUse finds out whether err is about a listening address that something else has, and which.

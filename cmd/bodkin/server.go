@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -51,9 +51,6 @@ connected to each other stay connected.`,
 	relay := flags.Bool("relay", true, "relay the bytes of nodes that cannot connect directly; they are encrypted from end to end")
 	asJSON := jsonFlag(c, "one JSON object instead: {invite, main, hole, http}")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if err := checkAddresses(config); err != nil {
-			return err
-		}
 		h, err := openHome(g)
 		if err != nil {
 			return err
@@ -64,8 +61,12 @@ connected to each other stay connected.`,
 		}
 		config.Home, config.NoRelay = h.dir, !*relay
 		fillServer(g, &config, f.Server)
-		config.Log = openLog(g, f, slog.LevelInfo, c.ErrOrStderr()).Logger
-		return runServer(c, config, *asJSON)
+		if err := checkAddresses(config); err != nil {
+			return err
+		}
+		log := openLog(g, f, slog.LevelInfo, c.ErrOrStderr())
+		config.Log = log.Logger
+		return runServer(c, config, *asJSON, !*asJSON && log.format == formatText)
 	}
 	return c
 }
@@ -73,14 +74,21 @@ connected to each other stay connected.`,
 // checkAddresses refuses what cannot be listened on anywhere.
 func checkAddresses(config server.Config) error {
 	check := func(flag, address string) error {
-		if !isAddress(address) {
-			return misuse(fmt.Sprintf("for example %s :4000, or %[1]s 203.0.113.5:4000", flag), "%s %s: want [HOST]:PORT", flag, address)
+		if isAddress(address) {
+			return nil
 		}
-		return nil
+		hint := fmt.Sprintf("for example %s :4000, or %[1]s 203.0.113.5:4000", flag)
+		if flag == "--http" {
+			hint = "for example --http 127.0.0.1:9090"
+		}
+		return misuse(hint, "%s %s: want [HOST]:PORT", flag, address)
 	}
 	var err error
 	for _, address := range config.Main {
 		err = cmp.Or(err, check("--main", address))
+		if slices.Contains(config.Hole, address) && !strings.HasSuffix(address, ":0") {
+			err = cmp.Or(err, misuse("for example --main :443 --hole :8000", "--main and --hole cannot both be %s: they are two ports", address))
+		}
 	}
 	for _, address := range config.Hole {
 		err = cmp.Or(err, check("--hole", address))
@@ -110,7 +118,8 @@ func fillServer(g *globals, config *server.Config, f settings.Server) {
 	}
 }
 
-func runServer(c *cobra.Command, config server.Config, asJSON bool) error {
+// runServer serves until the command's context ends. forPeople has it say on stderr what to do with the invite.
+func runServer(c *cobra.Command, config server.Config, asJSON, forPeople bool) error {
 	s, err := server.Open(config)
 	if err != nil {
 		return cannotServe(config, err)
@@ -121,7 +130,6 @@ func runServer(c *cobra.Command, config server.Config, asJSON bool) error {
 	}
 	ctx, cancel := context.WithCancel(c.Context())
 	defer cancel()
-	config.Log.Info("serving", "main", s.MainAddrs(), "hole", s.HoleAddrs())
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ctx) }()
 
@@ -139,6 +147,10 @@ func runServer(c *cobra.Command, config server.Config, asJSON bool) error {
 		cancel()
 		return errors.Join(err, <-served)
 	}
+	if forPeople {
+		nextSteps(c.ErrOrStderr(), invite.Servers, len(config.Advertise) > 0, s.MainAddrs(), s.HoleAddrs())
+	}
+	config.Log.Info("serving", "main", s.MainAddrs(), "hole", s.HoleAddrs())
 	notify(config.Log, serviceReady)
 	err = <-served
 	notify(config.Log, serviceStopping)
@@ -151,34 +163,4 @@ func valid(addr netip.AddrPort) *netip.AddrPort {
 		return nil
 	}
 	return &addr
-}
-
-// cannotServe explains why the server did not start.
-func cannotServe(config server.Config, err error) error {
-	address, inUse := addressInUse(err)
-	if !inUse {
-		return err
-	}
-	_, port, _ := net.SplitHostPort(address)
-	f := &failure{code: exitFailed, err: err, text: fmt.Sprintf("port %s is in use by another program", port)}
-	if port == "" {
-		f.text = plain(err)
-	}
-	f.hint = fmt.Sprintf("choose another with %s, or end that program", flagOf(config, port))
-	return f
-}
-
-// flagOf tells which flag gave a port.
-func flagOf(config server.Config, port string) string {
-	has := func(address string) bool {
-		_, p, err := net.SplitHostPort(address)
-		return err == nil && p == port
-	}
-	switch {
-	case slices.ContainsFunc(config.Hole, has):
-		return "--hole"
-	case has(config.HTTP):
-		return "--http"
-	}
-	return "--main"
 }

@@ -94,7 +94,7 @@ func (inv Invite) Check() error {
 		return fmt.Errorf("%d server addresses are more than %d", len(inv.Servers), MaxServers)
 	}
 	for _, addr := range inv.Servers {
-		if err := checkServerAddr(addr); err != nil {
+		if err := CheckServerAddr(addr); err != nil {
 			return fmt.Errorf("server address %q: %w", addr, err)
 		}
 	}
@@ -104,8 +104,8 @@ func (inv Invite) Check() error {
 	return nil
 }
 
-// checkServerAddr accepts what can be dialled, and nothing that could upset a terminal or a log.
-func checkServerAddr(addr string) error {
+// CheckServerAddr accepts one address of Invite.Servers: what can be dialled, and nothing that could upset a terminal or a log.
+func CheckServerAddr(addr string) error {
 	if len(addr) > MaxServerAddr {
 		return fmt.Errorf("longer than %d bytes", MaxServerAddr)
 	}

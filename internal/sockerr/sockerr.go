@@ -20,6 +20,12 @@ func IsRefused(err error) bool { return isOne(err, refused) }
 // IsInUse tells whether err is that of an address on which somebody else listens.
 func IsInUse(err error) bool { return isOne(err, inUse) }
 
+// IsUnreachable tells whether err is that of a dial for which this machine, or a router, has no way.
+func IsUnreachable(err error) bool { return isOne(err, unreachable) }
+
+// IsElsewhere tells whether err is that of a listener for an address that this machine does not have.
+func IsElsewhere(err error) bool { return isOne(err, elsewhere) }
+
 // IsUnsupported tells whether err is that of a kind of socket that this system does not have.
 func IsUnsupported(err error) bool { return isOne(err, unsupported) }
 
@@ -32,6 +38,8 @@ const (
 	refused
 	inUse
 	unsupported
+	unreachable
+	elsewhere
 )
 
 func isOne(err error, m meaning) bool {

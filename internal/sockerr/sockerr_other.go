@@ -14,6 +14,10 @@ func classify(number syscall.Errno) meaning {
 		return inUse
 	case syscall.EAFNOSUPPORT, syscall.EPROTONOSUPPORT:
 		return unsupported
+	case syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ENETDOWN, syscall.EHOSTDOWN:
+		return unreachable
+	case syscall.EADDRNOTAVAIL:
+		return elsewhere
 	}
 	return other
 }

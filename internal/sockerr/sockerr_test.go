@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
+	"syscall"
 	"testing"
 )
 
@@ -39,6 +41,9 @@ func TestWhatTheSystemSaysIsUnderstood(t *testing.T) {
 	if _, err := net.Dial("tcp4", address); !IsRefused(err) || IsCut(err) || IsInUse(err) {
 		t.Errorf("dial to where nobody listens: %v is not known as refused", err)
 	}
+	if _, err := net.Listen("tcp4", "192.0.2.1:0"); !IsElsewhere(err) || IsInUse(err) { // TEST-NET-1: nobody's
+		t.Errorf("listen at an address of another machine: %v is not known as elsewhere", err)
+	}
 	stale := filepath.Join(t.TempDir(), "s")
 	if _, err := net.Dial("unix", stale); err == nil || IsCut(err) {
 		t.Errorf("dial to no socket: %v", err)
@@ -64,6 +69,15 @@ func pairThatIsReset(t *testing.T, l net.Listener) net.Conn {
 	return conn
 }
 
+func TestALackOfAWayIsUnderstood(t *testing.T) {
+	for _, number := range []syscall.Errno{syscall.ENETUNREACH, syscall.EHOSTUNREACH} {
+		err := fmt.Errorf("dial: %w", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", number)})
+		if known := runtime.GOOS != "windows"; IsUnreachable(err) != known || IsRefused(err) { // there the system has other numbers
+			t.Errorf("%v: known as unreachable: %t, want %t", err, !known, known)
+		}
+	}
+}
+
 func TestEndsAreCutsAndOtherErrorsAreNot(t *testing.T) {
 	for _, err := range []error{io.EOF, io.ErrUnexpectedEOF, fmt.Errorf("read: %w", io.EOF)} {
 		if !IsCut(err) {
@@ -71,7 +85,7 @@ func TestEndsAreCutsAndOtherErrorsAreNot(t *testing.T) {
 		}
 	}
 	for _, err := range []error{nil, errors.New("other"), os.ErrNotExist, os.ErrDeadlineExceeded, net.ErrClosed} {
-		if IsCut(err) || IsRefused(err) || IsInUse(err) || IsUnsupported(err) {
+		if IsCut(err) || IsRefused(err) || IsInUse(err) || IsUnsupported(err) || IsUnreachable(err) || IsElsewhere(err) {
 			t.Errorf("%v is taken for something of a socket", err)
 		}
 	}

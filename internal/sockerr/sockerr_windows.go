@@ -19,6 +19,10 @@ func classify(number syscall.Errno) meaning {
 		return inUse
 	case windows.WSAEAFNOSUPPORT, windows.WSAEPROTONOSUPPORT, windows.WSAESOCKTNOSUPPORT:
 		return unsupported
+	case windows.WSAENETUNREACH, windows.WSAEHOSTUNREACH, windows.WSAENETDOWN, windows.WSAEHOSTDOWN, windows.ERROR_NETWORK_UNREACHABLE, windows.ERROR_HOST_UNREACHABLE:
+		return unreachable
+	case windows.WSAEADDRNOTAVAIL:
+		return elsewhere
 	}
 	return other
 }
