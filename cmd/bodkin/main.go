@@ -8,6 +8,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"syscall"
 )
 
 func main() {
@@ -31,6 +32,8 @@ func run(parent context.Context, args []string, in io.Reader, out, errs io.Write
 	switch {
 	case err != nil && ctx.Err() != nil:
 		err = context.Cause(ctx) // what failed, failed because of the signal
+	case isBrokenPipe(err):
+		err = interruption{syscall.SIGPIPE} // before it was told of
 	case err != nil && !g.started:
 		err = usageError(err)
 	}
