@@ -45,15 +45,15 @@ var printed = map[string]*regexp.Regexp{
 func play(ctx context.Context, dir string, size int) (string, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	program := filepath.Join(dir, "bin", "bodkin")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "github.com/bodkin-p2p/bodkin/cmd/bodkin").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build bodkin: %w\n%s", err, out)
-	}
 	lab, err := natlab.New(natlab.Config{})
 	if err != nil {
 		return "", err
 	}
 	defer lab.Close()
+	program := filepath.Join(dir, "bin", "bodkin")
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "github.com/bodkin-p2p/bodkin/cmd/bodkin").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build bodkin: %w\n%s", err, out)
+	}
 	machines := map[string]*natlab.Host{
 		"vps": lab.Host("vps", natlab.At("203.0.113.10"), natlab.Delay(5*time.Millisecond)),
 		"ada": lab.NAT("ada's NAT", natlab.PortRestrictedCone(), natlab.Delay(15*time.Millisecond)).Host("ada"),

@@ -199,7 +199,7 @@ var (
 	noisePackages = regexp.MustCompile(`(^|: |\n)(?:(?:bodkin|session|server|identity|forward): )+`)
 	noiseNumber   = regexp.MustCompile(`strconv\.\w+: parsing .*: (invalid syntax|value out of range)`)
 	noiseArgument = regexp.MustCompile(`^unknown command (".*") for "(bodkin [\w ]+)"$`)
-	noiseFile     = regexp.MustCompile(`(^|: )l?stat (/|[A-Z]:\\|\\\\)`)
+	noiseFile     = regexp.MustCompile(`(^|: )(?:l?stat|GetFileAttributesEx|CreateFile) (/|[A-Z]:\\|\\\\)`)
 	noiseTimeout  = regexp.MustCompile(`context deadline exceeded|i/o timeout|connection timed out`)
 	noiseDial     = regexp.MustCompile(`dial tcp [^ ]*: (connect: )?`)
 )

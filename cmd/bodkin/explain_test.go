@@ -83,6 +83,8 @@ func TestNoiseIsLeftOutOnlyWhereAnErrorBegins(t *testing.T) {
 		"bodkin: session: service \"a\": no such service":     "service \"a\": no such service",
 		"while dialling: session: carrier lost: identity: no": "while dialling: carrier lost: no",
 		"open /home/bodkin: not there":                        "open /home/bodkin: not there",
+		`GetFileAttributesEx C:\a\b: File not found.`:         `C:\a\b: File not found.`,
+		"lstat /a/b: no such file or directory":               "/a/b: no such file or directory",
 	}
 	for text, want := range tests {
 		if got := plain(errors.New(text)); got != want {

@@ -21,7 +21,7 @@ const maxFile = 64 << 10
 // reads path, even after a crash, finds the old content or the new, never part of one. It makes missing
 // directories, readable by the owner alone. A symbolic link at path is replaced.
 func WriteFile(path string, data []byte) error {
-	return place(path, data, os.Rename)
+	return place(path, data, rename)
 }
 
 // createFile is WriteFile for a file that must not exist yet: if it does, the error is fs.ErrExist.
@@ -95,7 +95,7 @@ func syncDir(dir string) error {
 // ReadFile reads a small file that holds a secret. It refuses one that others can read (ErrFileExposed;
 // Windows guards files by the folder's access list, which is not looked at), one that is not a regular file, and one over 64 KiB.
 func ReadFile(path string) ([]byte, error) {
-	f, err := openToRead(path)
+	f, err := OpenToRead(path)
 	if err != nil {
 		return nil, err
 	}

@@ -183,7 +183,7 @@ func (f *File) refresh() error {
 
 func (f *File) read() error {
 	f.state = nil
-	file, err := os.Open(f.path)
+	file, err := identity.OpenToRead(f.path)
 	if err != nil {
 		return err
 	}
