@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"net"
@@ -12,10 +11,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
-	"github.com/bodkin-p2p/bodkin"
-	"github.com/bodkin-p2p/bodkin/forward"
 	"github.com/bodkin-p2p/bodkin/internal/control"
 )
 
@@ -26,6 +22,8 @@ type serving struct {
 	node control.Node
 	log  *slog.Logger
 	told *complaints
+
+	ledger control.Ledger // the streams of this and of other commands
 
 	tasks sync.WaitGroup
 
@@ -52,15 +50,6 @@ type forwardedPort struct {
 	listener net.Listener
 	now      atomic.Pointer[forwarding] // where it leads; looked at for each connection
 	tally    tally
-}
-
-// A tally counts connections.
-type tally struct{ open, total atomic.Int64 }
-
-func (t *tally) begin() (end func()) {
-	t.open.Add(1)
-	t.total.Add(1)
-	return sync.OnceFunc(func() { t.open.Add(-1) })
 }
 
 // apply makes a plan the one that holds, and tells what has changed, in words. If part of it cannot be, nothing has.
@@ -229,100 +218,4 @@ func (s *serving) close() {
 	}
 	s.mu.Unlock()
 	s.tasks.Wait()
-}
-
-// serve serves one service until its listener is closed.
-func (s *serving) serve(v *service) {
-	e := v.now.Load()
-	listener := &countedListener{v}
-	log := s.log.With("service", v.name)
-	var err error
-	switch {
-	case e.socks != nil:
-		err = forward.Socks(s.ctx, listener, e.socks, log)
-	case e.dir != "":
-		m := newMailbox(s.ctx, e.dir, log)
-		v.mailbox.Store(m)
-		err = m.serve(listener)
-	default:
-		err = forward.Each(s.ctx, listener, func(ctx context.Context) (io.ReadWriteCloser, error) { return dialTarget(ctx, v.now.Load().address) }, log)
-	}
-	if err != nil && !errors.Is(err, net.ErrClosed) {
-		s.log.Error("a service has ended", "service", v.name, "err", err)
-	}
-}
-
-// targetTimeout is how long a target of this machine or its network may take to accept.
-const targetTimeout = 10 * time.Second
-
-func dialTarget(ctx context.Context, target string) (io.ReadWriteCloser, error) {
-	dialer := net.Dialer{Timeout: targetTimeout}
-	there, err := dialer.DialContext(ctx, "tcp", target)
-	if err != nil {
-		return nil, err // not there: a nil net.Conn in another interface is not nil
-	}
-	return there, nil
-}
-
-// serveForward serves one local port until its listener is closed.
-func (s *serving) serveForward(f *forwardedPort) {
-	open := func(ctx context.Context) (io.ReadWriteCloser, error) {
-		to := *f.now.Load()
-		stream, err := openForwarding(ctx, s.node, to, s.told)
-		if err != nil {
-			return nil, err
-		}
-		return &countedStream{stream, f.tally.begin()}, nil
-	}
-	if err := forward.Each(s.ctx, f.listener, open, nil); err != nil && !errors.Is(err, net.ErrClosed) {
-		s.log.Error("a forwarded port has ended", "port", f.listener.Addr(), "err", err)
-	}
-}
-
-// A countedListener hands out the streams of a service for which it is, and refuses the others.
-type countedListener struct{ service *service }
-
-// Accept implements net.Listener.
-func (l *countedListener) Accept() (net.Conn, error) {
-	for {
-		stream, err := l.service.listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		if !l.service.now.Load().allows(stream) {
-			stream.Refuse("it is not for this peer")
-			continue
-		}
-		return &countedStream{stream, l.service.tally.begin()}, nil
-	}
-}
-
-// Close implements net.Listener.
-func (l *countedListener) Close() error { return l.service.listener.Close() }
-
-// Addr implements net.Listener.
-func (l *countedListener) Addr() net.Addr { return bodkin.Addr{Service: l.service.name} }
-
-// A countedStream counts as open until it is closed in any way.
-type countedStream struct {
-	control.Stream
-	end func()
-}
-
-// Close implements net.Conn.
-func (c *countedStream) Close() error {
-	c.end()
-	return c.Stream.Close()
-}
-
-// Abort implements control.Stream.
-func (c *countedStream) Abort() error {
-	c.end()
-	return c.Stream.Abort()
-}
-
-// Refuse implements control.Stream.
-func (c *countedStream) Refuse(reason string) error {
-	c.end()
-	return c.Stream.Refuse(reason)
 }

@@ -20,7 +20,8 @@ func newStatus(g *globals) *cobra.Command {
 		Use:   "status",
 		Short: "Tell how the running node stands",
 		Long: `Tell how the node that runs stands: its server, its network, its peers and the
-paths to them, what it offers, forwards and receives, and what went wrong last.
+paths to them, what it offers, forwards and receives, the streams that go through it, also
+those of other commands, and what went wrong last.
 
 The exit code is 0 if the node is connected to its server, 5 if it runs without
 one at the moment (sessions go on), and 1 if none runs.`,
@@ -28,7 +29,7 @@ one at the moment (sessions go on), and 1 if none runs.`,
   bodkin status --json | jq -r .server.connected`,
 		Args: cobra.NoArgs,
 	}
-	asJSON := jsonFlag(c, "a JSON object: {name, id, pid, port, started, settings, server, network, peers, services, forwards, transfers, problems}")
+	asJSON := jsonFlag(c, "a JSON object: {name, id, pid, port, started, settings, server, network, peers, services, forwards, transfers, streams, problems}")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		client, err := connectRunning(c.Context(), g)
 		if err != nil {
@@ -66,7 +67,10 @@ type nodeStatus struct {
 	Services  []serviceStatus  `json:"services"`
 	Forwards  []forwardStatus  `json:"forwards"`
 	Transfers []transferStatus `json:"transfers"`
+	Streams   []streamStatus   `json:"streams"`  // at most control.MaxStreams, the newest
 	Problems  []problemStatus  `json:"problems"` // the last warnings of the log, oldest first
+
+	open int // streams, if there are more than listed
 }
 
 type serverStatus struct {
@@ -124,10 +128,16 @@ func statusOf(c *cobra.Command, client *control.Client) (nodeStatus, error) {
 	if err == nil {
 		service, err = client.Service(c.Context())
 	}
+	var streams []streamStatus
+	var open int
+	if err == nil {
+		streams, open, err = streamsOf(c.Context(), client)
+	}
 	if err != nil {
 		return nodeStatus{}, err
 	}
 	s := nodeStatus{
+		Streams: streams, open: open,
 		Name: client.Name(), ID: client.ID(), PID: client.Info().PID, Port: client.Info().Port, Started: service.Started,
 		Server: serverStatus{status.Server, status.Connected, millis(status.RTT), status.Reflexive},
 		Network: networkStatus{
@@ -204,6 +214,12 @@ func printStatus(out io.Writer, s nodeStatus) error {
 	}
 	for _, t := range s.Transfers {
 		line("receiving", "%s of %s from %s", byteCount(uint64(t.Bytes)), byteCount(uint64(t.Of)), t.From)
+	}
+	for _, stream := range s.Streams[max(0, len(s.Streams)-streamsShown):] {
+		line("stream", "%s", stream.line(time.Now()))
+	}
+	if s.open > streamsShown {
+		line("", "and %d more streams", s.open-streamsShown)
 	}
 	for _, p := range s.Problems {
 		line("problem", "%s %s", p.At.Local().Format(time.DateTime), p.Text)

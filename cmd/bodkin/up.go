@@ -135,7 +135,7 @@ func runNode(ctx context.Context, node *bodkin.Node, socket net.Listener, p plan
 			return
 		}
 		server := control.Server{
-			Node: own, Port: node.Port(),
+			Node: own, Port: node.Port(), Ledger: &serving.ledger,
 			Reload:  func() (control.Reloaded, error) { return r.reload(serving) },
 			Service: func() control.Service { return r.report(serving, started) },
 		}

@@ -92,6 +92,12 @@ func (c *Client) Service(ctx context.Context) (service Service, err error) {
 	return service, err
 }
 
+// Streams tells what goes through the node.
+func (c *Client) Streams(ctx context.Context) (streams Streams, err error) {
+	err = c.ask(ctx, http.MethodGet, "streams", nil, &streams)
+	return streams, err
+}
+
 // Reload has the node read its settings again.
 func (c *Client) Reload(ctx context.Context) (done Reloaded, err error) {
 	err = c.ask(ctx, http.MethodPost, "reload", nil, &done)

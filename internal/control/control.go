@@ -10,6 +10,7 @@
 //	GET  /v1/watch                        one update a line, until one with a problem
 //	POST /v1/ping?peer=P                  bodkin.Ping
 //	GET  /v1/service                      Service
+//	GET  /v1/streams                      Streams
 //	POST /v1/reload                       Reloaded
 //	POST /v1/dial?peer=P&service=S        101, then a stream
 //	POST /v1/listen?service=S             101 with the listener's number; the service is free again when this connection ends

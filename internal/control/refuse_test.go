@@ -63,9 +63,9 @@ func TestAStreamIsCutIfNobodyCanTakeItOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer far.Close()
-	h := &handler{Server: &Server{Node: newFakeNode(t)}}
+	h := &handler{Server: &Server{Node: newFakeNode(t)}, ledger: new(Ledger)}
 	request := httptest.NewRequest(http.MethodPost, "/v1/accept", nil)
-	h.join(httptest.NewRecorder(), request, &fakeStream{TCPConn: near}) // a recorder cannot be hijacked
+	h.join(httptest.NewRecorder(), request, &fakeStream{TCPConn: near}, false) // a recorder cannot be hijacked
 	if n, err := far.Read(make([]byte, 1)); err == nil || err.Error() == "EOF" {
 		t.Errorf("the peer read %d bytes, %v; want an error that is no end", n, err)
 	}

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,6 +33,9 @@ type Server struct {
 	Port uint16       // the node's local TCP port, for Info
 	Log  *slog.Logger // nil: silence
 
+	// Ledger has the streams of the node; those of commands are entered into it. Nil: only those are known.
+	Ledger *Ledger
+
 	// Service tells what the node does as a service. Nil: nothing is known.
 	Service func() Service
 
@@ -44,7 +48,7 @@ type Server struct {
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	h := &handler{Server: s, listeners: map[uint64]*served{}}
+	h := &handler{Server: s, listeners: map[uint64]*served{}, ledger: cmp.Or(s.Ledger, new(Ledger))}
 	server := &http.Server{
 		Handler:           h.routes(),
 		ReadHeaderTimeout: headerTimeout,
@@ -71,13 +75,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 type handler struct {
 	*Server
 	streams sync.WaitGroup // connections that are no longer HTTP
+	ledger  *Ledger
 
 	mu        sync.Mutex // guards the following
 	listeners map[uint64]*served
 	last      uint64 // number given to a listener
-
-	open       map[uint64]Stream // of commands
-	lastStream uint64            // number given to a stream
 }
 
 func (h *handler) routes() http.Handler {
@@ -111,6 +113,7 @@ func (h *handler) routes() http.Handler {
 		}
 		return h.Reload()
 	}))
+	mux.HandleFunc("GET /v1/streams", answering(func(*http.Request) (any, error) { return h.ledger.Streams(), nil }))
 	mux.HandleFunc("GET /v1/path", answering(h.path))
 	mux.HandleFunc("GET /v1/watch", h.watch)
 	mux.HandleFunc("POST /v1/dial", h.dial)

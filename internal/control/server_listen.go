@@ -92,7 +92,7 @@ func (h *handler) accept(w http.ResponseWriter, r *http.Request) {
 	}
 	select {
 	case stream := <-s.streams:
-		h.join(w, r, stream)
+		h.join(w, r, stream, true)
 	case <-s.done:
 		refuse(w, s.err)
 	case <-r.Context().Done():

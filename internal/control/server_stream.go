@@ -20,15 +20,15 @@ func (h *handler) dial(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 		return
 	}
-	h.join(w, r, stream)
+	h.join(w, r, stream, false)
 }
 
-// join turns the HTTP connection into stream, and carries bytes until both directions have ended.
-func (h *handler) join(w http.ResponseWriter, r *http.Request, stream Stream) {
+// join turns the HTTP connection into stream, which was accepted or dialled, and carries bytes until both directions have ended.
+func (h *handler) join(w http.ResponseWriter, r *http.Request, stream Stream, accepted bool) {
 	h.streams.Add(1) // before Hijack: after it, Shutdown does not wait for this handler
 	defer h.streams.Done()
-	number, forget := h.number(stream)
-	defer forget()
+	number, closed := h.ledger.Add(stream, accepted)
+	defer closed()
 	info := streamInfo{Peer: stream.Peer(), PeerName: stream.PeerName(), Service: stream.Service(), Path: stream.Path(), Number: number}
 	l, err := upgrade(w, info)
 	if err != nil {
@@ -48,29 +48,10 @@ func (h *handler) join(w http.ResponseWriter, r *http.Request, stream Stream) {
 	}
 }
 
-// number gives a stream a number by which its command can ask for it, until forget.
-func (h *handler) number(stream Stream) (number uint64, forget func()) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.open == nil {
-		h.open = map[uint64]Stream{}
-	}
-	h.lastStream++
-	number = h.lastStream
-	h.open[number] = stream
-	return number, func() {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		delete(h.open, number)
-	}
-}
-
 // path tells which path a stream takes now.
 func (h *handler) path(r *http.Request) (any, error) {
 	number, _ := strconv.ParseUint(r.FormValue("stream"), 10, 64) // 0 is nobody's
-	h.mu.Lock()
-	stream := h.open[number]
-	h.mu.Unlock()
+	stream := h.ledger.stream(number)
 	if stream == nil {
 		return nil, net.ErrClosed
 	}
