@@ -34,7 +34,7 @@ func Example_http() {
 	go server.Serve(listener)
 	defer server.Close()
 
-	client := &http.Client{Transport: &http.Transport{
+	client := &http.Client{Timeout: exampleTime, Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
 			peer, _, err := net.SplitHostPort(address)
 			if err != nil {

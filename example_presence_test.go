@@ -1,7 +1,6 @@
 package bodkin_test
 
 import (
-	"context"
 	"fmt"
 	"log"
 
@@ -11,7 +10,8 @@ import (
 // Watch tells who is in the room, and then who comes and goes. Joined and Left are the server's word, Linked and Unlinked this
 // node's own: a session lives on when the server goes.
 func ExampleNode_Watch() {
-	ctx := context.Background()
+	ctx, cancel := exampleContext()
+	defer cancel()
 	invite, stop := exampleRoom()
 	defer stop()
 	ada, err := bodkin.Join(ctx, bodkin.Config{Invite: invite, Name: "ada"})
@@ -47,7 +47,8 @@ func ExampleNode_Watch() {
 
 // Peers is who is there now, and how this node is connected with each.
 func ExampleNode_Peers() {
-	ctx := context.Background()
+	ctx, cancel := exampleContext()
+	defer cancel()
 	ada, _, stop := exampleNodes()
 	defer stop()
 

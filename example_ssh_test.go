@@ -1,13 +1,13 @@
 package bodkin_test
 
 import (
-	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
 	"log"
 	"net"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -34,10 +34,13 @@ func Example_ssh() {
 		}
 	}()
 
-	conn, err := ada.Dial(context.Background(), "ben", "ssh")
+	ctx, cancel := exampleContext()
+	defer cancel()
+	conn, err := ada.Dial(ctx, "ben", "ssh")
 	if err != nil {
 		log.Fatal(err)
 	}
+	conn.SetDeadline(time.Now().Add(exampleTime))
 	transport, channels, requests, err := ssh.NewClientConn(conn, "ben", &ssh.ClientConfig{
 		User:            "ada",
 		Auth:            []ssh.AuthMethod{ssh.PublicKeys(userKey)},

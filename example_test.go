@@ -6,6 +6,7 @@ import (
 	"io"
 	"log"
 	"os"
+	"time"
 
 	"github.com/bodkin-p2p/bodkin"
 	"github.com/bodkin-p2p/bodkin/server"
@@ -14,7 +15,8 @@ import (
 // One node listens, another dials it by its name. Here both are in one process; otherwise each has a machine, and reads the
 // invite that the server printed.
 func Example() {
-	ctx := context.Background()
+	ctx, cancel := exampleContext()
+	defer cancel()
 	invite, stop := exampleRoom()
 	defer stop()
 
@@ -48,6 +50,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(exampleTime))
 	greeting, err := io.ReadAll(conn)
 	if err != nil {
 		log.Fatal(err)
@@ -83,14 +86,24 @@ func exampleRoom() (invite bodkin.Invite, stop func()) {
 	}
 }
 
+// exampleTime is how long an example may take, which all take a moment.
+const exampleTime = time.Minute
+
+// exampleContext ends when an example has failed, so that it does not hang.
+func exampleContext() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), exampleTime)
+}
+
 // exampleNodes joins two nodes, ada and ben, to a room of their own.
 func exampleNodes() (ada, ben *bodkin.Node, stop func()) {
 	invite, stopServer := exampleRoom()
-	ada, err := bodkin.Join(context.Background(), bodkin.Config{Invite: invite, Name: "ada"})
+	ctx, cancel := exampleContext()
+	defer cancel()
+	ada, err := bodkin.Join(ctx, bodkin.Config{Invite: invite, Name: "ada"})
 	if err != nil {
 		log.Fatal(err)
 	}
-	ben, err = bodkin.Join(context.Background(), bodkin.Config{Invite: invite, Name: "ben"})
+	ben, err = bodkin.Join(ctx, bodkin.Config{Invite: invite, Name: "ben"})
 	if err != nil {
 		log.Fatal(err)
 	}

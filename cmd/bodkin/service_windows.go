@@ -103,15 +103,21 @@ func mainOfService() bool {
 	if is, err := svc.IsWindowsService(); err != nil || !is {
 		return false
 	}
-	svc.Run(windowsName, serviceHandler{}) // the manager hears of a failure by the exit code
+	svc.Run(windowsName, serviceHandler{runService}) // the manager hears of a failure by the exit code
 	return true
 }
 
 // serviceHandler does what the service manager asks for.
-type serviceHandler struct{}
+type serviceHandler struct {
+	run func(context.Context, io.Writer) int // until ctx ends; returns the exit code
+}
+
+func runService(ctx context.Context, errs io.Writer) int {
+	return run(ctx, os.Args[1:], strings.NewReader(""), io.Discard, errs)
+}
 
 // Execute implements svc.Handler.
-func (serviceHandler) Execute(_ []string, asked <-chan svc.ChangeRequest, tell chan<- svc.Status) (own bool, code uint32) {
+func (h serviceHandler) Execute(_ []string, asked <-chan svc.ChangeRequest, tell chan<- svc.Status) (own bool, code uint32) {
 	var errs io.Writer = io.Discard
 	if log, err := eventlog.Open(windowsName); err == nil {
 		defer log.Close()
@@ -120,7 +126,7 @@ func (serviceHandler) Execute(_ []string, asked <-chan svc.ChangeRequest, tell c
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	ended := make(chan int, 1)
-	go func() { ended <- run(ctx, os.Args[1:], strings.NewReader(""), io.Discard, errs) }()
+	go func() { ended <- h.run(ctx, errs) }()
 	running := svc.Status{State: svc.Running, Accepts: svc.AcceptStop | svc.AcceptShutdown}
 	tell <- running
 	for {

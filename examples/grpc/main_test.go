@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
@@ -32,7 +33,9 @@ func TestANodeCallsAnother(t *testing.T) {
 	}))
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	status, err := call(t.Context(), ada, "ben")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	status, err := call(ctx, ada, "ben")
 	if status != healthpb.HealthCheckResponse_SERVING || err != nil {
 		t.Fatalf("ben is %v, %v", status, err)
 	}
