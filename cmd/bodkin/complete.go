@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -120,17 +121,25 @@ func peerNames(g *globals) []cobra.Completion {
 	})
 }
 
-// serviceNames offers what this machine forwards of a peer, and what it offers itself: nobody tells what a peer offers, and
-// machines of one room often offer the same.
+// plainService is a service that a shell takes for a word. Others are not offered: what a peer names may not become part of a
+// command line by itself.
+var plainService = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@+-]*$`)
+
+// serviceNames offers what the peer says it has for this machine, and what this machine forwards of it. Where the peer does not say, also
+// what this machine offers itself: machines of one room often offer the same.
 func serviceNames(g *globals, peer string) []cobra.Completion {
 	return askRunning(g, func(ctx context.Context, node *control.Client) (names []cobra.Completion) {
 		service, _ := node.Service(ctx)
 		var seen []string
 		offer := func(name, description string) {
-			if !slices.Contains(seen, name) {
+			if !slices.Contains(seen, name) && plainService.MatchString(name) {
 				seen = append(seen, name)
 				names = append(names, cobra.CompletionWithDesc(printable(name), description))
 			}
+		}
+		told, err := askOffers(ctx, node, peer)
+		for _, name := range told {
+			offer(name, "service of "+printable(peer))
 		}
 		for _, f := range service.Forwards {
 			if strings.EqualFold(f.Peer, peer) {
@@ -138,7 +147,7 @@ func serviceNames(g *globals, peer string) []cobra.Completion {
 			}
 		}
 		for _, o := range service.Offers {
-			if o.Name != receiveService { // which bodkin send speaks to
+			if err != nil && !isOwn(o.Name) {
 				offer(o.Name, "this machine offers one, too")
 			}
 		}

@@ -207,7 +207,7 @@ func aboutStream(peer, service string, err error) error {
 	switch {
 	case errors.Is(err, bodkin.ErrServiceUnknown):
 		f.text = fmt.Sprintf("%s does not listen on %q", peer, service)
-		f.hint = fmt.Sprintf("on %s: `bodkin listen %s`, or `bodkin up --expose %s=HOST:PORT`", peer, service, service)
+		f.hint = fmt.Sprintf("`bodkin services %s` lists what it has; on %[1]s: `bodkin listen %[2]s`, or `bodkin up --expose %[2]s=HOST:PORT`", peer, service)
 	case errors.Is(err, bodkin.ErrServiceTaken):
 		f.text = fmt.Sprintf("another command of this machine listens on %q", service)
 		f.hint = "choose another name, or end that command"

@@ -87,7 +87,7 @@ NATs. A small server introduces the two; the bytes do not pass through it.`,
 		}
 	}
 	add("server", newServer(g), newInvite(g))
-	add("node", newJoin(g), newUp(g), newPeers(g), newForget(g), newStatus(g), newReload(g), newConfig(g), newServiceCommand(g))
+	add("node", newJoin(g), newUp(g), newPeers(g), newServices(g), newForget(g), newStatus(g), newReload(g), newConfig(g), newServiceCommand(g))
 	add("use", newPing(g), newSend(g), newReceive(g), newConnect(g), newListen(g), newForward(g), newChat(g))
 	add("learn", newDoctor(g), newBench(g), newDemo(g))
 	add("also", newVersion(), newMan())

@@ -163,6 +163,10 @@ func runNode(ctx context.Context, node *bodkin.Node, socket net.Listener, p plan
 		accepting(ctx, bench)
 		tasks.Go(func() { serveBench(ctx, bench) })
 	}
+	if offers, err := own.Listen(ctx, offerService); err == nil {
+		accepting(ctx, offers)
+		tasks.Go(func() { serveOffers(ctx, offers, serving.offers) })
+	}
 	tasks.Go(func() { t.mapping(ctx, node) })
 	print := t.event
 	if out != nil {

@@ -18,6 +18,8 @@ type Ledger struct {
 	mu   sync.Mutex // guards the following
 	open map[uint64]entry
 	last uint64 // number given to a stream
+
+	listening map[string]int // services of commands
 }
 
 type entry struct {
@@ -59,6 +61,30 @@ func (l *Ledger) Add(stream Stream, accepted bool) (number uint64, closed func()
 		defer l.mu.Unlock()
 		delete(l.open, number)
 	}
+}
+
+// listen enters a service on which a command listens, until it does no more.
+func (l *Ledger) listen(service string) (over func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.listening == nil {
+		l.listening = map[string]int{}
+	}
+	l.listening[service]++
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.listening[service]--; l.listening[service] == 0 {
+			delete(l.listening, service)
+		}
+	}
+}
+
+// Listening lists the services on which commands listen, by name.
+func (l *Ledger) Listening() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Sorted(maps.Keys(l.listening))
 }
 
 // stream finds a stream by its number; nil if it is not open.

@@ -27,6 +27,7 @@ func (h *handler) listen(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 		return
 	}
+	defer h.ledger.listen(r.FormValue("service"))()
 	number, s := h.add()
 	w.Header().Set("Bodkin-Listener", strconv.FormatUint(number, 10))
 	owner, err := upgrade(w, streamInfo{Service: r.FormValue("service")})
