@@ -163,7 +163,7 @@ func (l *Line) join(c *carrier, said *hello, first func() error) error {
 		return err
 	}
 	for _, other := range l.carriers { // choose comes after
-		if said != nil && said.alone || other.pulse.late && !other.doubtful {
+		if !other.doubtful && (said != nil && said.alone || other.pulse.late) {
 			other.doubt(doubtTime)
 		}
 	}

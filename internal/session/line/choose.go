@@ -97,8 +97,13 @@ func (c *carrier) lose(err error) {
 		c.note()
 	}
 	stuck := c.flushing
+	l.closing++
 	l.work.Go(func() {
 		c.end(stuck)
+		l.mu.Lock()
+		l.closing--
+		l.proven.Broadcast()
+		l.mu.Unlock()
 		if died && l.config.Died != nil {
 			l.config.Died(c.Carrier, c.spoke, c.missed) // nothing sets them any more
 		}

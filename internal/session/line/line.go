@@ -29,6 +29,7 @@ type Line struct {
 	in       receiver
 	known    bool       // the peer is known to know the line
 	carriers []*carrier // attached and not lost
+	closing  int        // lost ones whose connections are still to be closed
 	active   *carrier   // which is sent by; nil while suspended
 	lost     error      // what became of the last carrier
 	since    time.Time  // when active was set last

@@ -100,20 +100,38 @@ func (l *Line) Prove(ctx context.Context, within time.Duration) {
 	}
 	var asked []*carrier
 	for _, c := range l.carriers {
-		c.doubt(within)
+		if !c.doubtful || time.Until(c.tickAt) > within { // or else it has to already, and sooner
+			c.doubt(within)
+		}
 		asked = append(asked, c)
 	}
 	l.choose()
+	l.settle(ctx, asked)
+}
+
+// Settle waits until no carrier has to show any more that it works: each is in use again, or was given up, and what was given up is closed, so
+// that another connection can use its ports.
+func (l *Line) Settle(ctx context.Context) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.settle(ctx, l.carriers)
+}
+
+// settle is Settle for some carriers. The caller holds mu.
+func (l *Line) settle(ctx context.Context, all []*carrier) {
 	stop := context.AfterFunc(ctx, func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.proven.Broadcast()
 	})
 	defer stop()
-	for _, c := range asked {
+	for _, c := range all {
 		for c.doubtful && c.fate == nil && ctx.Err() == nil {
 			l.proven.Wait()
 		}
+	}
+	for l.closing > 0 && ctx.Err() == nil {
+		l.proven.Wait()
 	}
 }
 
