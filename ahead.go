@@ -36,17 +36,19 @@ func (n *Node) ahead(l *link) {
 	began := time.Now()
 	n.log.Info("session's path is late", "peer", l.name)
 	wait := time.Duration(0)
-	if !l.dialer {
+	if !l.dialer && n.client.State().Connected { // without the server each asks whom it reaches
 		wait = aheadSecond
 	}
-	for next := aheadFirst; n.stillLate(l, wait); next = min(2*next, aheadLast) {
+	other := n.links.anyBack()
+	for next := aheadFirst; n.stillLate(l, wait, other); next = min(2*next, aheadLast) {
+		other = n.links.anyBack()
 		ctx, cancel := context.WithTimeout(n.ctx, dialTimeout)
 		ended := make(chan error, 1)
-		if !n.spawn(func() { ended <- n.beside(ctx, l, rendezvous.ByNode(l.peer)) }) {
+		if !n.spawn(func() { ended <- n.aided(ctx, l) }) {
 			cancel()
 			return
 		}
-		err := n.lateUntil(l, ended)
+		err := n.lateUntil(l, ended, nil)
 		cancel()
 		n.log.Debug("dialled beside a late path", "peer", l.name, "err", err)
 		if errors.Is(err, rendezvous.ErrOffline) {
@@ -57,21 +59,24 @@ func (n *Node) ahead(l *link) {
 	n.log.Info("session's path was late", "peer", l.name, "for", time.Since(began))
 }
 
-// stillLate waits for a while, and tells whether the carrier in use of a link is late all that time.
-func (n *Node) stillLate(l *link, wait time.Duration) bool {
+// stillLate waits for a while, or until another session has got a carrier, whose peer may help then, and tells whether the carrier in use of a
+// link is late all that time.
+func (n *Node) stillLate(l *link, wait time.Duration, other <-chan struct{}) bool {
 	over := make(chan error, 1)
 	timer := time.AfterFunc(wait, func() { over <- nil })
 	defer timer.Stop()
-	return n.lateUntil(l, over) == nil && l.line.Late()
+	return n.lateUntil(l, over, other) == nil && l.line.Late()
 }
 
 // errNotLate is that a carrier works again, or that there is another, or none.
 var errNotLate = errors.New("the path is not late any more")
 
-// lateUntil returns what comes first: an answer, or that the carrier in use of a link is not late any more.
-func (n *Node) lateUntil(l *link, answer <-chan error) error {
+// lateUntil returns what comes first: an answer, another event, or that the carrier in use of a link is not late any more.
+func (n *Node) lateUntil(l *link, answer <-chan error, other <-chan struct{}) error {
 	for {
 		select {
+		case <-other:
+			return nil
 		case err := <-answer:
 			return err
 		case <-l.line.Changed():
@@ -89,6 +94,30 @@ func (n *Node) lateUntil(l *link, answer <-chan error) error {
 // letsGo tells whether a carrier that was looked for is needed no more.
 func (l *link) letsGo() bool {
 	return l.seeks.Load() == seeksAhead && !l.line.Late() && l.path().Kind != 0
+}
+
+// aided makes one more carrier for a link whose own is late, by the server's introduction, and while that is away by a peer of both, too.
+func (n *Node) aided(ctx context.Context, l *link) error {
+	if n.client.State().Connected {
+		return n.beside(ctx, l, rendezvous.ByNode(l.peer))
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var server error
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		server = n.beside(ctx, l, rendezvous.ByNode(l.peer))
+	}()
+	err := n.byCommonPeer(ctx, l)
+	if err == nil {
+		cancel()
+	}
+	<-ended
+	if err == nil {
+		return nil
+	}
+	return server
 }
 
 // beside makes one more carrier for a link, by the server's introduction. It returns once the carrier is in use, or there is none.

@@ -194,6 +194,7 @@ func (n *Node) resumed(l *link, carrier line.Carrier) {
 	w := carrier.Label.(origin)
 	n.log.Info("session goes on", "peer", l.name, "path", w.path.Kind, "remote", w.path.Remote)
 	n.dials.fulfil(l)
+	n.links.isBack()
 }
 
 // wanting returns the link to a peer that a carrier of some rank would help: the newest that has none, or a worse one; for a carrier

@@ -23,6 +23,11 @@ const (
 	commonPeers = 4
 	// callTimeout bounds the question of a common peer to the node that is called, so that the caller hears of it in time.
 	callTimeout = 3 * time.Second
+	// calledTimeout is what an attempt has at the node that is called, whose caller begins as soon as it hears of it, or does not wait any
+	// more. A lost SYN is sent again after one second.
+	calledTimeout = 2500 * time.Millisecond
+	// proveAgain is what a carrier that did not answer has for a second answer, beside a round trip.
+	proveAgain = 50 * time.Millisecond
 	// introductionsPerSecond and introductionsAtOnce bound what a node introduces others.
 	introductionsPerSecond, introductionsAtOnce = 5, 50
 )
@@ -31,11 +36,11 @@ const (
 // broke its path may have broken theirs: they have to show first that they work, so that no question arrives when nobody waits any more.
 func (n *Node) byCommonPeer(ctx context.Context, l *link) error {
 	err := errNotLinked
-	for _, common := range n.links.common(l) {
-		if within := min(proveLast, proveFirst+2*common.line.Stats().RTT); !common.line.Answers(ctx, within) {
-			common.line.Prove(ctx, within) // or it is given up, and makes its own way back
-		}
-		if common.path().Kind != Direct {
+	some := n.links.common(l)
+	there := n.whoIsThere(ctx, some)
+	for range some {
+		common := <-there
+		if common == nil {
 			continue
 		}
 		if err = n.introduceBy(ctx, common, l); err == nil {
@@ -46,11 +51,42 @@ func (n *Node) byCommonPeer(ctx context.Context, l *link) error {
 	return err
 }
 
+// whoIsThere asks peers at once whether they are there, and gives those that are and have direct sessions, the first to answer first, and nil
+// for each other.
+func (n *Node) whoIsThere(ctx context.Context, some []*link) <-chan *link {
+	there := make(chan *link, len(some))
+	for _, l := range some {
+		asked := n.spawn(func() {
+			if n.isThere(ctx, l) && l.path().Kind == Direct {
+				there <- l
+			} else {
+				there <- nil
+			}
+		})
+		if !asked {
+			there <- nil
+		}
+	}
+	return there
+}
+
+// isThere tells whether a peer answers in its session at once. If it does not, its carriers must, or are given up: the session makes its own
+// way back then, and what would be dialled between the same two ports does not find them taken.
+func (n *Node) isThere(ctx context.Context, l *link) bool {
+	rtt := l.line.Stats().RTT
+	if l.line.Answers(ctx, min(proveLast, proveFirst+2*rtt)) {
+		return true
+	}
+	if ctx.Err() == nil {
+		l.line.Prove(ctx, min(proveLast, proveAgain+rtt))
+	}
+	return l.path().Kind != 0
+}
+
 // introduceBy makes one attempt that a common peer introduces.
 func (n *Node) introduceBy(ctx context.Context, common, l *link) error {
 	select {
-	case l.control.asking <- struct{}{}:
-		defer func() { <-l.control.asking }()
+	case l.control.common <- struct{}{}:
 	default:
 		return errAsking
 	}
@@ -58,20 +94,35 @@ func (n *Node) introduceBy(ctx context.Context, common, l *link) error {
 	rand.Read(id[:]) // never fails
 	a, isNew := n.attempts.begin(rendezvous.Introduction{Attempt: id, Peer: l.peer, Role: rendezvous.Dialer, Round: 1, Received: time.Now()})
 	if !isNew {
+		<-l.control.common
 		return errTooManyAttempts
 	}
 	a.session = l
 	accepted, forget := n.acceptor.Expect(id)
-	defer forget()
+	over := func() {
+		forget()
+		<-l.control.common
+	}
 	remotes, err := n.callBy(ctx, common, l, a)
+	if err == nil && !n.spawn(func() { // to its end, also if the carrier in use is given up meanwhile: the peer dials, too
+		defer over()
+		round := punch.Round{Number: 1, Remotes: remotes}
+		n.yield(a.peer, round)
+		n.runFurther(n.ctx, a, n.port, accepted, round, furtherTimeout)
+	}) {
+		err = n.Err()
+	}
 	if err != nil {
+		over()
 		n.attempts.end(a, nil, err)
 		return err
 	}
-	round := punch.Round{Number: 1, Remotes: remotes}
-	n.yield(a.peer, round)
-	n.runFurther(ctx, a, n.port, accepted, round)
-	return a.err
+	select {
+	case <-a.done:
+		return a.err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // callBy has a common peer carry this node's half to another and returns what to dial of that.
@@ -142,6 +193,9 @@ func (n *Node) introducing(caller *link, call *wire.Call) *wire.Reply {
 	}
 	ctx, cancel := context.WithTimeout(n.ctx, callTimeout)
 	defer cancel()
+	if !n.isThere(ctx, l) { // or the question would wait for its way back, and the caller for the answer
+		return &wire.Reply{Code: wire.Reply_CODE_NOT_HERE}
+	}
 	reply, err := n.ask(ctx, l, &wire.Ask{Body: &wire.Ask_Called{Called: &wire.Called{
 		Node: caller.peer[:], Sealed: call.Sealed, Observed: wire.NewEndpoint(observed), RttUs: micros(caller.line.Stats().RTT),
 	}}})
@@ -186,8 +240,8 @@ func (n *Node) called(common *link, c *wire.Called) (*wire.Reply, <-chan struct{
 	}
 	release := func() {}
 	select {
-	case l.control.asking <- struct{}{}:
-		release = func() { <-l.control.asking }
+	case l.control.common <- struct{}{}:
+		release = func() { <-l.control.common }
 	default:
 		if slices.Compare(caller[:], n.id[:]) > 0 { // both ask at once: one of the two attempts is enough
 			return &wire.Reply{Code: wire.Reply_CODE_LIMITED}, nil
@@ -226,7 +280,7 @@ func (n *Node) takeCall(common, l *link, further *wire.Further, c *wire.Called) 
 	began := n.spawn(func() {
 		defer forget()
 		n.yield(a.peer, round)
-		n.runFurther(n.ctx, a, n.port, accepted, round)
+		n.runFurther(n.ctx, a, n.port, accepted, round, calledTimeout)
 	})
 	if !began {
 		forget()

@@ -32,7 +32,8 @@ var (
 
 // A control is what a link keeps for its control streams.
 type control struct {
-	asking chan struct{} // holds one while this node makes another connection in place of that in use, or is called by a common peer
+	asking chan struct{} // holds one while this node makes another connection in place of that in use
+	common chan struct{} // holds one while an attempt runs that a common peer introduces, or is asked to. It does not wait for what is asked by a dead path
 	beside chan struct{} // holds one for each that it makes beside that
 	open   chan struct{} // holds one for each question of the peer that is at work
 	limit  *rate.Limiter // of the peer's questions
@@ -42,7 +43,7 @@ type control struct {
 
 func newControl() *control {
 	return &control{
-		asking: make(chan struct{}, 1), beside: make(chan struct{}, asksOpen), open: make(chan struct{}, asksOpen), limit: rate.NewLimiter(asksPerSecond, asksAtOnce),
+		asking: make(chan struct{}, 1), common: make(chan struct{}, 1), beside: make(chan struct{}, asksOpen), open: make(chan struct{}, asksOpen), limit: rate.NewLimiter(asksPerSecond, asksAtOnce),
 	}
 }
 

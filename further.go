@@ -165,7 +165,7 @@ func (n *Node) furtherOnce(ctx context.Context, l *link, way furtherWay, beside 
 		n.attempts.end(a, nil, err)
 		return err
 	}
-	n.runFurther(ctx, a, port, accepted, punch.Round{Number: 1, Remotes: remotes})
+	n.runFurther(ctx, a, port, accepted, punch.Round{Number: 1, Remotes: remotes}, furtherTimeout)
 	return a.err
 }
 
@@ -218,7 +218,7 @@ func (n *Node) furtherAsked(l *link, f *wire.Further) (*wire.Reply, <-chan struc
 	began := n.spawn(func() {
 		defer a.closeSpares()
 		defer forget()
-		n.runFurther(n.ctx, a, port, accepted, round)
+		n.runFurther(n.ctx, a, port, accepted, round, furtherTimeout)
 	})
 	if !began {
 		forget()
@@ -229,7 +229,7 @@ func (n *Node) furtherAsked(l *link, f *wire.Further) (*wire.Reply, <-chan struc
 }
 
 // runFurther makes an attempt that no server introduces, and gives the session what comes of it.
-func (n *Node) runFurther(ctx context.Context, a *attempt, port localPort, accepted <-chan net.Conn, round punch.Round) {
+func (n *Node) runFurther(ctx context.Context, a *attempt, port localPort, accepted <-chan net.Conn, round punch.Round, timeout time.Duration) {
 	result, err := punch.Run(ctx, round, punch.Plan{
 		Attempt:    a.id,
 		Role:       punchRoles[a.role],
@@ -237,7 +237,7 @@ func (n *Node) runFurther(ctx context.Context, a *attempt, port localPort, accep
 		Verify:     n.verify(a),
 		Accepted:   accepted,
 		Background: n.tasks.Go,
-		Timeout:    furtherTimeout,
+		Timeout:    timeout,
 	})
 	if err != nil {
 		n.attempts.end(a, nil, pathError(a.peer, err))

@@ -23,6 +23,10 @@ func (n *Node) again(ctx context.Context, who target) (*link, error) {
 		if l == nil || n.config.Relay == RelayAlways {
 			return nil, errNotLinked
 		}
+		other := n.links.anyBack()
+		if l.line.Settle(ctx); l.path().Kind != 0 { // what has to show that it works holds the ports that would be dialled
+			return l, nil
+		}
 		ways := []func(context.Context, *link) error{n.whereKnown, n.byCommonPeer}
 		if _, filters := n.knownHome(l); filters == natbehavior.Unknown {
 			ways = []func(context.Context, *link) error{n.byCommonPeer, n.whereKnown}
@@ -35,7 +39,8 @@ func (n *Node) again(ctx context.Context, who target) (*link, error) {
 			}
 		}
 		select {
-		case <-time.After(againPause): // sessions with common peers may be on their way back, too
+		case <-other: // a peer of both may be, too
+		case <-time.After(againPause):
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}

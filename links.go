@@ -56,6 +56,27 @@ type links struct {
 	mu     sync.Mutex
 	byPeer map[NodeID][]*link // newest last
 	closed bool
+	back   chan struct{} // closed when a session has got a carrier; nil while nobody waits for that
+}
+
+// anyBack returns a channel that is closed when some session has got a carrier.
+func (t *links) anyBack() <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.back == nil {
+		t.back = make(chan struct{})
+	}
+	return t.back
+}
+
+// isBack tells those who wait that a session has got a carrier.
+func (t *links) isBack() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.back != nil {
+		close(t.back)
+		t.back = nil
+	}
 }
 
 // add takes a link in, and tells whether the node is still open.
