@@ -30,7 +30,7 @@ const (
 // establish gives the connection that an attempt made to a session: one that waits for a path or has a worse one, or else a new one.
 func (n *Node) establish(a *attempt, peer profile, result *punch.Result) (*link, error) {
 	dialer := a.role == rendezvous.Dialer
-	w := origin{path: pathOf(result), socket: result.Socket, attempt: a.id, marks: marksOf(a, result), born: n.born(a, result.Socket)}
+	w := origin{path: pathOf(result), socket: result.Socket, attempt: a.id, marks: marksOf(a, result), born: n.born(a, result.Socket), rtt: result.Verified.Sub(result.Connected), secret: secretOf(result.Conn)}
 	carrier := line.Carrier{Conn: result.Conn, Rank: rankRelayed, Label: w}
 	if w.path.Kind == Direct { // with the relay TCP opens, and ends, as usual
 		if dialer {
@@ -234,6 +234,7 @@ func (t *links) of(peer NodeID, id line.ID) *link {
 // peer would not, had it not lost that carrier. It is asked once whether it works, since a server may introduce as it likes.
 func (n *Node) yield(peer NodeID, round punch.Round) {
 	for _, l := range n.links.with(peer) {
+		l.back.cancel()
 		if remote, ok := l.meets(round); ok {
 			within := min(proveLast, proveFirst+2*l.line.Stats().RTT)
 			n.log.Debug("peer dials although there is a session", "peer", l.name, "remote", remote, "prove_within", within)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bodkin-p2p/bodkin/internal/punch"
+	"github.com/bodkin-p2p/bodkin/internal/record"
 	"github.com/bodkin-p2p/bodkin/internal/reuseport"
 	"github.com/bodkin-p2p/bodkin/internal/session"
 	"github.com/bodkin-p2p/bodkin/internal/session/line"
@@ -27,6 +28,7 @@ type link struct {
 	improved pace // when a direct path was last looked for, if it is relayed
 	opened   time.Time
 	control  *control
+	back     comeback
 	seeks    atomic.Uint32 // seeksNothing, or for what a further carrier is being looked for
 }
 
@@ -36,7 +38,9 @@ type origin struct {
 	socket  net.Conn // under the carrier
 	attempt wire.AttemptID
 	marks   marks
-	born    time.Time // when the mapping of its local port was made
+	born    time.Time     // when the mapping of its local port was made
+	rtt     time.Duration // a round trip, or a little more, when it was made; zero: not known
+	secret  record.Secret // for the next one between its two ends; zero if there is none
 }
 
 // origin returns that of the carrier in use; the zero origin while there is none.

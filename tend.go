@@ -61,6 +61,7 @@ func (n *Node) tend(l *link, now origin) {
 			n.log.Info("session waits for a path", "peer", l.name, "err", l.line.Lost())
 		}
 		n.relays.forget(now.attempt)
+		was := now
 		now = next
 		n.roster.moved(l)
 		if now.path.Kind == 0 && l.line.Err() == nil {
@@ -68,7 +69,7 @@ func (n *Node) tend(l *link, now origin) {
 				l.line.Fail(err)
 				return
 			}
-			n.redial(l)
+			n.redial(l, was)
 		}
 	}
 }
@@ -82,8 +83,14 @@ func final(lost error) error {
 	return nil
 }
 
-// redial gets a link a new carrier, unless the peer is faster, or the link ends.
-func (n *Node) redial(l *link) {
+// redial gets a link a new carrier in the place of the one that it had, unless the peer is faster, or the link ends.
+func (n *Node) redial(l *link, was origin) {
+	err := n.comeBack(l, was)
+	n.log.Debug("came back by itself", "peer", l.name, "err", err)
+	if err == nil || l.path().Kind != 0 {
+		l.line.Poke()
+		return
+	}
 	if l.dialOnly { // the peer must come
 		return
 	}

@@ -114,3 +114,15 @@ func (r exactReader) ReadByte() (byte, error) {
 	_, err := io.ReadFull(r.Conn, b[:])
 	return b[0], err
 }
+
+// Greet sends our preface on a connection of an attempt that needs no Run: there is but one way to the peer, which is expected. What it
+// returns takes away the preface of the other end, if the connection was not accepted, and is closed with a reset until keep is called. If Greet
+// fails, it has closed the connection.
+func Greet(c net.Conn, attempt wire.AttemptID, accepted bool) (greeted net.Conn, keep func(), err error) {
+	l := newLink(c, attempt, accepted)
+	if _, err := l.Write(wire.Preface{Attempt: attempt}.Append(nil)); err != nil { // a few bytes, which fit the send buffer
+		l.Close()
+		return nil, nil, fmt.Errorf("send preface: %w", err)
+	}
+	return l, l.keep, nil
+}

@@ -20,6 +20,7 @@ type Conn struct {
 	in        opener
 	out       sealer
 	updateDue atomic.Bool // the other end has asked for new keys
+	secret    Secret
 }
 
 // bufferSize is how much is read or written at once: nine full records, 128 KiB with a header in front. Twice as much gains nothing.
@@ -36,35 +37,39 @@ var buffers = sync.Pool{New: func() any { return new(buffer) }}
 // ClientConn makes the handshake of a TLS client on conn. Unless it fails, conn belongs to what it returns. config must ask for
 // TLS 1.3, and have no GetConfigForClient; sessions are not resumed.
 func ClientConn(ctx context.Context, conn net.Conn, config *tls.Config) (*Conn, error) {
-	secrets, suite, sent, err := secretsOf(ctx, conn, config, tls.Client)
+	secrets, secret, sent, err := secretsOf(ctx, conn, config, tls.Client)
 	if err != nil {
 		return nil, err
 	}
-	return newConn(conn, suite, secrets.server, secrets.client, sent)
+	return newConn(conn, secret, secrets.server, secrets.client, sent)
 }
 
 // ServerConn makes the handshake of a TLS server, as ClientConn does that of a client.
 func ServerConn(ctx context.Context, conn net.Conn, config *tls.Config) (*Conn, error) {
-	secrets, suite, sent, err := secretsOf(ctx, conn, config, tls.Server)
+	secrets, secret, sent, err := secretsOf(ctx, conn, config, tls.Server)
 	if err != nil {
 		return nil, err
 	}
-	return newConn(conn, suite, secrets.client, secrets.server, sent)
+	return newConn(conn, secret, secrets.client, secrets.server, sent)
 }
 
-func secretsOf(ctx context.Context, conn net.Conn, config *tls.Config, as role) (keyLog, uint16, []byte, error) {
+func secretsOf(ctx context.Context, conn net.Conn, config *tls.Config, as role) (keyLog, Secret, []byte, error) {
 	config = config.Clone()
 	config.SessionTicketsDisabled = true // so that no client is sent one after its handshake
 	state, secrets, sent, err := handshake(ctx, conn, config, as)
-	return secrets, state.CipherSuite, sent, err
+	if err != nil {
+		return secrets, Secret{}, nil, err
+	}
+	secret, err := secretOf(state)
+	return secrets, secret, sent, err
 }
 
-func newConn(conn net.Conn, suite uint16, in, out, sent []byte) (*Conn, error) {
-	channel, err := takeOver(suite, in, out, sent)
+func newConn(conn net.Conn, secret Secret, in, out, sent []byte) (*Conn, error) {
+	channel, err := takeOver(secret.suite, in, out, sent)
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{Conn: conn}
+	c := &Conn{Conn: conn, secret: secret}
 	c.in.keys, c.out.keys = channel.In.keys, channel.Out.keys
 	if c.in.aead, err = c.in.keys.aead(); err != nil {
 		return nil, err

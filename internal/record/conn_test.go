@@ -299,7 +299,7 @@ func FuzzConn(f *testing.F) {
 	f.Add(bytes.Repeat([]byte("\x17\x03\x03\x00\x20 is not sealed with any key at all"), 9), uint16(1000))
 	f.Fuzz(func(t *testing.T, tail []byte, piece uint16) {
 		secret := bytes.Repeat([]byte{7}, 32)
-		c, err := newConn(nil, tls.TLS_AES_128_GCM_SHA256, secret, secret, nil)
+		c, err := newConn(nil, Secret{suite: tls.TLS_AES_128_GCM_SHA256}, secret, secret, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

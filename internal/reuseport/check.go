@@ -51,7 +51,7 @@ func (p *Port) checkLeaving(ctx context.Context, loopback netip.Addr) (closeBoth
 	defer witness.Close()
 	defer context.AfterFunc(ctx, func() { _ = witness.Close() })()
 
-	leaving, err := connect(ctx, p.within, func() {}, p.source(loopback), listenAddrPort(witness))
+	leaving, err := connect(ctx, p.within, unwatched, p.source(loopback), listenAddrPort(witness))
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func (p *Port) checkArriving(ctx context.Context, loopback netip.Addr) error {
 	arrived, forget := p.expect(listenAddrPort(source))
 	defer forget()
 
-	leaving, err := connect(ctx, p.within, func() {}, listenAddrPort(source), netip.AddrPortFrom(loopback, p.number))
+	leaving, err := connect(ctx, p.within, unwatched, listenAddrPort(source), netip.AddrPortFrom(loopback, p.number))
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func (c Connect) Dial(ctx context.Context) (net.Conn, error) {
 		c.Started()
 		return nil, dialError(local, remote, errBadRemote)
 	}
-	conn, err := connect(ctx, c.Within, c.Started, local, remote)
+	conn, err := connect(ctx, c.Within, func(syscall.RawConn) { c.Started() }, local, remote)
 	var op *net.OpError
 	if err != nil && !errors.As(err, &op) {
 		return nil, dialError(local, remote, err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"syscall"
 )
 
 // Dial connects to remote with the port's number as source port, or fails. It
@@ -24,6 +25,13 @@ import (
 // The error is a *[net.OpError] around the system's; [Classify] tells what it means
 // for an attempt. The caller closes the connection.
 func (p *Port) Dial(ctx context.Context, remote netip.AddrPort) (net.Conn, error) {
+	return p.dial(ctx, remote, unwatched)
+}
+
+// unwatched is for a dial whose socket nobody looks at meanwhile.
+func unwatched(syscall.RawConn) {}
+
+func (p *Port) dial(ctx context.Context, remote netip.AddrPort, started func(syscall.RawConn)) (net.Conn, error) {
 	remote = netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port())
 	local := p.source(remote.Addr())
 	if !remote.IsValid() || remote.Port() == 0 || remote.Addr().Zone() != "" {
@@ -35,7 +43,7 @@ func (p *Port) Dial(ctx context.Context, remote netip.AddrPort) (net.Conn, error
 	}
 	defer leave()
 
-	conn, err := connect(dialCtx, p.within, func() {}, local, remote)
+	conn, err := connect(dialCtx, p.within, started, local, remote)
 	switch {
 	case err == nil:
 		return conn, nil

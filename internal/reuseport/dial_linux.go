@@ -16,10 +16,10 @@ import (
 // connect dials from local to remote, with the options of every socket here. Only
 // the start of the handshake runs within; the wait for its end holds no thread.
 // (A net.Dialer would wait within: 512 dials in another namespace were 512 threads.)
-// It calls started when the SYN has left.
-func connect(ctx context.Context, within func(func() error) error, started func(), local, remote netip.AddrPort) (net.Conn, error) {
+// It calls started when the SYN has left, with its socket, or with nil if none did.
+func connect(ctx context.Context, within func(func() error) error, started func(syscall.RawConn), local, remote netip.AddrPort) (net.Conn, error) {
 	if err := ctx.Err(); err != nil {
-		started()
+		started(nil)
 		return nil, err
 	}
 	var socket *os.File
@@ -31,12 +31,17 @@ func connect(ctx context.Context, within func(func() error) error, started func(
 		socket = os.NewFile(uintptr(fd), "tcp")
 		return nil
 	})
-	started()
 	if err != nil {
+		started(nil)
 		return nil, err
 	}
 	defer socket.Close()
-	if err := waitConnected(ctx, socket); err != nil {
+	raw, err := socket.SyscallConn()
+	started(raw)
+	if err != nil {
+		return nil, err
+	}
+	if err := waitConnected(ctx, socket, raw); err != nil {
 		return nil, err
 	}
 	conn, err := net.FileConn(socket) // a duplicate: the file is closed in any case
@@ -104,16 +109,12 @@ func hasSource(family int, remote netip.AddrPort) bool {
 }
 
 // waitConnected waits until the handshake that socket has started is over.
-func waitConnected(ctx context.Context, socket *os.File) error {
-	raw, err := socket.SyscallConn()
-	if err != nil {
-		return err
-	}
+func waitConnected(ctx context.Context, socket *os.File, raw syscall.RawConn) error {
 	stop := context.AfterFunc(ctx, func() { _ = socket.SetWriteDeadline(time.Unix(1, 0)) })
 	defer stop()
 
 	var result error
-	err = raw.Write(func(fd uintptr) bool {
+	err := raw.Write(func(fd uintptr) bool {
 		var done bool
 		done, result = connectResult(int(fd))
 		return done

@@ -11,13 +11,13 @@ import (
 )
 
 // connect dials from local to remote, with the options of every socket here. It calls started before.
-func connect(ctx context.Context, within func(func() error) error, started func(), local, remote netip.AddrPort) (net.Conn, error) {
+func connect(ctx context.Context, within func(func() error) error, started func(syscall.RawConn), local, remote netip.AddrPort) (net.Conn, error) {
 	d := net.Dialer{
 		LocalAddr:       net.TCPAddrFromAddrPort(local),
 		KeepAliveConfig: keepAlive(),
 		Control:         controlDial,
 	}
-	started()
+	started(nil)
 	var conn net.Conn
 	err := within(func() error {
 		var err error

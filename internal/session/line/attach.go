@@ -91,7 +91,7 @@ func (l *Line) hello(intent intent, c *carrier) hello {
 		alone = alone && (other.doubtful || other.leaving || other.pulse.late)
 	}
 	return hello{
-		oldest: oldestVersion, newest: newestVersion, intent: intent, alone: alone, beside: c.Beside, rank: c.Rank, id: l.id, carrier: c.name,
+		oldest: oldestVersion, newest: newestVersion, intent: intent, alone: alone, beside: c.Beside, returns: true, rank: c.Rank, id: l.id, carrier: c.name,
 		received: l.in.next, limit: l.in.offered,
 	}
 }
@@ -175,7 +175,7 @@ func (l *Line) join(c *carrier, said *hello, first func() error) error {
 
 // told takes the positions in a hello. The caller holds mu.
 func (l *Line) told(h hello) error {
-	l.known = true
+	l.known, l.returns = true, h.returns
 	if h.received > l.out.sent {
 		return fmt.Errorf("%w: hello has %d bytes, and %d were sent", ErrProtocol, h.received, l.out.sent)
 	}

@@ -89,6 +89,9 @@ func (c *carrier) lose(err error) {
 	l.proven.Broadcast()
 	if err != errRetired && l.err == nil {
 		l.lost = err
+		if c.pulse.rtt != 0 {
+			l.lostRTT = c.pulse.rtt
+		}
 		l.suspect()
 	}
 	// Of several that die together, of one cause but at other ages, one tells the owner.

@@ -35,6 +35,7 @@ const (
 	intentUnknown intent = 4 // the answer: no such line (any more)
 	intentVersion intent = 5 // the answer: no common version
 	intentFull    intent = 6 // the answer: no further carrier is used beside those that are there
+	intentReturn  intent = 7 // both ends say it at once: a further carrier of a line that both know
 )
 
 // A hello is the first thing that each side says on a carrier.
@@ -43,6 +44,7 @@ type hello struct {
 	intent         intent
 	alone          bool   // the sender has no other carrier that works
 	beside         bool   // to be used beside other carriers, not instead of them
+	returns        bool   // the sender knows intentReturn
 	rank           uint8  // of the carrier; the first speaker's word counts
 	id             ID     // of the line
 	carrier        uint64 // names the carrier; the first speaker's random choice
@@ -60,8 +62,9 @@ const maxExtension = 1024
 
 // Flags of a hello.
 const (
-	flagAlone  byte = 1
-	flagBeside byte = 2
+	flagAlone   byte = 1
+	flagBeside  byte = 2
+	flagReturns byte = 4
 )
 
 func (h hello) append(b []byte) []byte {
@@ -72,6 +75,9 @@ func (h hello) append(b []byte) []byte {
 	}
 	if h.beside {
 		flags |= flagBeside
+	}
+	if h.returns {
+		flags |= flagReturns
 	}
 	b = append(b, h.oldest, h.newest, byte(h.intent), flags, h.rank)
 	b = append(b, h.id[:]...)
@@ -86,7 +92,8 @@ func parseHello(b []byte) (h hello, extension int, err error) {
 	if string(b[:4]) != helloMagic {
 		return h, 0, fmt.Errorf("%w: no hello: % x", ErrProtocol, b[:4])
 	}
-	h = hello{oldest: b[4], newest: b[5], intent: intent(b[6]), alone: b[7]&flagAlone != 0, beside: b[7]&flagBeside != 0, rank: b[8], id: ID(b[9:25])}
+	h = hello{oldest: b[4], newest: b[5], intent: intent(b[6]), rank: b[8], id: ID(b[9:25])}
+	h.alone, h.beside, h.returns = b[7]&flagAlone != 0, b[7]&flagBeside != 0, b[7]&flagReturns != 0
 	h.carrier = binary.BigEndian.Uint64(b[25:])
 	h.received = binary.BigEndian.Uint64(b[33:])
 	h.limit = binary.BigEndian.Uint64(b[41:])
@@ -96,7 +103,7 @@ func parseHello(b []byte) (h hello, extension int, err error) {
 		err = fmt.Errorf("%w: hello with %d bytes more", ErrProtocol, extension)
 	case h.newest < h.oldest || h.oldest == 0:
 		err = fmt.Errorf("%w: versions %d to %d", ErrProtocol, h.oldest, h.newest)
-	case h.intent < intentBegin || h.intent > intentFull:
+	case h.intent < intentBegin || h.intent > intentReturn:
 		err = fmt.Errorf("%w: hello with intent %d", ErrProtocol, h.intent)
 	case h.received > maxOffset || h.limit > maxOffset+maxWindow:
 		err = fmt.Errorf("%w: hello with offsets %d, %d", ErrProtocol, h.received, h.limit)

@@ -27,14 +27,16 @@ type Line struct {
 	writeBy  deadline
 	out      sender
 	in       receiver
-	known    bool       // the peer is known to know the line
-	carriers []*carrier // attached and not lost
-	closing  int        // lost ones whose connections are still to be closed
-	active   *carrier   // which is sent by; nil while suspended
-	lost     error      // what became of the last carrier
-	since    time.Time  // when active was set last
-	ackDue   bool       // the peer is to hear what has come
-	acked    uint64     // what it has heard
+	known    bool          // the peer is known to know the line
+	returns  bool          // and how to return to it
+	carriers []*carrier    // attached and not lost
+	closing  int           // lost ones whose connections are still to be closed
+	active   *carrier      // which is sent by; nil while suspended
+	lost     error         // what became of the last carrier
+	lostRTT  time.Duration // that of the last carrier
+	since    time.Time     // when active was set last
+	ackDue   bool          // the peer is to hear what has come
+	acked    uint64        // what it has heard
 	ackTimer *time.Timer
 	ackWaits bool        // it runs
 	giveUp   *time.Timer // runs while suspended

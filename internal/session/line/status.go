@@ -176,7 +176,7 @@ type Stats struct {
 	Unacknowledged int           // bytes that are kept because the peer may not have them
 	Unread         int           // bytes that came and were not read, out of order ones not counted
 	Carriers       int           // data goes out by so many now; none while suspended
-	RTT            time.Duration // of the last ping on the carrier in use; zero if not measured
+	RTT            time.Duration // of the last ping on the carrier in use, or that was; zero if not measured
 }
 
 // Stats returns the figures of the line.
@@ -187,6 +187,7 @@ func (l *Line) Stats() Stats {
 		Sent: l.out.sent, Received: l.in.next, Repeated: l.out.repeated,
 		Carriers: l.several, Unacknowledged: int(l.out.wrote - l.out.acked), Unread: int(l.in.next - l.in.read),
 	}
+	s.RTT = l.lostRTT
 	if l.active != nil {
 		s.RTT = l.active.pulse.rtt
 	}

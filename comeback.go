@@ -1,0 +1,224 @@
+package bodkin
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/punch"
+	"github.com/bodkin-p2p/bodkin/internal/record"
+	"github.com/bodkin-p2p/bodkin/internal/reuseport"
+	"github.com/bodkin-p2p/bodkin/internal/session/line"
+	"github.com/bodkin-p2p/bodkin/internal/wire"
+)
+
+// How long a session tries to come back between the two ports of the connection that it has lost, beside four round trips, and at most.
+// Then it asks for an introduction.
+const (
+	comeBackFirst = 100 * time.Millisecond
+	comeBackLast  = time.Second
+	// comeBackAlone is what it has while there is no server to ask.
+	comeBackAlone = 3 * time.Second
+	// unknownRTT stands for a round trip that was not measured.
+	unknownRTT = 150 * time.Millisecond
+)
+
+var errNoWayBack = errors.New("bodkin: the ends of the lost connection cannot meet again by themselves")
+
+// A comeback is a link's try to come back by itself. It ends early when somebody introduces the two, who are to have the same ports.
+type comeback struct {
+	mu   sync.Mutex
+	stop context.CancelFunc // nil while none is under way
+	done chan struct{}
+}
+
+// begin notes that a try is under way, until end.
+func (b *comeback) begin(stop context.CancelFunc) (end func()) {
+	done := make(chan struct{})
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stop, b.done = stop, done
+	return func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.stop = nil
+		close(done)
+	}
+}
+
+// cancel ends the try that is under way, if there is one, and waits for it.
+func (b *comeback) cancel() {
+	b.mu.Lock()
+	stop, done := b.stop, b.done
+	b.mu.Unlock()
+	if stop != nil {
+		stop()
+		<-done
+	}
+}
+
+// canComeBack tells whether the ends of a lost connection may find each other between the same two ports: it did not fall silent, and this
+// machine still has its address.
+func (n *Node) canComeBack(l *link, was origin) bool {
+	for _, c := range l.line.Carriers() {
+		if c.Label.(origin).attempt == was.attempt {
+			return false // it has to prove that it works
+		}
+	}
+	source, err := n.config.system.Source(was.path.Remote)
+	return was.path.Kind == Direct && !was.secret.IsZero() && l.line.CanReturn() && n.config.Relay != RelayAlways &&
+		err == nil && source == was.path.Local.Addr() && !errors.Is(l.line.Lost(), line.ErrSilent)
+}
+
+// comeBack connects the two ports again between which a connection of a link was, without asking anybody. Both ends do so when they see that it
+// is lost, at about the same time, and know by what they shared on it who comes: bytes flow with the first segment of each.
+func (n *Node) comeBack(l *link, was origin) error {
+	if !n.canComeBack(l, was) {
+		return errNoWayBack
+	}
+	id := wire.AttemptID(was.secret.Attempt())
+	rtt := l.roundTrip(was)
+	within := min(comeBackLast, comeBackFirst+4*rtt)
+	if !n.client.State().Connected {
+		within = comeBackAlone
+	}
+	ctx, cancel := context.WithTimeout(n.ctx, within)
+	defer cancel()
+	defer l.back.begin(cancel)()
+	accepted, forget := n.acceptor.Expect(id)
+	defer forget()
+	began := time.Now()
+	port, leave, err := n.portOf(ctx, was)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	dialled, settle := n.dialAgain(ctx, port, was, rtt)
+	defer settle()
+	defer cancel()
+	for {
+		var conn net.Conn
+		isAccepted := false
+		select {
+		case conn = <-dialled:
+		case conn = <-accepted:
+			isAccepted = true
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if addrPort(conn.RemoteAddr().String()) != was.path.Remote {
+			_ = reuseport.Abort(conn)
+			continue
+		}
+		err := n.returned(ctx, l, was, id, conn, isAccepted, marks{introduced: began, firstSYN: began, connected: time.Now(), rounds: 1, syns: 1})
+		if err == nil {
+			return nil
+		}
+		n.log.Debug("a returning connection failed", "peer", l.name, "accepted", isAccepted, "err", err)
+	}
+}
+
+// dialAgain dials the other end of a lost connection from the same port. The connection is received if it opens before settle, which waits
+// until the dial has ended.
+func (n *Node) dialAgain(ctx context.Context, port localPort, was origin, rtt time.Duration) (dialled <-chan net.Conn, settle func()) {
+	opened := make(chan net.Conn)
+	var work sync.WaitGroup
+	work.Go(func() {
+		conn, err := redial(ctx, port, was.path.Remote, rtt)
+		if err != nil {
+			n.log.Debug("dialled the lost connection's end", "remote", was.path.Remote, "err", err)
+			return
+		}
+		select {
+		case opened <- conn:
+		case <-ctx.Done():
+			_ = reuseport.Abort(conn)
+		}
+	})
+	return opened, work.Wait
+}
+
+// portOf is the port at this end of a lost connection, on which this node listens: its own, or the second one of an attempt that is over.
+func (n *Node) portOf(ctx context.Context, was origin) (port localPort, leave func(), err error) {
+	number := was.path.Local.Port()
+	if number == n.port.Number() {
+		return n.port, func() {}, nil
+	}
+	port, err = n.config.system.Open(ctx, number)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !n.spawn(func() { n.acceptor.Serve(n.ctx, port) }) {
+		port.Close()
+		return nil, nil, n.Err()
+	}
+	return port, func() { port.Close() }, nil
+}
+
+// redial is the port's Redial; one in memory has none, and needs none.
+func redial(ctx context.Context, port localPort, remote netip.AddrPort, rtt time.Duration) (net.Conn, error) {
+	system, ok := port.(interface {
+		Redial(context.Context, netip.AddrPort, time.Duration) (net.Conn, error)
+	})
+	if !ok {
+		return port.Dial(ctx, remote)
+	}
+	return system.Redial(ctx, remote, rtt)
+}
+
+// returned gives a link the connection by which it comes back, once the peer has shown itself on it.
+func (n *Node) returned(ctx context.Context, l *link, was origin, id wire.AttemptID, conn net.Conn, accepted bool, m marks) error {
+	greeted, keep, err := punch.Greet(conn, id, accepted)
+	if err != nil {
+		return err
+	}
+	secured, err := was.secret.Return(greeted, id, l.dialer)
+	if err != nil {
+		_ = reuseport.Abort(conn)
+		return err
+	}
+	if _, err := reuseport.DistrustRoundTrip(conn, l.roundTrip(was)); err != nil {
+		n.log.Debug("false first round trip", "err", err)
+	}
+	if err := reuseport.SetUserTimeout(conn, carrierTimeout); err != nil {
+		n.log.Debug("no user timeout on this system", "err", err)
+	}
+	w := origin{path: was.path, socket: conn, attempt: id, marks: m, born: was.born, rtt: was.rtt, secret: secured.Secret()}
+	w.marks.secured = time.Now()
+	carrier := line.Carrier{Conn: secured, Rank: rankDirect, Label: w, Abort: func() { reuseport.Abort(conn) }}
+	if err := l.line.Return(ctx, carrier, returnName(id)); err != nil {
+		return err
+	}
+	keep()
+	if l.dialer {
+		resetAtEnd(conn)
+	}
+	n.resumed(l, carrier)
+	return nil
+}
+
+// roundTrip is that of a link's last carrier.
+func (l *link) roundTrip(was origin) time.Duration {
+	if rtt := l.line.Stats().RTT; rtt > 0 {
+		return rtt
+	}
+	if was.rtt > 0 {
+		return was.rtt
+	}
+	return unknownRTT
+}
+
+// returnName is how both ends call a carrier that returns.
+func returnName(id wire.AttemptID) uint64 { return 1 + binary.BigEndian.Uint64(id[:])>>24 }
+
+// secretOf is what the ends of a connection can come back by; zero if they cannot.
+func secretOf(conn net.Conn) record.Secret {
+	if c, ok := conn.(interface{ Secret() record.Secret }); ok {
+		return c.Secret()
+	}
+	return record.Secret{}
+}
