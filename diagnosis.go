@@ -111,6 +111,8 @@ func advise(d Diagnosis, side rounds.Side) []string {
 	}
 	if side.Mapping == natbehavior.None {
 		add("let TCP port %d in through the firewall: everybody can then connect to this machine", side.Last.Port())
+	} else if side.Allocation == natbehavior.Block && d.PortMapping.Protocol == "" {
+		add("external ports come from a block, as the NAT of a carrier gives them: the router at home cannot open that one. A provider may give you a public address on request")
 	} else {
 		advice = append(advice, adviseMapping(d.PortMapping)...)
 	}
@@ -136,7 +138,7 @@ func adviseMapping(m PortMapping) []string {
 	case m.Problem == switchedOff:
 		return []string{"let Bodkin ask the router to forward its port: leave out --no-port-mapping and BODKIN_NO_PORT_MAPPING"}
 	case m.Protocol == "" && m.Problem != "":
-		return []string{fmt.Sprintf("switch on UPnP, NAT-PMP or PCP in %s: every peer can then connect, whatever NAT it is behind (now: %s)", gateway, m.Problem)}
+		return []string{fmt.Sprintf("switch on UPnP, NAT-PMP or PCP in %s: every peer can then connect, whatever NAT it is behind, unless that router is behind another one (now: %s)", gateway, m.Problem)}
 	case m.Problem != "":
 		return []string{fmt.Sprintf("%s forwards a port, which does not help: %s. A provider may give you a public address on request", gateway, m.Problem)}
 	}

@@ -102,6 +102,7 @@ func TestAdviceIsForWhatIsWrong(t *testing.T) {
 		"a cone that has IPv6":       {cone, none, func(d *Diagnosis) { d.IPv6.Mapping = "none" }, []string{"switch on"}},
 		"a cone left alone":          {cone, PortMapping{Problem: switchedOff}, nil, []string{"let Bodkin ask", "IPv6"}},
 		"a carrier's NAT in front":   {cone, PortMapping{Protocol: "UPnP", Problem: "private"}, nil, []string{"the router forwards a port, which does not help", "IPv6"}},
+		"ports from a block":         {side(ei, apd, natbehavior.Block), none, nil, []string{"external ports come from a block", "IPv6"}},
 		"a router that rejects":      {rejecting, none, nil, []string{"switch on", "IPv6", "have the router drop"}},
 		"symmetric":                  {side(apd, apd, natbehavior.Random), none, nil, []string{"switch on", "a router that uses one external port", "IPv6"}},
 		"a firewall":                 {side(natbehavior.None, apd, natbehavior.Preserving), none, nil, []string{"let TCP port 40000 in", "IPv6"}},

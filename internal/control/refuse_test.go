@@ -2,6 +2,7 @@ package control
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -87,5 +88,44 @@ func TestWhatARefusalAndAFailedPathTellComesThrough(t *testing.T) {
 	}
 	if err.Error() != node.err.Error() {
 		t.Errorf("got %q, want %q", err, node.err)
+	}
+}
+
+// Seen to fail: with Abort for a command that has ended. A listening command whose input nobody reads (listen -- env) lost its output in 6
+// of 250 runs.
+func TestTheAnswerOfACommandThatHasGoneArrives(t *testing.T) {
+	node := newFakeNode(t)
+	client, _ := connected(t, node)
+	l, err := client.Listen(t.Context(), "drop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	far := node.call(t, "drop")
+	stream, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const answer = "the answer"
+	if _, err := stream.Write([]byte(answer)); err != nil {
+		t.Fatal(err)
+	}
+	stream.CloseWrite()
+	stream.Close()
+	far.Write([]byte("what nobody reads any more"))
+	for deadline := time.Now().Add(20 * time.Second); ; { // the node notices: then far reads
+		s, err := client.Streams(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Open == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the stream stays open")
+		}
+	}
+	if got, err := io.ReadAll(far); err != nil || string(got) != answer {
+		t.Errorf("got %q, %v", got, err)
 	}
 }

@@ -102,8 +102,12 @@ func (p *peerEnd) CloseWrite() error {
 	return err
 }
 
-// Abort cuts the stream, or refuses it where the command did.
+// Abort cuts the stream, or refuses it where the command did. A command that has said all it had to say and gone takes no more, which
+// is no reason to lose what it has said on the way to the peer.
 func (p *peerEnd) Abort() error {
+	if p.command.ended.Load() {
+		return p.Close()
+	}
 	if failure := p.command.failure(); errors.Is(failure, errDeclined) {
 		return p.Refuse(failure.Error())
 	}
@@ -114,12 +118,16 @@ func (p *peerEnd) Abort() error {
 type commandEnd struct {
 	*link
 	noted
+	ended  atomic.Bool // in order: nothing more comes from the command
 	source *peerEnd
 }
 
 func (c *commandEnd) Read(p []byte) (int, error) {
 	count, err := c.link.Read(p)
 	note(&c.read, err)
+	if err == io.EOF {
+		c.ended.Store(true)
+	}
 	return count, err
 }
 
