@@ -122,7 +122,7 @@ func (f *fakeNode) call(t *testing.T, service string) *net.TCPConn {
 	}
 	t.Cleanup(func() { far.Close() })
 	select {
-	case l.streams <- &fakeStream{TCPConn: near, name: "ben", service: service, refused: l.refused}:
+	case l.streams <- &fakeStream{TCPConn: near, name: "ben", service: service, refused: l.refused, aborted: &l.aborted}:
 	case <-t.Context().Done():
 	}
 	return far
@@ -144,7 +144,8 @@ type fakeListener struct {
 	node    *fakeNode
 	service string
 	streams chan Stream
-	refused chan string // with which words its streams were
+	refused chan string  // with which words its streams were
+	aborted atomic.Int32 // of its streams
 	done    chan struct{}
 	once    sync.Once
 }
@@ -177,6 +178,7 @@ type fakeStream struct {
 	broken  error
 	deaf    error
 	refused chan string // what Refuse was called with
+	aborted *atomic.Int32
 	path    *atomic.Pointer[bodkin.Path]
 }
 
@@ -207,6 +209,9 @@ func (s *fakeStream) Path() bodkin.Path {
 
 // Abort resets, so that the other end does not take it for an end.
 func (s *fakeStream) Abort() error {
+	if s.aborted != nil {
+		s.aborted.Add(1)
+	}
 	s.SetLinger(0)
 	return s.Close()
 }

@@ -101,6 +101,7 @@ func TestTheAnswerOfACommandThatHasGoneArrives(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
+	fake := node.listener("drop")
 	far := node.call(t, "drop")
 	stream, err := l.Accept()
 	if err != nil {
@@ -127,5 +128,8 @@ func TestTheAnswerOfACommandThatHasGoneArrives(t *testing.T) {
 	}
 	if got, err := io.ReadAll(far); err != nil || string(got) != answer {
 		t.Errorf("got %q, %v", got, err)
+	}
+	if n := fake.aborted.Load(); n > 0 { // which loses what a session still has to carry, though not what TCP has delivered
+		t.Error("the stream was cut")
 	}
 }
