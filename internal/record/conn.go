@@ -70,6 +70,7 @@ func newConn(conn net.Conn, secret Secret, in, out, sent []byte) (*Conn, error) 
 		return nil, err
 	}
 	c := &Conn{Conn: conn, secret: secret}
+	c.in.from.use(conn)
 	c.in.keys, c.out.keys = channel.In.keys, channel.Out.keys
 	if c.in.aead, err = c.in.keys.aead(); err != nil {
 		return nil, err

@@ -19,14 +19,21 @@ type opener struct {
 	busy       bool     // the last read brought much
 	idle       int      // records without data in a row
 	err        error
-	onWait     func()
+	from       fetcher
 }
 
-// OnWait has f called before each read of the connection below: what Read has given by then is all there is for now.
+// OnWait has f called before Read waits: what it has given by then is all there is for now, or at least 256 KiB.
 func (c *Conn) OnWait(f func()) {
 	c.in.Lock()
 	defer c.in.Unlock()
-	c.in.onWait = f
+	c.in.from.onWait = f
+}
+
+// Expect announces that the next n bytes of content are on their way, so that Read need not be woken for each few of them.
+func (c *Conn) Expect(n int) {
+	c.in.Lock()
+	defer c.in.Unlock()
+	c.in.from.announced = n
 }
 
 // Read reads what is there, and waits only if that is nothing.
@@ -36,10 +43,17 @@ func (c *Conn) Read(p []byte) (int, error) { return c.ReadInto(p[:len(p):len(p)]
 // room for one byte more than its content, and through a buffer otherwise; but what has been read by then is returned first, for there
 // may be room in what is read into next.
 func (c *Conn) ReadInto(p []byte) (n int, err error) {
+	c.in.Lock()
+	defer c.in.Unlock()
+	n, err = c.readInto(p)
+	c.in.from.announced -= n
+	c.in.rest()
+	return n, err
+}
+
+// readInto is ReadInto. The caller holds the mutex, here and below.
+func (c *Conn) readInto(p []byte) (n int, err error) {
 	r := &c.in
-	r.Lock()
-	defer r.Unlock()
-	defer r.rest()
 	for {
 		if len(r.opened) > 0 {
 			took := copy(p[n:], r.opened)
@@ -71,7 +85,7 @@ func fits(record, p []byte) bool {
 	return len(p) >= most && cap(p) > most
 }
 
-// next is the record that what has come begins with; nil if it is not whole. The caller holds the mutex, here and below.
+// next is the record that what has come begins with; nil if it is not whole.
 func (r *opener) next() []byte {
 	if r.err != nil || len(r.came) < headerLen {
 		return nil
@@ -143,11 +157,9 @@ func (c *Conn) fill() error {
 	if r.large != nil {
 		to = r.large[:]
 	}
-	if r.onWait != nil {
-		r.onWait()
-	}
 	kept := copy(to, r.came)
-	n, err := c.Conn.Read(to[kept:])
+	r.from.kept = kept
+	n, err := r.from.read(c.Conn, to[kept:])
 	r.came = to[:kept+n]
 	r.busy = n >= bufferSize/4
 	if n > 0 || err == nil {

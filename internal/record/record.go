@@ -148,6 +148,14 @@ func (k *keys) seal(dst []byte, aead cipher.AEAD, n *nonce, kind byte, payload [
 	return aead.Seal(dst[:start+headerLen], n.next(k), inner, header)
 }
 
+// sealInner is seal for content with its type behind it, which is elsewhere.
+func (k *keys) sealInner(dst []byte, aead cipher.AEAD, n *nonce, inner []byte) []byte {
+	length := len(inner) + aead.Overhead()
+	start := len(dst)
+	dst = append(dst, typeApplication, 3, 3, byte(length>>8), byte(length))
+	return aead.Seal(dst, n.next(k), inner, dst[start:])
+}
+
 // open returns what a whole record holds, in the same memory.
 func (k *keys) open(aead cipher.AEAD, record []byte) (kind byte, payload []byte, err error) {
 	return k.openInto(record[headerLen:headerLen], aead, new(nonce), record)

@@ -99,6 +99,7 @@ func (s Secret) Return(conn net.Conn, attempt [AttemptLen]byte, dialer bool) (*R
 	var nonce [returnNonceLen]byte
 	rand.Read(nonce[:]) // never fails
 	c := &Conn{Conn: &announcing{Conn: conn, header: append([]byte(returnMagic), nonce[:]...)}}
+	c.in.from.use(conn)
 	var err error
 	if c.out.keys, err = s.traffic(dialer, attempt, nonce); err != nil {
 		return nil, err

@@ -19,29 +19,60 @@ type sealer struct {
 
 // Write seals p and sends it, or keeps it while corked.
 func (c *Conn) Write(p []byte) (n int, err error) {
-	w := &c.out
-	w.Lock()
-	defer w.Unlock()
-	if w.err != nil {
-		return 0, w.err
-	}
-	if c.updateDue.Swap(false) || w.keys.sequence >= rekeyAfter {
-		if w.err = c.updateKeys(); w.err != nil {
-			return 0, w.err
-		}
+	c.out.Lock()
+	defer c.out.Unlock()
+	if err := c.ready(); err != nil {
+		return 0, err
 	}
 	for n < len(p) {
 		some := p[n:min(len(p), n+maxPlaintext)]
 		if err := c.makeRoom(headerLen + len(some) + 1 + tagLen); err != nil {
 			return n, err
 		}
+		w := &c.out
 		w.held = len(w.keys.seal(w.large[:w.held], w.aead, &w.nonce, typeApplication, some))
 		n += len(some)
 	}
-	if w.corked {
-		return n, nil
+	return n, c.sent()
+}
+
+// Mark is the byte behind what WriteMarked seals without a copy: the type of a record with data.
+const Mark = typeApplication
+
+// WriteMarked is Write, and saves a copy if p is no more than a record, and has Mark behind its end, in its capacity. Nothing may change
+// it meanwhile.
+func (c *Conn) WriteMarked(p []byte) (n int, err error) {
+	if len(p) == 0 || len(p) > maxPlaintext || cap(p) == len(p) || p[:len(p)+1][len(p)] != Mark {
+		return c.Write(p)
 	}
-	return n, c.flush()
+	c.out.Lock()
+	defer c.out.Unlock()
+	if err := c.ready(); err != nil {
+		return 0, err
+	}
+	if err := c.makeRoom(headerLen + len(p) + 1 + tagLen); err != nil {
+		return 0, err
+	}
+	w := &c.out
+	w.held = len(w.keys.sealInner(w.large[:w.held], w.aead, &w.nonce, p[:len(p)+1]))
+	return len(p), c.sent()
+}
+
+// ready tells whether anything can be written. The caller holds the mutex of out, here and below.
+func (c *Conn) ready() error {
+	w := &c.out
+	if w.err == nil && (c.updateDue.Swap(false) || w.keys.sequence >= rekeyAfter) {
+		w.err = c.updateKeys()
+	}
+	return w.err
+}
+
+// sent sends what is sealed, unless it is corked.
+func (c *Conn) sent() error {
+	if c.out.corked {
+		return nil
+	}
+	return c.flush()
 }
 
 // Cork keeps what is written from now on until Uncork, or until there are nine full records of it.
@@ -62,7 +93,7 @@ func (c *Conn) Uncork() error {
 	return c.flush()
 }
 
-// makeRoom has room for a record in the buffer. The caller holds the mutex of out, here and below.
+// makeRoom has room for a record in the buffer.
 func (c *Conn) makeRoom(n int) error {
 	w := &c.out
 	if w.held+n > bufferSize {

@@ -29,17 +29,20 @@ type Carrier struct {
 // A carrier is a Carrier at work: a goroutine that reads and one that writes.
 type carrier struct {
 	Carrier
-	line    *Line
-	name    uint64   // the same at both ends
-	under   net.Conn // Conn, or what is below its TLS
-	corked  corked   // Conn, if it can gather
-	telling telling  // Conn, if it tells of waits
-	filling filling  // Conn, if it can read into spare memory
+	line      *Line
+	name      uint64    // the same at both ends
+	under     net.Conn  // Conn, or what is below its TLS
+	corked    corked    // Conn, if it can gather
+	telling   telling   // Conn, if it tells of waits
+	filling   filling   // Conn, if it can read into spare memory
+	expecting expecting // Conn, if it can wait for much
+	sealing   sealing   // Conn, if it wants the mark behind what it writes
 
 	// What follows is guarded by line.mu.
 	wake      sync.Cond // the writer waits here
 	flight    flight
 	meter     meter
+	batch     int       // the most that is written at once while no other is used
 	used      bool      // data goes out by it
 	usedAt    time.Time // when it was last
 	stuck     bool      // what went out by it stands still, and goes by others
@@ -86,8 +89,14 @@ type telling interface{ OnWait(func()) }
 // filling is a connection that saves a copy if it may use the memory behind what it fills.
 type filling interface{ ReadInto([]byte) (int, error) }
 
+// expecting is a connection that is told how much is to come.
+type expecting interface{ Expect(int) }
+
+// sealing is a connection that saves a copy if the mark lies behind what it writes, in its capacity.
+type sealing interface{ WriteMarked([]byte) (int, error) }
+
 func (l *Line) newCarrier(given Carrier, name uint64) *carrier {
-	c := &carrier{Carrier: given, line: l, name: name, needs: true, peerNeeds: true, usedAt: time.Now()}
+	c := &carrier{Carrier: given, line: l, name: name, needs: true, peerNeeds: true, batch: batch, usedAt: time.Now()}
 	c.wake.L = &l.mu
 	under := given.Conn
 	if t, ok := under.(interface{ NetConn() net.Conn }); ok { // crypto/tls
@@ -96,6 +105,8 @@ func (l *Line) newCarrier(given Carrier, name uint64) *carrier {
 	c.under = under
 	c.corked, _ = given.Conn.(corked)
 	c.filling, _ = given.Conn.(filling)
+	c.expecting, _ = given.Conn.(expecting)
+	c.sealing, _ = given.Conn.(sealing)
 	if c.telling, _ = given.Conn.(telling); c.telling != nil {
 		c.telling.OnWait(l.rested)
 	}

@@ -72,6 +72,9 @@ func (c *carrier) frames() error {
 // data takes the data of a frame, of which the first bytes are there already.
 func (c *carrier) data(h header, early []byte) error {
 	offset, left := h.value, h.length
+	if c.expecting != nil && left > len(early) {
+		c.expecting.Expect(left - len(early))
+	}
 	for left > 0 {
 		space := c.space(offset, left)
 		var n int

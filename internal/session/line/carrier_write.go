@@ -21,9 +21,12 @@ func (c *carrier) write() {
 		last, over := c.leaving, c.saidClose
 		c.flushing = true
 		l.mu.Unlock()
+		began := time.Now()
 		err := c.flush(head, parts)
+		took := time.Since(began)
 		l.mu.Lock()
 		c.flushing = false
+		c.wrote(parts, took)
 		l.out.drop(parts)
 		clear(parts)
 		switch {
@@ -41,6 +44,29 @@ func (c *carrier) write() {
 			c.retire()
 		}
 	}
+}
+
+// wrote has the next batch be as large as the carrier is fast. The caller holds mu.
+func (c *carrier) wrote(parts []part, took time.Duration) {
+	n := 0
+	for _, p := range parts {
+		n += p.to - p.from
+	}
+	c.batch = nextBatch(c.batch, n, took)
+	if c == c.line.active {
+		c.line.out.ahead = sendAhead + c.batch - batch
+	}
+}
+
+// nextBatch is the most that goes to a carrier at once after a write of n bytes took so long.
+func nextBatch(before, n int, took time.Duration) int {
+	switch {
+	case took > batchTime:
+		return batch
+	case n >= before:
+		return mostBatch
+	}
+	return before
 }
 
 // due tells whether there is anything to send. The caller holds mu.
@@ -148,9 +174,18 @@ func (c *carrier) writeParts(head []byte, parts []part) error {
 		return err
 	}
 	for _, p := range parts {
-		if _, err := c.Conn.Write(p.bytes()); err != nil {
+		if err := c.writePart(p); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (c *carrier) writePart(p part) (err error) {
+	if c.sealing != nil {
+		_, err = c.sealing.WriteMarked(p.marked())
+	} else {
+		_, err = c.Conn.Write(p.bytes())
+	}
+	return err
 }

@@ -9,13 +9,15 @@ const (
 	maxWindow = 1 << 30
 	// maxSpread bounds Config.Spread.
 	maxSpread = 8
-	// sendAhead is how much may be written beyond what a carrier has taken. More would only stand in front of what is
-	// written next; less leaves a carrier idle between two writes.
+	// sendAhead is how much may be written beyond what a carrier has taken, and more by what its batches are larger than batch. More
+	// would only stand in front of what is written next; less leaves a carrier idle between two writes.
 	sendAhead = 512 << 10
 	// urgentRoom is how far what is small and in a hurry may go beyond sendAhead and Config.Buffer.
 	urgentRoom = 64 << 10
-	// batch is the most that goes to a carrier in one write.
-	batch = 256 << 10
+	// batch is the most that goes to a carrier in one write, and mostBatch to one that takes as much in batchTime. Each costs the
+	// wake-ups of two goroutines at either end.
+	batch, mostBatch = 256 << 10, 512 << 10
+	batchTime        = 2 * time.Millisecond
 	// smallData goes out together with its header, in one write and so in one TLS record, which costs a copy.
 	smallData = 4 << 10
 	// cameEvery is for how many bytes the peer is told that they have come by one of several carriers.

@@ -145,7 +145,7 @@ func (m *model) takes(i int) int {
 	}
 	return offer{
 		active: i == 0, alone: len(m.carriers) == 1, way: c.flight.way(), allow: c.meter.allowance(),
-		piece: c.meter.piece(m.out.buffer), again: len(m.out.again) > 0, unsent: m.out.unsent(),
+		batch: batch + m.random.IntN(2)*(mostBatch-batch), piece: c.meter.piece(m.out.buffer), again: len(m.out.again) > 0, unsent: m.out.unsent(),
 	}.take()
 }
 

@@ -8,19 +8,20 @@ type fill struct {
 
 // A Space is a place in the stream that was reserved for one writer. Nobody else looks at its memory until it is committed.
 type Space struct {
-	memory [3][]byte
+	memory [MaxSpace/recordSize + 2][]byte // each within a record
+	first  int                             // of them, that is not full
 	end    uint64
 }
 
 // Put copies p behind what was put before. A Space must be filled exactly.
 func (s *Space) Put(p []byte) {
 	for len(p) > 0 {
-		if len(s.memory[0]) == 0 {
-			s.memory[0], s.memory[1], s.memory[2] = s.memory[1], s.memory[2], nil
-		}
-		n := copy(s.memory[0], p)
-		s.memory[0] = s.memory[0][n:]
+		n := copy(s.memory[s.first], p)
+		s.memory[s.first] = s.memory[s.first][n:]
 		p = p[n:]
+		if len(s.memory[s.first]) == 0 {
+			s.first++
+		}
 	}
 }
 
@@ -34,13 +35,15 @@ func (s *sender) room() int {
 func (s *sender) reserve(n int) Space {
 	at := int(s.taken - s.base)
 	for len(s.chunks)*chunkSize < at+n {
-		s.chunks = append(s.chunks, s.pool.get())
+		fresh := s.pool.get()
+		fresh.divide()
+		s.chunks = append(s.chunks, fresh)
 	}
 	s.taken += uint64(n)
 	s.fills = append(s.fills, fill{end: s.taken})
 	out := Space{end: s.taken}
 	for i := 0; n > 0; i++ {
-		piece := s.chunks[at/chunkSize].data[at%chunkSize : chunkSize]
+		piece := s.chunks[at/chunkSize].record(at % chunkSize).bytes()
 		piece = piece[:min(n, len(piece))]
 		out.memory[i] = piece
 		n -= len(piece)

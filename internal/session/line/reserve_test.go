@@ -17,6 +17,7 @@ func TestPlacesThatAreFilledInAnyOrderAreSentInTheirs(t *testing.T) {
 	var open []place
 	var want, got []byte
 	var out flight
+	whole := 0 // parts that end with a record
 	for range 2000 {
 		if random.IntN(2) == 0 {
 			b := make([]byte, 1+random.IntN(MaxSpace))
@@ -47,6 +48,11 @@ func TestPlacesThatAreFilledInAnyOrderAreSentInTheirs(t *testing.T) {
 			parts := s.hold(s.take(&out, 1+random.IntN(batch)), nil)
 			for _, p := range parts {
 				got = append(got, p.bytes()...)
+				if m := p.marked(); cap(m) > len(m) {
+					if whole++; m[:len(m)+1][len(m)] != dataMark {
+						t.Fatal("no mark behind the end of a record")
+					}
+				}
 			}
 			s.drop(parts)
 		}
@@ -56,7 +62,7 @@ func TestPlacesThatAreFilledInAnyOrderAreSentInTheirs(t *testing.T) {
 			}
 		}
 	}
-	if !bytes.Equal(got, want[:len(got)]) || len(got) < 1<<20 || s.wrote != s.sent {
+	if !bytes.Equal(got, want[:len(got)]) || len(got) < 1<<20 || whole < len(got)/recordSize || s.wrote != s.sent {
 		t.Errorf("%d of %d bytes were sent, not the same as those that were put", len(got), len(want))
 	}
 }

@@ -38,7 +38,13 @@ func (s *sender) take(f *flight, most int) span {
 		out = s.again.takeFirst(most)
 		s.repeated += uint64(out.len())
 	} else {
-		out = span{s.sent, min(s.wrote, s.limit, s.sent+uint64(most))}
+		out = span{s.sent, min(s.wrote, s.limit)}
+		if out.len() > most {
+			out.to = s.sent + uint64(most)
+			if whole := out.to - out.to%recordSize; whole > s.sent {
+				out.to = whole
+			}
+		}
 		s.sent = out.to
 	}
 	f.add(out)
@@ -49,23 +55,14 @@ func (s *sender) take(f *flight, most int) span {
 func (s *sender) hold(out span, parts []part) []part {
 	for at := out.from; at < out.to; {
 		i := int(at - s.base)
-		c := s.chunks[i/chunkSize]
-		from := i % chunkSize
-		n := min(chunkSize-from, int(out.to-at))
-		c.uses++
-		parts = append(parts, part{c, from, from + n})
-		at += uint64(n)
+		p := s.chunks[i/chunkSize].record(i % chunkSize)
+		p.to = min(p.to, p.from+int(out.to-at))
+		p.chunk.uses++
+		parts = append(parts, p)
+		at += uint64(p.to - p.from)
 	}
 	return parts
 }
-
-// A part is a piece of a chunk.
-type part struct {
-	chunk    *chunk
-	from, to int
-}
-
-func (p part) bytes() []byte { return p.chunk.data[p.from:p.to] }
 
 func (s *sender) drop(parts []part) {
 	for _, p := range parts {

@@ -17,7 +17,8 @@ type offer struct {
 	slow   bool // it would hold others back
 	way    int  // bytes on their way by it
 	allow  int  // how many may be
-	piece  int  // what it takes at once
+	batch  int  // what it takes at once while it is alone
+	piece  int  // and else
 	again  bool // something is to be sent again
 	unsent int  // bytes that were not sent yet
 }
@@ -28,7 +29,7 @@ func (o offer) take() int {
 	case !o.again && o.unsent == 0:
 		return 0
 	case o.alone:
-		return batch
+		return o.batch
 	case o.slow, o.way >= o.allow:
 		return 0
 	case o.active, o.again, o.unsent >= o.piece:
@@ -46,7 +47,7 @@ func (c *carrier) takes() int {
 	return offer{
 		active: c.line.active == c, alone: c.line.several == 1,
 		slow: c.line.several > 1 && c.meter.slow(time.Now()) && c.outpaced(),
-		way:  c.flight.way(), allow: c.meter.allowance(), piece: c.meter.piece(out.buffer),
+		way:  c.flight.way(), allow: c.meter.allowance(), batch: c.batch, piece: c.meter.piece(out.buffer),
 		again: len(out.again) > 0, unsent: out.unsent(),
 	}.take()
 }

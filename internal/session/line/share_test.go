@@ -12,7 +12,7 @@ func TestWhoIsReadyTakesTheNextPiece(t *testing.T) {
 		want  int
 	}{
 		"nothing to send":                         {offer{active: true, alone: true}, 0},
-		"alone, all that is there":                {offer{active: true, alone: true, unsent: 5, way: 1 << 30}, batch},
+		"alone, all that is there":                {offer{active: true, alone: true, unsent: 5, way: 1 << 30, batch: 70}, 70},
 		"the first, something small":              {offer{active: true, unsent: 5, allow: 100, piece: 50}, 50},
 		"the first, as much on its way as may":    {offer{active: true, unsent: 500, way: 100, allow: 100, piece: 50}, 0},
 		"another, something small":                {offer{unsent: 49, allow: 100, piece: 50}, 0},
