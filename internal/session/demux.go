@@ -35,7 +35,7 @@ func (l *layer) Arrived(p line.Part) error {
 	return nil
 }
 
-// Rested wakes the readers of what has come.
+// Rested wakes the readers of what has come, and grants what was read before.
 func (l *layer) Rested() {
 	for i, stream := range l.woken {
 		stream.woken = false
@@ -43,6 +43,9 @@ func (l *layer) Rested() {
 		l.woken[i] = nil
 	}
 	l.woken = l.woken[:0]
+	if s := (*Session)(l); s.manyOwe() {
+		s.speak()
+	}
 }
 
 // Roomy says what is due, and gives writers their turns.

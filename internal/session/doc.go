@@ -17,7 +17,7 @@
 //
 // # Order and fairness
 //
-// Writers put frames into the line in turns, of 64 KiB at most. Words beside data (opens, credit, ends, resets) have room of their own in front of
+// Writers put frames into the line in turns, of 64 KiB in one piece or several. Words beside data (opens, credit, ends, resets) have room of their own in front of
 // waiting writers. A stream whose peer does not read takes no turns, and holds up nobody.
 //
 // # Limits

@@ -94,7 +94,11 @@ func (s *Stream) take(n int, locked bool, use func([]byte)) {
 	if s.dropped() {
 		s.queue.clear(&session.store)
 	} else if s.window.read(n) && !s.cameEnd && s.fate == nil {
-		s.owe(dueCredit)
+		if s.window.ample() { // then more comes, and with that it is time enough
+			s.oweLater(dueCredit)
+		} else {
+			s.owe(dueCredit)
+		}
 	}
 }
 

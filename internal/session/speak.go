@@ -24,12 +24,20 @@ type speech struct {
 
 // owe has frames of a stream said. The caller holds mu.
 func (s *Stream) owe(what due) {
+	s.oweLater(what)
+	s.session.speak()
+}
+
+// oweLater has frames of a stream said with the next that are. The caller holds mu.
+func (s *Stream) oweLater(what due) {
 	if s.due == 0 && what != 0 {
 		s.session.speech.streams = append(s.session.speech.streams, s)
 	}
 	s.due |= what
-	s.session.speak()
 }
+
+// manyOwe tells whether so many streams have something to say that it should not wait: of few streams any.
+func (s *Session) manyOwe() bool { return len(s.speech.streams) > len(s.streams)/16 }
 
 // mostWords is the most that one stream has to say at once.
 const mostWords = 6*headerSize + 2*maxBody + 8

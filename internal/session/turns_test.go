@@ -21,6 +21,9 @@ func play(t *testing.T, wants []int, rounds int) []int {
 		if w == nil {
 			t.Fatal("nobody has a turn")
 		}
+		if w.granted > mostTurn {
+			t.Fatalf("%d bytes are granted at once", w.granted)
+		}
 		got[of[w]] += w.granted
 		all.use(w)
 		all.ask(w, wants[of[w]])
@@ -40,9 +43,54 @@ func TestWritersThatAlwaysWriteHaveTurnsInEqualNumber(t *testing.T) {
 	}
 }
 
-func TestNoTurnIsLargerThanTheMost(t *testing.T) {
-	if got := play(t, []int{1 << 20, 1 << 10}, 20); got[0] < 9*mostTurn || got[0] > 11*mostTurn || got[0]/mostTurn+got[1]>>10 != 20 {
-		t.Errorf("got %v", got)
+func TestWhoWritesInPiecesGetsAsMuchAsWhoWritesAtOnce(t *testing.T) {
+	got := play(t, []int{1 << 20, 16<<10 + headerSize, 8<<10 + headerSize}, 13*100)
+	for _, n := range got {
+		if n < 95*dataSize || n > 105*wholeTurn {
+			t.Errorf("got %v in 100 turns each", got)
+		}
+	}
+}
+
+func TestAWriterGoesOnWithItsTurnWhileThereIsRoom(t *testing.T) {
+	const piece = 16<<10 + headerSize
+	var all turns
+	var w, other turn
+	for _, w := range []*turn{&w, &other} {
+		all.ask(w, piece)
+	}
+	if all.grant(1<<20) != &w {
+		t.Fatal("the first has no turn")
+	}
+	all.use(&w)
+	for i := range 3 {
+		if all.goOn(&w, piece, piece-1) {
+			t.Fatal("goes on without room")
+		}
+		if !all.goOn(&w, piece, piece) {
+			t.Fatalf("does not go on behind %d pieces", 1+i)
+		}
+		all.use(&w)
+	}
+	if all.goOn(&w, piece, 1<<20) {
+		t.Error("goes on behind the end of its turn")
+	}
+	all.ask(&w, piece)
+	if all.grant(1<<20) != &other {
+		t.Error("the other has no turn")
+	}
+}
+
+func TestOnlyAPartOfTheRoomIsGrantedAtOnce(t *testing.T) {
+	var all turns
+	writers := make([]turn, 100)
+	for i := range writers {
+		all.ask(&writers[i], 16<<10)
+	}
+	for all.grant(1<<20) != nil {
+	}
+	if all.promised != 256<<10 {
+		t.Errorf("%d bytes of 1 MiB are granted", all.promised)
 	}
 }
 

@@ -26,6 +26,9 @@ func (w *window) read(n int) (due bool) {
 	return w.owed >= w.size/4
 }
 
+// ample tells whether the peer may send so much that it need not be granted more at once.
+func (w *window) ample() bool { return w.left >= w.size/2 }
+
 // unread is how many bytes have come and were not read.
 func (w *window) unread() int { return w.size - w.left - w.owed }
 

@@ -46,3 +46,21 @@ func TestNoStreamGetsAllOfTheBudget(t *testing.T) {
 		t.Errorf("%d are left", b.left)
 	}
 }
+
+func TestCreditIsUrgentWhenLessThanHalfTheWindowIsToCome(t *testing.T) {
+	w := newWindow()
+	for _, c := range []struct {
+		come  int
+		ample bool
+	}{{firstWindow / 4, true}, {firstWindow / 4, true}, {1, false}} {
+		w.come(c.come)
+		w.read(c.come)
+		if w.ample() != c.ample {
+			t.Errorf("with %d of %d bytes to come: ample %v", w.left, w.size, w.ample())
+		}
+	}
+	w.grant()
+	if !w.ample() {
+		t.Error("not ample after a grant")
+	}
+}

@@ -35,13 +35,18 @@ func (s *Stream) Write(p []byte) (n int, err error) {
 			session.line.Send()
 			s.writable.Wait()
 		case s.turn.granted == 0:
-			session.turns.ask(&s.turn, min(len(p)-n, s.credit, dataSize)+headerSize)
+			want := min(len(p)-n, s.credit, dataSize) + headerSize
+			if session.turns.goOn(&s.turn, want, session.line.Room()) {
+				continue
+			}
+			session.turns.ask(&s.turn, want)
 			session.dispatch()
 			if s.turn.granted == 0 {
 				session.line.Send()
 			}
 		default:
 			n += s.put(p[n:])
+			session.dispatch()
 		}
 	}
 }
