@@ -268,8 +268,10 @@ func (s *mainConn) introduced(m *wire.Introduction) {
 	}
 	i.Behavior.IPv4, i.Behavior.IPv6 = report(m.Behavior, i.Received), report(m.Behavior6, i.Received)
 	i.Sample, i.Fresh, i.Beside = m.Sample.AddrPort(), m.Fresh.AddrPort(), m.Beside
+	i.Relayed = m.Relayed
 	if offer := m.Relay; offer != nil {
-		i.Relay = &RelayOffer{Token: offer.Token, HeadStart: time.Duration(offer.HeadStartUs) * time.Microsecond}
+		micros := func(n uint32) time.Duration { return time.Duration(n) * time.Microsecond }
+		i.Relay = &RelayOffer{Token: offer.Token, HeadStart: micros(offer.HeadStartUs), RTT: micros(offer.RttUs)}
 	}
 	if tell := s.client.config.Introduced; tell != nil {
 		s.client.telling.Lock()

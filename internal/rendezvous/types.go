@@ -77,12 +77,15 @@ type Introduction struct {
 	Sample netip.AddrPort // the newest mapping of the peer's network, seen just now; zero: none was asked for
 	Beside bool           // the two have a connection, which stays as it is: another is wanted beside it
 	Fresh  netip.AddrPort // this round leaves from the port of the last Sample, to here; zero: from the usual port
+
+	Relayed bool // only a relayed connection is wanted, to be compared with one that the two have
 }
 
 // A RelayOffer lets this node open one relayed connection, to the server's main port.
 type RelayOffer struct {
 	Token     []byte
 	HeadStart time.Duration // of a direct connection, counted from Received; at most 2 s
+	RTT       time.Duration // both sides' round trips to the server together, at most 2 s; zero: unknown
 }
 
 // Carrier is what an attempt ended with.
@@ -170,6 +173,7 @@ type Target struct {
 	directOnly bool
 	sampling   bool
 	beside     bool
+	relayed    bool
 }
 
 // DirectOnly is the target for an attempt without the relay.
@@ -187,6 +191,12 @@ func (t Target) Sampling() Target {
 // Beside is the target for an attempt that makes a connection beside one that the two have, from new ports on both sides.
 func (t Target) Beside() Target {
 	t.beside = true
+	return t
+}
+
+// Relayed is the target for an attempt that makes a relayed connection beside one that the two have, and no other.
+func (t Target) Relayed() Target {
+	t.relayed, t.beside = true, true // for a server that knows only the latter
 	return t
 }
 

@@ -205,6 +205,7 @@ func relayOffer(o *RelayOffer) error {
 	return first(
 		between("introduction.relay.token", len(o.Token), MinTokenLen, MaxTokenLen),
 		between("introduction.relay.head_start_us", int(o.HeadStartUs), 0, MaxHeadStartMicros),
+		between("introduction.relay.rtt_us", int(o.RttUs), 0, MaxRTTMicros),
 	)
 }
 

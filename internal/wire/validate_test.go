@@ -58,6 +58,7 @@ func TestEachLimitIsEnforced(t *testing.T) {
 		"no role":               introduction(func(i *Introduction) { i.Role = 0 }),
 		"role from the future":  introduction(func(i *Introduction) { i.Role = 3 }),
 		"relay without a token": introduction(func(i *Introduction) { i.Relay = &RelayOffer{} }),
+		"relay from afar":       introduction(func(i *Introduction) { i.Relay = &RelayOffer{Token: make([]byte, 16), RttUs: MaxRTTMicros + 1} }),
 		"relay after an hour":   introduction(func(i *Introduction) { i.Relay = &RelayOffer{Token: make([]byte, 16), HeadStartUs: 3_600_000_000} }),
 		"end of no relay":       &ServerMessage{Body: &ServerMessage_RelayOver{RelayOver: &RelayOver{}}},
 		"observed in five places": introduction(func(i *Introduction) {

@@ -40,6 +40,7 @@ type attempt struct {
 	nextAt   time.Time // of the next round; zero: none
 	isQuiet  bool      // nextAt is when the round has had its time, and nothing has failed
 	over     bool
+	relayed  bool // they have one, with which one by the relay is to be compared: there is one round, and nobody is told where the other is
 	beside   bool // the two have a connection: every round leaves from new ports, where both sides can show one
 }
 
@@ -62,11 +63,18 @@ func newAttempts(s *Server) *attempts {
 
 func pairOf(a, b *conn) pair { return pair{min(a.number, b.number), max(a.number, b.number)} }
 
-// introduce begins an attempt, or lets dialer join the one that runs between the two. It tells which: "introduced", "joined" or "limited".
+// introduce begins an attempt, or lets dialer join the one that runs between the two. It tells which: "introduced", "joined" or "limited"; or
+// "not_here": a relayed connection is wanted, and one side or the server has no use for the relay.
 func (s *attempts) introduce(dialer, callee *conn, m *wire.Dial) (outcome string) {
 	relay := wishes(dialer, callee)
 	if m.DirectOnly {
 		relay = relayNever
+	}
+	if m.Relayed {
+		if relay == relayNever || s.server.relay == nil {
+			return "not_here"
+		}
+		relay = relayAtOnce
 	}
 	s.mu.Lock()
 	if running := s.byPair[pairOf(dialer, callee)]; running != nil {
@@ -85,7 +93,7 @@ func (s *attempts) introduce(dialer, callee *conn, m *wire.Dial) (outcome string
 		s.mu.Unlock()
 		return "limited"
 	}
-	a := &attempt{all: s, endsAt: time.Now().Add(attemptTimeout), relay: relay, beside: m.Beside, ends: [2]end{
+	a := &attempt{all: s, endsAt: time.Now().Add(attemptTimeout), relay: relay, beside: m.Beside, relayed: m.Relayed, ends: [2]end{
 		{conn: dialer, role: wire.Role_ROLE_DIALER, request: m.Request},
 		{conn: callee, role: wire.Role_ROLE_CALLEE},
 	}}
@@ -124,6 +132,9 @@ func (a *attempt) introductionLocked(e *end, delay time.Duration) []byte {
 	peer := a.otherLocked(e).conn
 	profile, name, observed, mapped := peer.room.whereabouts(peer)
 	behavior, behavior6 := peer.room.behavior(peer)
+	if a.relayed {
+		observed, mapped = nil, nil
+	}
 	return a.all.server.appendFrame(nil, &wire.ServerMessage{Body: &wire.ServerMessage_Introduction{Introduction: &wire.Introduction{
 		Attempt:       a.id[:],
 		Request:       e.request,
@@ -140,6 +151,7 @@ func (a *attempt) introductionLocked(e *end, delay time.Duration) []byte {
 		Sample:        endpointOf(a.otherLocked(e).sampled),
 		Fresh:         endpointOf(a.otherLocked(e).fresh),
 		Beside:        a.beside,
+		Relayed:       a.relayed,
 		Behavior:      behavior,
 		Behavior6:     behavior6,
 	}}})

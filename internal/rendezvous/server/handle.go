@@ -144,8 +144,11 @@ func (s *Server) dial(c *conn, m *wire.Dial) {
 	}
 	outcome := s.attempts.introduce(c, callee, m)
 	count(s.metrics.dials, outcome)
-	if outcome == "limited" {
+	switch outcome {
+	case "limited":
 		s.failDial(c, m, wire.DialFailed_CODE_LIMITED, attemptTimeout)
+	case "not_here":
+		s.failDial(c, m, wire.DialFailed_CODE_NOT_HERE, 0)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"net"
+	"time"
 
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
@@ -65,11 +66,19 @@ func (a *attempt) relayOfferLocked(e *end) *wire.RelayOffer {
 		return nil
 	}
 	c := e.conn
-	offer := &wire.RelayOffer{Token: relay.Token(a.id, e.role, binary.BigEndian.Uint64(c.node[:]), binary.BigEndian.Uint64(c.room.id[:]), c.number)}
+	offer := &wire.RelayOffer{RttUs: relayRTT(a.ends[0].rtt, a.ends[1].rtt), Token: relay.Token(a.id, e.role, binary.BigEndian.Uint64(c.node[:]), binary.BigEndian.Uint64(c.room.id[:]), c.number)}
 	if a.relay == relayInTime {
 		offer.HeadStartUs = uint32(headStart(a.ends[0].rtt, a.ends[1].rtt).Microseconds())
 	}
 	return offer
+}
+
+// relayRTT is the round trip by the relay, in microseconds, as the two to the server tell; zero: one of them is unknown.
+func relayRTT(a, b time.Duration) uint32 {
+	if a == 0 || b == 0 {
+		return 0
+	}
+	return uint32(min((a + b).Microseconds(), wire.MaxRTTMicros))
 }
 
 // relaying is what the two nodes of an attempt want of the relay together.

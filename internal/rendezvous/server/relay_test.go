@@ -235,3 +235,36 @@ func TestHandshakeMeasuresTheRoundTrip(t *testing.T) {
 		}
 	})
 }
+
+// TestADialForARelayedConnectionSendsBothToTheRelayAlone also has the sum of the round trips told, and has one side want no relay.
+func TestADialForARelayedConnectionSendsBothToTheRelayAlone(t *testing.T) {
+	s := newTestServer(t, Limits{})
+	relayed(s)
+	a, b := join(s, 1, 1), join(s, 1, 2)
+	a.rtt.Store(30_000)
+	b.rtt.Store(50_000)
+	dial := func() {
+		target := nodeID(2)
+		a.say(&wire.ClientMessage{Body: &wire.ClientMessage_Dial{Dial: &wire.Dial{Request: 1, Relayed: true, Beside: true,
+			Target: &wire.Dial_Node{Node: target[:]}}}})
+	}
+	dial()
+	for _, i := range []*wire.Introduction{a.introduced(t), b.introduced(t)} {
+		if !i.Relayed || !i.Beside || len(i.Observed) > 0 || len(i.Mapped) > 0 || i.Fresh != nil {
+			t.Errorf("%v: introduced with %+v", i.Role, i)
+		}
+		if i.Relay.GetHeadStartUs() != 0 || i.Relay.GetRttUs() != 80_000 {
+			t.Errorf("%v: offered %+v", i.Role, i.Relay)
+		}
+	}
+	never := registering(2, true)
+	never.GetRegister().Relay = wire.RelayPolicy_RELAY_POLICY_NEVER
+	b.say(never)
+	b.take()
+	s.attempts.leave(a.conn)
+	dial()
+	messages := a.take()
+	if last := messages[len(messages)-1]; last.GetDialFailed().GetCode() != wire.DialFailed_CODE_NOT_HERE {
+		t.Errorf("a peer that wants no relay: %v", messages)
+	}
+}

@@ -62,7 +62,10 @@ func reported(b *wire.Behavior) natbehavior.Report {
 func (a *attempt) prepareLocked(number int, failed, isSampling bool) {
 	a.plan = rounds.Plan(a.sideLocked(0), a.sideLocked(1))
 	r := rounds.At(a.plan, number, failed, a.ends[0].busy || a.ends[1].busy)
-	r.Fresh = (r.Fresh || a.beside) && a.ends[0].samples && a.ends[1].samples
+	if a.relayed {
+		a.plan, r = nil, rounds.Round{Way: rounds.Crossing}
+	}
+	r.Fresh = (r.Fresh || a.beside && !a.relayed) && a.ends[0].samples && a.ends[1].samples
 	a.prepared = &r
 	for i, part := range []rounds.Part{r.Dialer, r.Callee} {
 		e := &a.ends[i]
@@ -159,7 +162,7 @@ func (a *attempt) considerLocked() {
 // nextLocked begins the next round, or tells that there is none.
 func (a *attempt) nextLocked(failed bool) {
 	switch {
-	case a.prepared != nil:
+	case a.prepared != nil, a.relayed:
 	case a.round == wire.MaxRounds:
 		a.endLocked("rounds", wire.AttemptOver_REASON_ROUNDS, nil)
 	default:
