@@ -27,7 +27,7 @@ func (l *Line) Attach(ctx context.Context, given Carrier) error {
 		given.Conn.Close()
 		return err
 	}
-	if given.Beside && l.full() {
+	if l.full(given) {
 		l.mu.Unlock()
 		given.Conn.Close()
 		return ErrFull
@@ -91,7 +91,7 @@ func (l *Line) hello(intent intent, c *carrier) hello {
 		alone = alone && (other.doubtful || other.leaving || other.pulse.late)
 	}
 	return hello{
-		oldest: oldestVersion, newest: newestVersion, intent: intent, alone: alone, beside: c.Beside, returns: true, rank: c.Rank, id: l.id, carrier: c.name,
+		oldest: oldestVersion, newest: newestVersion, intent: intent, alone: alone, beside: c.Beside, aside: c.Aside, returns: true, rank: c.Rank, id: l.id, carrier: c.name,
 		received: l.in.next, limit: l.in.offered,
 	}
 }
@@ -200,6 +200,8 @@ type Request struct {
 	New bool
 	// Beside tells that the carrier is to be used in addition to those that the line has.
 	Beside bool
+	// Aside tells that it is to be measured, and not used while there is another.
+	Aside bool
 
 	conn net.Conn
 	said hello
@@ -226,7 +228,7 @@ func Receive(ctx context.Context, conn net.Conn) (*Request, error) {
 		conn.Close()
 		return nil, err
 	}
-	return &Request{ID: said.id, New: said.intent == intentBegin, Beside: said.beside, conn: conn, said: said}, nil
+	return &Request{ID: said.id, New: said.intent == intentBegin, Beside: said.beside, Aside: said.aside, conn: conn, said: said}, nil
 }
 
 // Begin makes the other end of a new line, which is suspended until Take. The caller must close it.
@@ -246,7 +248,7 @@ func (r *Request) Refuse(ctx context.Context) error {
 // Take gives the line the carrier of a request. The carrier belongs to the line, also if Take fails. It fails with ErrFull if the
 // carrier was to be used beside others, and the line uses no more than it has.
 func (l *Line) Take(ctx context.Context, r *Request, given Carrier) error {
-	given.Conn, given.Rank, given.Beside = r.conn, r.said.rank, r.said.beside
+	given.Conn, given.Rank, given.Beside, given.Aside = r.conn, r.said.rank, r.said.beside, r.said.aside
 	c := l.newCarrier(given, r.said.carrier)
 	l.mu.Lock()
 	if err := l.err; err != nil {
@@ -256,7 +258,7 @@ func (l *Line) Take(ctx context.Context, r *Request, given Carrier) error {
 		return err
 	}
 	h := l.hello(intentWelcome, c)
-	full := given.Beside && l.full()
+	full := l.full(given)
 	if full {
 		h.intent = intentFull
 	}

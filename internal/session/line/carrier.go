@@ -18,6 +18,10 @@ type Carrier struct {
 	// them. The word of the side that speaks first counts.
 	Beside bool
 
+	// Aside asks for the carrier to be kept and measured, and not to be used while there is another, until Line.Use says so. Of such there
+	// are two at most. The word of the side that speaks first counts.
+	Aside bool
+
 	// Abort ends the connection at once, after it has been silent for so long that an orderly end would lead nowhere.
 	// Nil means Conn.Close.
 	Abort func()
@@ -53,6 +57,10 @@ type carrier struct {
 	cameSaid  uint64    // and that the peer was told of
 	cameDue   bool      // it is to be told
 	pulse     pulse
+	useDue    bool // the peer is to hear that this is the one to use
+	loss      Loss // what this end told of the way there, and the peer of the way back
+	peerLoss  Loss
+	lossDue   bool
 	timer     *time.Timer
 	tickAt    time.Time     // when it fires
 	doubtful  bool          // the peer thinks it dead

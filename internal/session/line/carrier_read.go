@@ -58,7 +58,7 @@ func (c *carrier) frames() error {
 			if _, err = io.ReadFull(c.Conn, limit[copy(limit[:], early):]); err == nil {
 				err = c.ack(h.value, binary.BigEndian.Uint64(limit[:]))
 			}
-		case kindPing, kindPong, kindLeave, kindClose, kindCame, kindNeed:
+		case kindPing, kindPong, kindLeave, kindClose, kindCame, kindNeed, kindUse, kindLoss:
 			err = c.control(h)
 		default:
 			_, err = io.CopyN(io.Discard, c.Conn, int64(h.length-len(early)))
@@ -248,6 +248,10 @@ func (c *carrier) control(h header) error {
 	case kindNeed:
 		c.peerNeeds = h.value != 0
 		l.putDownSpares()
+	case kindUse:
+		l.obey(c, h.value)
+	case kindLoss:
+		c.peerLoss = lossOf(h.value)
 	case kindLeave:
 		c.peerLeft = true
 		l.choose()

@@ -77,7 +77,7 @@ func (c *carrier) due() bool {
 		return !c.saidClose && (c.closes() || c.takes() > 0)
 	case l.err != nil, c.saidLast:
 		return false
-	case c.pingDue, c.pongDue, c.leaving, c.cameDue, c.needDue:
+	case c.pingDue, c.pongDue, c.leaving, c.cameDue, c.needDue, c.useDue, c.lossDue:
 		return true
 	}
 	return c.acks() && l.ackDue || c.takes() > 0
@@ -124,6 +124,14 @@ func (c *carrier) gather(head []byte, parts []part) ([]byte, []part) {
 	if c.needDue {
 		c.needDue = false
 		head = header{kind: kindNeed, value: needValue(c.needs)}.append(head)
+	}
+	if c.useDue {
+		c.useDue = false
+		head = header{kind: kindUse, value: l.word}.append(head)
+	}
+	if c.lossDue {
+		c.lossDue = false
+		head = header{kind: kindLoss, value: c.loss.value()}.append(head)
 	}
 	if c.pongDue {
 		c.pongDue = false

@@ -12,7 +12,9 @@ func (c *carrier) better(other *carrier) bool {
 	switch {
 	case other == nil:
 		return true
-	case c.peerLeft != other.peerLeft:
+	case c.Aside != other.Aside:
+		return other.Aside
+	case c.peerLeft != other.peerLeft: // the peer has got a successor, which is on its way to this end, too
 		return other.peerLeft
 	case c.Rank != other.Rank:
 		return c.Rank > other.Rank
@@ -31,6 +33,10 @@ func (l *Line) choose() {
 		}
 	}
 	if best != l.active && l.err == nil {
+		l.chosen = l.chosen && best != nil && l.active != nil && best.Rank == l.active.Rank // or the new one is used for want of another
+		if best != nil {
+			best.Aside = false
+		}
 		l.active, l.since = best, time.Now()
 		if best == nil {
 			l.giveUp.Reset(l.config.Wait)
@@ -49,7 +55,7 @@ func (l *Line) choose() {
 	}
 	room := l.config.Spread - 1
 	for _, c := range l.carriers {
-		if c == best || c.doubtful || c.leaving {
+		if c == best || c.doubtful || c.leaving || c.Aside && !c.peerLeft {
 			continue
 		}
 		if room > 0 && c.besides(best) {

@@ -18,14 +18,16 @@ const maxOffset = 1 << 62
 type kind byte
 
 const (
-	kindData  kind = 1 // value: the offset of its first byte
-	kindAck   kind = 2 // value: everything before this offset has come; 8 bytes follow: no byte is taken from that offset on
-	kindPing  kind = 3 // value: to be sent back
-	kindPong  kind = 4 // value: that of the ping
-	kindLeave kind = 5 // the sender's last frame on this carrier
-	kindClose kind = 6 // the line is over
-	kindCame  kind = 7 // value: how many bytes of data have come by this carrier
-	kindNeed  kind = 8 // value: 1 if the sender needs this carrier beside others, 0 if it can do without
+	kindData  kind = 1  // value: the offset of its first byte
+	kindAck   kind = 2  // value: everything before this offset has come; 8 bytes follow: no byte is taken from that offset on
+	kindPing  kind = 3  // value: to be sent back
+	kindPong  kind = 4  // value: that of the ping
+	kindLeave kind = 5  // the sender's last frame on this carrier
+	kindClose kind = 6  // the line is over
+	kindCame  kind = 7  // value: how many bytes of data have come by this carrier
+	kindNeed  kind = 8  // value: 1 if the sender needs this carrier beside others, 0 if it can do without
+	kindUse   kind = 9  // value: a number; of these the one with the highest says which carrier is used. From the end that began the line
+	kindLoss  kind = 10 // value: how many of a thousand packets the sender had to repeat on this carrier, and 1024 if it had more to send
 )
 
 // A header is the beginning of a frame.
@@ -56,7 +58,7 @@ func parseHeader(b []byte) (header, error) {
 		}
 	case kindAck:
 		want = 8
-	case kindPing, kindPong, kindLeave, kindClose, kindCame, kindNeed:
+	case kindPing, kindPong, kindLeave, kindClose, kindCame, kindNeed, kindUse, kindLoss:
 	default:
 		want = h.length
 	}

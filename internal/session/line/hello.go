@@ -45,6 +45,7 @@ type hello struct {
 	alone          bool   // the sender has no other carrier that works
 	beside         bool   // to be used beside other carriers, not instead of them
 	returns        bool   // the sender knows intentReturn
+	aside          bool   // to be measured, and not used while there is another
 	rank           uint8  // of the carrier; the first speaker's word counts
 	id             ID     // of the line
 	carrier        uint64 // names the carrier; the first speaker's random choice
@@ -65,6 +66,7 @@ const (
 	flagAlone   byte = 1
 	flagBeside  byte = 2
 	flagReturns byte = 4
+	flagAside   byte = 16
 )
 
 func (h hello) append(b []byte) []byte {
@@ -78,6 +80,9 @@ func (h hello) append(b []byte) []byte {
 	}
 	if h.returns {
 		flags |= flagReturns
+	}
+	if h.aside {
+		flags |= flagAside
 	}
 	b = append(b, h.oldest, h.newest, byte(h.intent), flags, h.rank)
 	b = append(b, h.id[:]...)
@@ -94,6 +99,7 @@ func parseHello(b []byte) (h hello, extension int, err error) {
 	}
 	h = hello{oldest: b[4], newest: b[5], intent: intent(b[6]), rank: b[8], id: ID(b[9:25])}
 	h.alone, h.beside, h.returns = b[7]&flagAlone != 0, b[7]&flagBeside != 0, b[7]&flagReturns != 0
+	h.aside = b[7]&flagAside != 0
 	h.carrier = binary.BigEndian.Uint64(b[25:])
 	h.received = binary.BigEndian.Uint64(b[33:])
 	h.limit = binary.BigEndian.Uint64(b[41:])

@@ -43,6 +43,10 @@ type Line struct {
 	layer    Layer       // in the place of Read and Write; may be nil
 	err      error       // why the line is over
 
+	began  bool   // by this end, whose word counts
+	word   uint64 // the number of the last one on which carrier is used
+	chosen bool   // the active carrier is used because of it
+
 	spread       spread // how many carriers to use
 	several      int    // how many are in use
 	watching     bool   // watchTimer runs
@@ -56,7 +60,11 @@ type Line struct {
 var _ net.Conn = (*Line)(nil)
 
 // New makes a line that is suspended until Attach gives it its first carrier. The caller must close it.
-func New(config Config) *Line { return newLine(newID(), config) }
+func New(config Config) *Line {
+	l := newLine(newID(), config)
+	l.began = true
+	return l
+}
 
 func newLine(id ID, config Config) *Line {
 	config = config.withDefaults()

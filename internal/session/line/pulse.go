@@ -9,7 +9,8 @@ type pulse struct {
 	asked time.Time // when the last ping left; zero if it was answered
 	pings uint64    // how many left
 	rtt   time.Duration
-	timed time.Time // when the last ping left
+	least time.Duration // the least round trip since that was asked for last; zero: none
+	timed time.Time     // when the last ping left
 
 	flows  bool          // data has come since the last ping
 	late   bool          // an answer is, and its lateness was told
@@ -88,7 +89,10 @@ func (p *pulse) ping(now time.Time) uint64 {
 // ponged takes an answer. One that was not asked for is no more than a sign of life.
 func (p *pulse) ponged(value uint64, now time.Time) {
 	if value == p.pings && !p.asked.IsZero() {
-		p.rtt = now.Sub(p.asked)
+		p.rtt = max(now.Sub(p.asked), time.Microsecond)
+		if p.least == 0 || p.rtt < p.least {
+			p.least = p.rtt
+		}
 		p.asked = time.Time{}
 	}
 }

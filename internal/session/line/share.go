@@ -102,18 +102,22 @@ func (l *Line) beside() []*carrier {
 	return others
 }
 
-// full tells whether no further carrier may come beside those that are there. The caller holds mu.
-func (l *Line) full() bool {
-	n := 0
+// full tells whether a carrier may not come beside or aside of those that are there. The caller holds mu.
+func (l *Line) full(given Carrier) bool {
+	beside, aside := 0, 0
 	for _, c := range l.carriers {
-		if !c.leaving && !c.peerLeft {
-			n++
+		switch {
+		case c.leaving || c.peerLeft:
+		case c.Aside:
+			aside++
+		default:
+			beside++
 		}
 	}
-	return n >= l.config.Spread
+	return given.Beside && beside >= l.config.Spread || given.Aside && aside >= maxAside
 }
 
 // besides tells whether c stays when best is sent by: both may be in use at once.
 func (c *carrier) besides(best *carrier) bool {
-	return (c.Beside || best.Beside) && c.Rank == best.Rank && !c.peerLeft
+	return (c.Beside || best.Beside) && c.Rank == best.Rank && !c.Aside && !c.peerLeft
 }
