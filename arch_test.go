@@ -27,6 +27,7 @@ var arrows = map[string][]string{
 	"natlab":                     {},
 	"forward":                    {},
 	"internal/natbehavior":       {},
+	"internal/choice":            {},
 	"internal/rounds":            {"internal/natbehavior"},
 	"internal/rendezvous":        {"internal/identity", "internal/natbehavior", "internal/wire"},
 	"transfer":                   {},
@@ -49,7 +50,7 @@ var arrows = map[string][]string{
 	"internal/memnet":            {}, // for tests
 	"internal/knownpeers":        {"internal/identity"},
 	// The library and the server join the parts above.
-	".": {"internal/candidate", "internal/gather", "internal/identity", "internal/knownpeers", "internal/lan", "internal/natbehavior", "internal/netwatch", "internal/portmap", "internal/proxy", "internal/punch", "internal/record",
+	".": {"internal/candidate", "internal/choice", "internal/gather", "internal/identity", "internal/knownpeers", "internal/lan", "internal/natbehavior", "internal/netwatch", "internal/portmap", "internal/proxy", "internal/punch", "internal/record",
 		"internal/relay",
 		"internal/rendezvous", "internal/reuseport", "internal/rounds", "internal/session", "internal/session/line", "internal/wire"},
 	"server": {"internal/identity", "internal/relay", "internal/rendezvous/server", "internal/reuseport", "internal/wire"},
@@ -113,7 +114,7 @@ func TestImportsGoDownOnly(t *testing.T) {
 func TestMessagesCandidatesAndBehaviorsArePure(t *testing.T) {
 	eachSource(t, func(path string) {
 		pkg := filepath.ToSlash(filepath.Dir(path))
-		if pkg != "internal/wire" && pkg != "internal/candidate" && pkg != "internal/natbehavior" && pkg != "internal/rounds" {
+		if pkg != "internal/wire" && pkg != "internal/candidate" && pkg != "internal/natbehavior" && pkg != "internal/rounds" && pkg != "internal/choice" {
 			return
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
@@ -122,8 +123,8 @@ func TestMessagesCandidatesAndBehaviorsArePure(t *testing.T) {
 		}
 		for _, spec := range file.Imports {
 			imported, _ := strconv.Unquote(spec.Path.Value)
-			if imported == "time" && (pkg == "internal/natbehavior" || pkg == "internal/rounds") {
-				continue // samples have times, rounds have delays
+			if imported == "time" && (pkg == "internal/natbehavior" || pkg == "internal/rounds" || pkg == "internal/choice") {
+				continue // samples and readings have times, rounds have delays
 			}
 			if slices.Contains([]string{"net", "time", "math/rand", "math/rand/v2", "crypto/rand", "os"}, imported) {
 				t.Errorf("%s imports %s: %s is to stay pure", path, imported, pkg)

@@ -50,9 +50,12 @@ type attempt struct {
 
 	session *link // no server has introduced the peer, but itself: what comes is for this session
 	beside  bool  // and is to be used in addition to what that has. Of the dialer
+	aside   bool  // or to be measured first. Of the dialer
+	relayed bool  // only a relayed connection is wanted, to be compared with the one that the two have
 
-	successor bool // the two have a session, whose carrier is to get a successor; it stays as it is
-	peerFresh bool // the peer leaves from a new port
+	relayRTT  time.Duration // both round trips to the server together; zero: unknown
+	successor bool          // the two have a session, whose carrier is to get a successor; it stays as it is
+	peerFresh bool          // the peer leaves from a new port
 
 	rounds chan punch.Round // further rounds; closed when the server starts no more
 	seen   int              // the newest round. Guarded by attempts.mu, as is over
@@ -93,8 +96,8 @@ func (t *attempts) begin(intro rendezvous.Introduction) (a *attempt, isNew bool)
 	a = &attempt{
 		id: intro.Attempt, peer: intro.Peer, role: intro.Role, introduced: intro.Received, behaves: intro.Behavior,
 		observed: slices.Concat(intro.Observed, intro.Mapped), mapped: len(intro.Mapped) > 0,
-		successor: intro.Beside,
-		rounds:    make(chan punch.Round, wire.MaxRounds), seen: intro.Round, done: make(chan struct{}),
+		successor: intro.Beside, relayed: intro.Relayed,
+		rounds: make(chan punch.Round, wire.MaxRounds), seen: intro.Round, done: make(chan struct{}),
 	}
 	if s := t.early[a.id]; s != nil {
 		delete(t.early, a.id)
@@ -218,7 +221,7 @@ func (n *Node) introduced(intro rendezvous.Introduction) {
 
 // round decides which of a peer's addresses this node dials.
 func (n *Node) round(a *attempt, intro rendezvous.Introduction, peer profile) punch.Round {
-	if n.config.Relay == RelayAlways {
+	if n.config.Relay == RelayAlways || intro.Relayed {
 		return punch.Round{Number: intro.Round}
 	}
 	rules := n.rules(intro.Observed)
@@ -317,7 +320,7 @@ func (n *Node) attempt(a *attempt, peer profile, first punch.Round, way *punch.R
 	}
 	ctx, cancel := n.attempts.run(n.ctx, a)
 	defer cancel()
-	if n.config.Relay == RelayAlways {
+	if n.config.Relay == RelayAlways || a.relayed {
 		accepted = nil
 	}
 	result, err := punch.Run(ctx, first, punch.Plan{

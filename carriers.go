@@ -37,7 +37,7 @@ func (n *Node) establish(a *attempt, peer profile, result *punch.Result) (*link,
 			resetAtEnd(result.Socket)
 		}
 		n.distrustRoundTrip(result)
-		carrier.Rank, carrier.Beside = rankDirect, a.beside
+		carrier.Rank, carrier.Beside, carrier.Aside = rankDirect, a.beside, a.aside
 	}
 	carrier.Abort = func() { reuseport.Abort(result.Socket) }
 	if err := reuseport.SetUserTimeout(result.Socket, carrierTimeout); err != nil {
@@ -52,6 +52,9 @@ func (n *Node) establish(a *attempt, peer profile, result *punch.Result) (*link,
 	l, err := join(ctx, a, peer, carrier)
 	if err == nil {
 		l.sighted(a, w.path)
+		if a.relayRTT > 0 {
+			l.relayRTT.Store(int64(a.relayRTT))
+		}
 	}
 	return l, err
 }
@@ -74,7 +77,15 @@ func (l *link) sighted(a *attempt, path Path) {
 
 // giveCarrier says, as the dialer, which session a carrier is for.
 func (n *Node) giveCarrier(ctx context.Context, a *attempt, peer profile, carrier line.Carrier) (*link, error) {
-	if l := a.session; l != nil {
+	l := a.session
+	if a.relayed {
+		if l, carrier.Aside = n.links.comparable(a.peer), true; l == nil {
+			carrier.Conn.Close()
+			return nil, errNotCompared
+		}
+	}
+	if l != nil {
+		carrier = l.asideOf(carrier)
 		if err := l.line.Attach(ctx, carrier); err != nil {
 			carrier.Conn.Close() // still open if the peer has lost the session
 			return nil, err
@@ -88,6 +99,7 @@ func (n *Node) giveCarrier(ctx context.Context, a *attempt, peer profile, carrie
 			carrier.Conn.Close()
 			return l, nil
 		}
+		carrier = l.asideOf(carrier)
 		err := l.line.Attach(ctx, carrier)
 		if err == nil {
 			n.resumed(l, carrier)
@@ -118,6 +130,7 @@ func (n *Node) takeCarrier(ctx context.Context, a *attempt, peer profile, carrie
 			return nil, err
 		}
 		if l := n.links.of(a.peer, request.ID); l != nil {
+			carrier.Aside = request.Aside
 			if err := l.line.Take(ctx, request, carrier); err != nil {
 				return nil, err
 			}
@@ -192,6 +205,10 @@ func (n *Node) linked(a *attempt, peer profile, fresh *line.Line, carrier line.C
 // resumed notes that a link has got a further carrier.
 func (n *Node) resumed(l *link, carrier line.Carrier) {
 	w := carrier.Label.(origin)
+	if carrier.Aside {
+		n.log.Info("session has another path to compare", "peer", l.name, "path", w.path.Kind, "remote", w.path.Remote)
+		return
+	}
 	n.log.Info("session goes on", "peer", l.name, "path", w.path.Kind, "remote", w.path.Remote)
 	n.dials.fulfil(l)
 	n.links.isBack()

@@ -27,11 +27,16 @@ var errNoFurther = errors.New("bodkin: the peer's network and this one allow no 
 // for use in addition to those that the session has, or else instead of them. It returns when the session has it, or no way has led to
 // one; it fails at once if another is being made already, or four are beside the one in use. The session must have a path.
 func (n *Node) another(ctx context.Context, l *link, beside bool) error {
+	return n.anotherAs(ctx, l, line.Carrier{Beside: beside})
+}
+
+// anotherAs is another for a connection that the session takes as is said.
+func (n *Node) anotherAs(ctx context.Context, l *link, as line.Carrier) error {
 	if n.config.Relay == RelayAlways {
 		return errAskRefused
 	}
 	slots := l.control.asking
-	if beside {
+	if as.Beside {
 		slots = l.control.beside
 	}
 	select {
@@ -43,7 +48,7 @@ func (n *Node) another(ctx context.Context, l *link, beside bool) error {
 	err := errNoFurther
 	for _, way := range n.furtherWays(l) {
 		began := time.Now()
-		err = n.furtherOnce(ctx, l, way, beside)
+		err = n.furtherOnce(ctx, l, way, as)
 		n.log.Debug("asked the peer for another connection", "peer", l.name, "fresh", way.fresh, "took", time.Since(began), "err", err)
 		if err == nil || ctx.Err() != nil || errors.Is(err, errAskRefused) || errors.Is(err, errAskLimited) {
 			break
@@ -149,14 +154,14 @@ func (n *Node) furtherWays(l *link) []furtherWay {
 }
 
 // furtherOnce asks the peer for one attempt, and makes it.
-func (n *Node) furtherOnce(ctx context.Context, l *link, way furtherWay, beside bool) error {
+func (n *Node) furtherOnce(ctx context.Context, l *link, way furtherWay, as line.Carrier) error {
 	var id wire.AttemptID
 	rand.Read(id[:]) // never fails
 	a, isNew := n.attempts.begin(rendezvous.Introduction{Attempt: id, Peer: l.peer, Role: rendezvous.Dialer, Round: 1, Received: time.Now()})
 	if !isNew {
 		return errTooManyAttempts
 	}
-	a.session, a.beside, a.peerFresh = l, beside, way.fresh == wire.Further_FRESH_ASKED
+	a.session, a.beside, a.aside, a.peerFresh = l, as.Beside, as.Aside, way.fresh == wire.Further_FRESH_ASKED
 	accepted, forget := n.acceptor.Expect(id)
 	defer forget()
 	defer a.closeSpares()

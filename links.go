@@ -30,6 +30,7 @@ type link struct {
 	control  *control
 	back     comeback
 	seeks    atomic.Uint32 // seeksNothing, or for what a further carrier is being looked for
+	comparing
 }
 
 // An origin is what is known of a carrier of a link from the attempt that made it.
@@ -53,7 +54,7 @@ func (l *link) origin() origin {
 }
 
 // path returns the way the bytes go now; the zero Path while there is none.
-func (l *link) path() Path { return l.origin().path }
+func (l *link) path() Path { return l.choiceOf(l.origin().path) }
 
 // links is the sessions of a node. A peer may have several: one to the node itself, others to commands that only dial.
 type links struct {

@@ -29,4 +29,7 @@ type Path struct {
 	Local     netip.AddrPort // this node's end, as this node sees it
 	Remote    netip.AddrPort // the other end, as this node sees it: the peer's reflexive address where a NAT is between; the relay's, or that of the proxy on the way there, if relayed
 	Candidate string         // the kind of address the peer was found at: "host", "mapped", "server-reflexive", "relayed"; "peer-reflexive" if it came by itself
+
+	// Why tells for what the relay is used although there is, or was, a direct path: "direct path loses 6 %". Empty otherwise.
+	Why string
 }

@@ -92,6 +92,7 @@ func (n *Node) relayed(a *attempt, offer *rendezvous.RelayOffer) *punch.Relay {
 	if offer == nil || n.config.Relay == RelayNever {
 		return nil
 	}
+	a.relayRTT = offer.RTT
 	over := n.relays.expect(a.id)
 	return &punch.Relay{
 		Remote:    n.client.State().Remote,
@@ -185,7 +186,7 @@ const (
 // improve looks for a direct path in the background, if l is relayed and it is time to. The session moves to what it finds, streams
 // and all.
 func (n *Node) improve(l *link) {
-	if l.path().Kind != Relayed || n.config.Relay != RelayAuto || !l.improved.due(l.opened, time.Now()) {
+	if l.path().Kind != Relayed || l.line.Chosen() || n.config.Relay != RelayAuto || !l.improved.due(l.opened, time.Now()) {
 		return
 	}
 	n.spawn(func() {

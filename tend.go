@@ -26,6 +26,9 @@ func (n *Node) tend(l *link, now origin) {
 	defer func() { n.relays.forget(now.attempt) }()
 	look := time.NewTimer(improveFirst)
 	defer look.Stop()
+	gauge := time.NewTimer(compareBusy)
+	defer gauge.Stop()
+	defer func() { n.forgetTallies(&l.comparing) }()
 	var renewed time.Time // when a successor was last looked for
 	renewal := time.NewTimer(time.Hour)
 	defer renewal.Stop()
@@ -42,6 +45,8 @@ func (n *Node) tend(l *link, now origin) {
 				n.improve(l)
 			}
 			look.Reset(improveFirst)
+		case <-gauge.C:
+			gauge.Reset(n.compare(l))
 		case <-renewal.C:
 			renewed = time.Now()
 			n.renew(l)

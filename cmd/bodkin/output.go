@@ -41,8 +41,9 @@ type peerJSON struct {
 	Name     string        `json:"name"`
 	ID       bodkin.NodeID `json:"id"`
 	Online   bool          `json:"online"`
-	Path     *string       `json:"path"`   // "direct" or "relayed"; "waiting": the session looks for a path; null: no session
-	Remote   *string       `json:"remote"` // the other end of the path
+	Path     *string       `json:"path"`          // "direct" or "relayed"; "waiting": the session looks for a path; null: no session
+	Why      string        `json:"why,omitempty"` // why it is relayed, where a direct path was left: "direct path loses 6 %"
+	Remote   *string       `json:"remote"`        // the other end of the path
 	RTT      *float64      `json:"rtt_ms"`
 	BytesIn  uint64        `json:"bytes_in"`
 	BytesOut uint64        `json:"bytes_out"`
@@ -57,7 +58,7 @@ func toJSON(p bodkin.Peer) peerJSON {
 	}
 	if p.Path != nil {
 		kind := pathWord(*p.Path)
-		j.Path = &kind
+		j.Path, j.Why = &kind, p.Path.Why
 		if p.Path.Remote.IsValid() {
 			remote := p.Path.Remote.String()
 			j.Remote = &remote
@@ -78,8 +79,11 @@ func pathWord(p bodkin.Path) string {
 	return p.Kind.String()
 }
 
-// route tells a path in words: "direct to 198.51.100.7:23456".
+// route tells a path in words: "direct to 198.51.100.7:23456", "relayed by 192.0.2.1:4000 (direct path loses 6 %)".
 func route(p bodkin.Path) string {
+	if p.Kind == bodkin.Relayed && p.Why != "" {
+		return fmt.Sprintf("relayed by %s (%s)", p.Remote, p.Why)
+	}
 	if p.Kind == bodkin.Relayed {
 		return "relayed by " + p.Remote.String()
 	}

@@ -34,7 +34,7 @@ bodkin forget.`,
 	watch := c.Flags().Bool("watch", false, "go on, with a line for each change, until Ctrl-C")
 	known := c.Flags().Bool("known", false, "whose name this machine knows, here or not, and since when")
 	c.MarkFlagsMutuallyExclusive("watch", "known")
-	asJSON := jsonFlag(c, "a JSON array of {name, id, online, path, remote, rtt_ms, bytes_in, bytes_out, known_id}; with --watch an object a line, with event too; with --known an array of {name, id, since}")
+	asJSON := jsonFlag(c, "a JSON array of {name, id, online, path, why, remote, rtt_ms, bytes_in, bytes_out, known_id}; with --watch an object a line, with event too; with --known an array of {name, id, since}")
 	nodeFlags(g, c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if *known {

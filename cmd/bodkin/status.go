@@ -199,6 +199,9 @@ func printStatus(out io.Writer, s nodeStatus) error {
 		}
 		if p.Path != nil {
 			how = fmt.Sprintf("%s, %s in, %s out", *p.Path, byteCount(p.BytesIn), byteCount(p.BytesOut))
+			if p.Why != "" {
+				how += "; " + p.Why
+			}
 		}
 		line("peer", "%s: %s", p.Name, how)
 	}
