@@ -17,6 +17,9 @@ const (
 	// carrierTimeout is how long sent bytes may stay unacknowledged until the kernel gives a carrier up. The line's own pings
 	// notice a silent path sooner; this is for a peer that keeps a connection open and takes nothing.
 	carrierTimeout = 15 * time.Second
+	// carrierUnsent is how much the kernel keeps of a carrier's bytes beyond those on their way: what is written next, a question for a
+	// further carrier or a key press, waits for that.
+	carrierUnsent = 128 << 10
 	// helloTimeout bounds what two nodes say on a new carrier about which session it is for.
 	helloTimeout = 10 * time.Second
 )
@@ -42,6 +45,9 @@ func (n *Node) establish(a *attempt, peer profile, result *punch.Result) (*link,
 	carrier.Abort = func() { reuseport.Abort(result.Socket) }
 	if err := reuseport.SetUserTimeout(result.Socket, carrierTimeout); err != nil {
 		n.log.Debug("no user timeout on this system", "err", err)
+	}
+	if err := reuseport.LimitUnsent(result.Socket, carrierUnsent); err != nil {
+		n.log.Debug("no limit on what the kernel keeps", "err", err)
 	}
 	ctx, cancel := context.WithTimeout(n.ctx, helloTimeout)
 	defer cancel()
