@@ -62,6 +62,7 @@ func (n *Node) compare(l *link) time.Duration {
 		reading.Paths = append(reading.Paths, c.read(l, g, reading.Pressed, own))
 	}
 	n.forgetTallies(c)
+	n.shed(l, now)
 	idle := now.Sub(c.busyAt) > compareIdle
 	if !l.line.Began() || idle && len(gauges) < 2 {
 		if idle {

@@ -202,6 +202,19 @@ func (n *Node) succeed(ctx context.Context, l *link) error {
 	return err
 }
 
+// shed puts down the carriers beside the one in use whose mappings are going to end. They get no successors: the line asks for others if
+// those that are left are too few.
+func (n *Node) shed(l *link, now time.Time) {
+	limit, _ := n.aging.limit()
+	if limit == 0 {
+		return
+	}
+	l.line.Shed(func(c line.Carrier) bool {
+		born := c.Label.(origin).born
+		return !born.IsZero() && now.Sub(born) > time.Duration(renewFirst*float64(limit))
+	})
+}
+
 // watchAge has the connection to the server made anew when its mapping has ended of age, until the node ends.
 func (n *Node) watchAge() {
 	timer := time.NewTimer(time.Hour)

@@ -326,3 +326,27 @@ func TestALineAsksForCarriersWhileTheyBringMore(t *testing.T) {
 		owner.Wait()
 	})
 }
+
+func TestTheOwnerPutsDownSomeOfThoseBeside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, Config{Spread: 4}, pipePair)
+		for i := range 3 {
+			near, far := p.dial(t)
+			if err := joinAs(p.a, p.b, near, far, Carrier{Beside: true, Label: i}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		force(p.a)
+		go p.a.Write(make([]byte, 1<<20))
+		p.b.Shed(func(c Carrier) bool { return c.Label != 1 }) // the first, which has no label, is not beside another
+		if _, err := io.ReadFull(p.b, make([]byte, 1<<20)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		for name, l := range map[string]*Line{"a": p.a, "b": p.b} {
+			if n := l.held(); n != 2 {
+				t.Errorf("%s has %d carriers, want 2", name, n)
+			}
+		}
+	})
+}

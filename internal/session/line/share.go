@@ -117,6 +117,23 @@ func (l *Line) full(given Carrier) bool {
 	return given.Beside && beside >= l.config.Spread || given.Aside && aside >= maxAside
 }
 
+// Shed puts down the carriers of which is tells so among those that are beside the one that is used first.
+func (l *Line) Shed(is func(Carrier) bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	shed := false
+	for _, c := range l.beside() {
+		if is(c.Carrier) {
+			c.leave()
+			shed = true
+		}
+	}
+	if shed && l.err == nil {
+		l.assign(time.Now())
+		l.wakeWriter()
+	}
+}
+
 // besides tells whether c stays when best is sent by: both may be in use at once.
 func (c *carrier) besides(best *carrier) bool {
 	return (c.Beside || best.Beside) && c.Rank == best.Rank && !c.Aside && !c.peerLeft
