@@ -125,14 +125,27 @@ func eventPrinter(out io.Writer, asJSON bool) func(bodkin.Event) error {
 			}{event.Kind.String(), toJSON(event.Peer)})
 		}
 	}
-	style := styleOf(out)
+	style, names := styleOf(out), map[bodkin.NodeID]string{}
 	return func(event bodkin.Event) error {
-		if event.Kind == bodkin.Current {
+		if event.Kind == bodkin.Current || !isNews(event, names) {
 			return nil
 		}
 		_, err := fmt.Fprintf(out, "%s %s\n", style.faint(time.Now().Format(time.TimeOnly)), eventLine(style, event))
 		return err
 	}
+}
+
+// isNews tells whether an event is one for people, and notes the names of those who are there: a change of addresses is not, which every
+// node tells of as it measures its network.
+func isNews(event bodkin.Event, names map[bodkin.NodeID]string) bool {
+	was, known := names[event.Peer.ID]
+	switch event.Kind {
+	case bodkin.Joined, bodkin.Changed:
+		names[event.Peer.ID] = event.Peer.Name
+	case bodkin.Left:
+		delete(names, event.Peer.ID)
+	}
+	return event.Kind != bodkin.Changed || known && was != event.Peer.Name
 }
 
 // eventLine tells an event in one line.
@@ -148,7 +161,7 @@ func eventLine(style style, event bodkin.Event) string {
 	case bodkin.Left:
 		return name + " left"
 	case bodkin.Changed:
-		return name + " has other addresses or another name now"
+		return fmt.Sprintf("%s is the name of %s now", name, event.Peer.ID.Short())
 	case bodkin.Linked:
 		line := name + style.good(" linked")
 		if p := event.Peer.Path; p != nil {
