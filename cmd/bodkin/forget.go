@@ -80,7 +80,7 @@ func knownOf(p knownpeers.Peer) knownJSON {
 }
 
 // listKnown prints whom this machine knows in its room.
-func listKnown(out io.Writer, g *globals, asJSON bool) error {
+func listKnown(out, errs io.Writer, g *globals, asJSON bool) error {
 	h, err := openHome(g)
 	if err != nil {
 		return err
@@ -99,6 +99,10 @@ func listKnown(out io.Writer, g *globals, asJSON bool) error {
 			list[i] = knownOf(p)
 		}
 		return json.NewEncoder(out).Encode(list)
+	}
+	if len(all) == 0 {
+		_, err := fmt.Fprintln(errs, "nobody is known yet: a name is, once there was a session with it")
+		return err
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "NAME\tSINCE\tID")

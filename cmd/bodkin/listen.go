@@ -212,6 +212,9 @@ func aboutStream(peer, service string, err error) error {
 		f.text = fmt.Sprintf("another command of this machine listens on %q", service)
 		f.hint = "choose another name, or end that command"
 	case f.code == exitFailed && f.hint == "":
+		if strings.Contains(f.text, "refused: the target ") { // as package forward says it, at the other side
+			f.hint = fmt.Sprintf("%s offers %s, and nothing answers behind it: `bodkin status` there tells where it leads", peer, service)
+		}
 		f.text = fmt.Sprintf("the stream with %s broke: %s", peer, f.text)
 	}
 	return f

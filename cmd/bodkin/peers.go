@@ -38,7 +38,7 @@ bodkin forget.`,
 	nodeFlags(g, c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if *known {
-			return listKnown(c.OutOrStdout(), g, *asJSON)
+			return listKnown(c.OutOrStdout(), c.ErrOrStderr(), g, *asJSON)
 		}
 		node, err := openDialer(c.Context(), g, c.ErrOrStderr())
 		if err != nil {

@@ -100,6 +100,11 @@ func openSource(in io.Reader, args []string, name string) (*transfer.Source, err
 			return transfer.Stream(name, forward.Stdio(in, nil)) // whose Read can be interrupted
 		}
 	}
+	for _, arg := range args {
+		if path, err := filepath.Abs(arg); err == nil && path == filepath.Dir(path) {
+			return nil, misuse("send what is in it", "%s has no name to arrive under", arg)
+		}
+	}
 	return transfer.Open(args...)
 }
 
@@ -120,14 +125,15 @@ func (s *sender) toPeer(ctx context.Context) error {
 	last := time.Now() // that the receiver was there
 	for {
 		stream, err := reach(ctx, s.node, s.to, func(peer string) (control.Stream, error) { return s.node.Dial(ctx, peer, receiveService) })
+		var meter transfer.Meter
 		if err == nil {
-			err = s.send(ctx, stream, new(transfer.Meter))
+			err = s.send(ctx, stream, &meter)
 		}
 		switch {
 		case err == nil:
 			return nil
 		case ctx.Err() != nil:
-			s.sayHowToGoOn(began)
+			s.sayHowToGoOn(began || meter.Read().Bytes > 0 && !s.stream)
 			return context.Cause(ctx)
 		case errors.Is(err, bodkin.ErrServiceUnknown):
 			s.view.waiting("%s is not receiving; there: bodkin receive", s.to)
