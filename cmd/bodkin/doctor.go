@@ -118,6 +118,8 @@ func verdict(d bodkin.Diagnosis) string {
 		return "No direct connection through a NAT is possible: sockets cannot share a port on this machine."
 	case !d.Measured && d.IPv4.Mapping == "unknown" && d.IPv6.Mapping == "unknown":
 		return "How this network treats TCP could not be measured."
+	case direct == len(d.Prospects) && d.IPv4.Mapping == "unknown" && d.IPv6.Mapping != "unknown":
+		return "Direct connections work with every kind of peer that has IPv6, as there is no IPv4 to the server here; " + others
 	case direct == len(d.Prospects):
 		return "Direct connections work with every kind of peer."
 	case direct == 0:

@@ -29,3 +29,18 @@ func TestTheVerdictTellsHowTheOthersAreReached(t *testing.T) {
 		}
 	}
 }
+
+// Seen to fail: with the words for a machine that has both.
+func TestTheVerdictOfAMachineWithoutIPv4IsAboutPeersThatHaveIPv6(t *testing.T) {
+	d := bodkin.Diagnosis{Prospects: []bodkin.Prospect{{Direct: true}}, Status: bodkin.Status{
+		PortReuse: true, Measured: true, IPv4: bodkin.Behavior{Mapping: "unknown"}, IPv6: bodkin.Behavior{Mapping: "none"},
+	}}
+	want := "Direct connections work with every kind of peer that has IPv6, as there is no IPv4 to the server here; the others go by the relay of the server, if it has one."
+	if got := verdict(d); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	d.IPv4.Mapping = "none"
+	if got, want := verdict(d), "Direct connections work with every kind of peer."; got != want {
+		t.Errorf("with both: %q, want %q", got, want)
+	}
+}
