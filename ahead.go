@@ -39,11 +39,15 @@ func (n *Node) ahead(l *link) {
 	if !l.dialer && n.client.State().Connected { // without the server each asks whom it reaches
 		wait = aheadSecond
 	}
+	relayed := false
 	other := n.links.anyBack()
 	for next := aheadFirst; n.stillLate(l, wait, other); next = min(2*next, aheadLast) {
 		other = n.links.anyBack()
 		ctx, cancel := context.WithTimeout(n.ctx, dialTimeout)
 		ended := make(chan error, 1)
+		if !relayed {
+			relayed = n.byRelay(l)
+		}
 		if !n.spawn(func() { ended <- n.aided(ctx, l) }) {
 			cancel()
 			return
@@ -89,6 +93,20 @@ func (n *Node) lateUntil(l *link, answer <-chan error, other <-chan struct{}) er
 			return errNotLate
 		}
 	}
+}
+
+// byRelay goes to the relay in the background for a link whose direct carrier is late: it takes less than two round trips by that, while a way
+// around is looked for. It tells whether there is a server to ask.
+func (n *Node) byRelay(l *link) bool {
+	if !n.client.State().Connected || !n.canComeByRelay(l) {
+		return false
+	}
+	return n.spawn(func() {
+		ctx, cancel := context.WithTimeout(n.ctx, dialTimeout)
+		defer cancel()
+		_, err := n.client.Introduce(ctx, rendezvous.ByNode(l.peer).Returning())
+		n.log.Debug("asked for the relay beside a late path", "peer", l.name, "err", err)
+	})
 }
 
 // letsGo tells whether a carrier that was looked for is needed no more.

@@ -216,6 +216,10 @@ func (n *Node) introduced(intro rendezvous.Introduction) {
 	}
 	n.log.Info("introduced", "peer", peer.name, "observed", intro.Observed, "delay", intro.Delay)
 	way := n.relayed(a, intro.Relay)
+	if intro.Returning {
+		n.tasks.Go(func() { n.attemptByRelay(a, way) })
+		return
+	}
 	n.tasks.Go(func() { n.attempt(a, peer, round, way, intro.Deadline) })
 }
 

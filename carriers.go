@@ -100,7 +100,7 @@ func (n *Node) giveCarrier(ctx context.Context, a *attempt, peer profile, carrie
 		return l, nil
 	}
 	if l := n.links.wanting(a.peer, carrier.Rank, a.successor); l != nil {
-		if l.letsGo() {
+		if l.letsGo() || carrier.Rank == rankRelayed && l.isRelayed() {
 			n.log.Debug("carrier in use works again", "peer", l.name)
 			carrier.Conn.Close()
 			return l, nil

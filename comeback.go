@@ -23,6 +23,8 @@ const (
 	comeBackLast  = time.Second
 	// comeBackAlone is what it has while there is no server to ask.
 	comeBackAlone = 3 * time.Second
+	// comeBackPause is how long a connection that came back must have lasted for the next to, if there is a server to ask.
+	comeBackPause = time.Second
 	// unknownRTT stands for a round trip that was not measured.
 	unknownRTT = 150 * time.Millisecond
 )
@@ -68,6 +70,9 @@ func (n *Node) canComeBack(l *link, was origin) bool {
 		if c.Label.(origin).attempt == was.attempt {
 			return false // it has to prove that it works
 		}
+	}
+	if was.back && time.Since(was.marks.secured) < comeBackPause && n.client.State().Connected {
+		return false // something between the two resets what it sees, and there are other ways
 	}
 	source, err := n.config.system.Source(was.path.Remote)
 	return was.path.Kind == Direct && !was.secret.IsZero() && l.line.CanReturn() && n.config.Relay != RelayAlways &&
@@ -187,7 +192,7 @@ func (n *Node) returned(ctx context.Context, l *link, was origin, id wire.Attemp
 	if err := reuseport.SetUserTimeout(conn, carrierTimeout); err != nil {
 		n.log.Debug("no user timeout on this system", "err", err)
 	}
-	w := origin{path: was.path, socket: conn, attempt: id, marks: m, born: was.born, rtt: was.rtt, secret: secured.Secret()}
+	w := origin{path: was.path, socket: conn, attempt: id, marks: m, born: was.born, rtt: was.rtt, back: true, secret: secured.Secret()}
 	w.marks.secured = time.Now()
 	carrier := line.Carrier{Conn: secured, Rank: rankDirect, Label: w, Abort: func() { reuseport.Abort(conn) }}
 	if err := l.line.Return(ctx, carrier, returnName(id)); err != nil {

@@ -41,6 +41,7 @@ type origin struct {
 	marks   marks
 	born    time.Time     // when the mapping of its local port was made
 	rtt     time.Duration // a round trip, or a little more, when it was made; zero: not known
+	back    bool          // it came back by itself
 	secret  record.Secret // for the next one between its two ends; zero if there is none
 }
 

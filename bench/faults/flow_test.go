@@ -49,7 +49,7 @@ func TestAFlowThatCameOtherwiseIsToldApart(t *testing.T) {
 func TestTheReportHasMediansAndTheBound(t *testing.T) {
 	ms := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
 	reset := func(pause int) line {
-		return line{name: "reset", before: bodkin.Direct, after: bodkin.Direct, wasDetected: true, detected: ms(10), pauses: [2]time.Duration{0, ms(pause)}, rtt: ms(50)}
+		return line{name: "reset", before: bodkin.Direct, after: bodkin.Direct, wasDetected: true, detected: ms(10), found: ms(pause / 2), pauses: [2]time.Duration{0, ms(pause)}, rtt: ms(50)}
 	}
 	r := report{lines: []line{
 		reset(110), reset(500), reset(210),
@@ -58,10 +58,10 @@ func TestTheReportHasMediansAndTheBound(t *testing.T) {
 		{name: "unnoticed", before: bodkin.Direct, after: bodkin.Direct, pauses: [2]time.Duration{ms(20)}, rtt: ms(50)},
 	}}
 	for _, want := range []string{
-		"| reset | direct to direct | 3 | 10 | 210 | 500 | 50 | 4.0 |",
-		"| cut | direct to direct | 1 | 10 | 9000 | 9000 | 50 | – |",
-		"| better | relayed to direct | 1 | 9000 | 30 | 30 | 50 | – |",
-		"| unnoticed | direct to direct | 1 | – | 20 | 20 | 50 | 0.4 |",
+		"| reset | direct to direct | 3 | 10 | 105 | 210 | 500 | 50 | 4.0 |",
+		"| cut | direct to direct | 1 | 10 | 0 | 9000 | 9000 | 50 | – |",
+		"| better | relayed to direct | 1 | 9000 | 0 | 30 | 30 | 50 | – |",
+		"| unnoticed | direct to direct | 1 | – | 0 | 20 | 20 | 50 | 0.4 |",
 		"median of the faults with a working server: 0.4 RTT",
 	} {
 		if !strings.Contains(r.String(), want) {

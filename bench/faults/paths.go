@@ -17,6 +17,7 @@ type paths struct {
 	mu      sync.Mutex
 	changes []time.Time
 	late    []time.Time
+	there   []time.Time // when one had a path that it had not
 	stop    context.CancelFunc
 	work    sync.WaitGroup
 }
@@ -29,7 +30,7 @@ func (p *paths) watch(nodes ...*bodkin.Node) {
 		p.work.Go(func() {
 			for event := range n.Watch(ctx) {
 				if event.Kind == bodkin.Moved {
-					p.note(time.Now())
+					p.note(time.Now(), event.Peer.Path != nil && event.Peer.Path.Kind != 0)
 				}
 			}
 		})
@@ -64,10 +65,13 @@ func (l listener) WithGroup(name string) slog.Handler {
 	return listener{l.Handler.WithGroup(name), l.paths}
 }
 
-func (p *paths) note(at time.Time) {
+func (p *paths) note(at time.Time, hasPath bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.changes = append(p.changes, at)
+	if hasPath {
+		p.there = append(p.there, at)
+	}
 }
 
 func (p *paths) noteLate(at time.Time) {
@@ -92,6 +96,13 @@ func (p *paths) detected(begin time.Time) time.Time {
 		return late
 	}
 	return changed
+}
+
+// found returns when a node had another path first, after a time at which it was missed; the zero time if none had.
+func (p *paths) found(missed time.Time) time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return firstOf(p.there, missed)
 }
 
 // firstOf is the first of some times that is not before begin; the zero time if none is.

@@ -19,6 +19,7 @@ type line struct {
 	before, after bodkin.PathKind
 	wasDetected   bool
 	detected      time.Duration    // from the fault to the first word of another path
+	found         time.Duration    // from there to another path at the first end that had one
 	pauses        [2]time.Duration // at b and at a
 	rtt           time.Duration
 }
@@ -38,8 +39,8 @@ func (l line) String() string {
 	if l.wasDetected {
 		detected = inMilliseconds(l.detected)
 	}
-	return fmt.Sprintf("%s: %v to %v, detected after %s, pause %s and %s, RTT %s",
-		l.name, l.before, l.after, detected, inMilliseconds(l.pauses[0]), inMilliseconds(l.pauses[1]), inMilliseconds(l.rtt))
+	return fmt.Sprintf("%s: %v to %v, detected after %s, another path after %s more, pause %s and %s, RTT %s",
+		l.name, l.before, l.after, detected, inMilliseconds(l.found), inMilliseconds(l.pauses[0]), inMilliseconds(l.pauses[1]), inMilliseconds(l.rtt))
 }
 
 func inMilliseconds(d time.Duration) string {
@@ -61,8 +62,8 @@ func (r *report) String() string {
 		return ""
 	}
 	var out strings.Builder
-	fmt.Fprintln(&out, "| fault | path | times | detected, ms | pause, ms | most | RTT, ms | pause - detected, in RTT |")
-	fmt.Fprintln(&out, "|---|---|---|---|---|---|---|---|")
+	fmt.Fprintln(&out, "| fault | path | times | detected, ms | path after that, ms | pause, ms | most | RTT, ms | pause - detected, in RTT |")
+	fmt.Fprintln(&out, "|---|---|---|---|---|---|---|---|---|")
 	var bounded []float64
 	for _, same := range byName(r.lines) {
 		first := same[0]
@@ -76,7 +77,8 @@ func (r *report) String() string {
 			bounded = append(bounded, over)
 		}
 		most := slices.MaxFunc(same, func(x, y line) int { return int(x.pause() - y.pause()) }).pause()
-		fmt.Fprintf(&out, "| %s | %v to %v | %d | %s | %s | %s | %s | %s |\n", first.name, first.before, first.after, len(same), detected,
+		fmt.Fprintf(&out, "| %s | %v to %v | %d | %s | %s | %s | %s | %s | %s |\n", first.name, first.before, first.after, len(same), detected,
+			milliseconds(median(same, func(l line) time.Duration { return l.found })),
 			milliseconds(median(same, line.pause)), milliseconds(most), milliseconds(median(same, func(l line) time.Duration { return l.rtt })), excess)
 	}
 	if len(bounded) > 0 {

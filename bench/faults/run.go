@@ -153,6 +153,9 @@ func (s *session) play(ctx context.Context, f fault) (line, error) {
 	}
 	if !at.IsZero() {
 		l.detected, l.wasDetected = at.Sub(struck), true
+		if found := s.paths.found(at); !found.IsZero() {
+			l.found = found.Sub(at)
+		}
 	}
 	l.rtt = roundTrip(l.after)
 	if l.improved() {

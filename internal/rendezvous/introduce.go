@@ -38,7 +38,7 @@ func (c *Client) Introduce(ctx context.Context, target Target) (Introduction, er
 func (t Target) dial(request uint64) *wire.ClientMessage {
 	dial := &wire.Dial{Request: request, Target: &wire.Dial_Node{Node: t.node[:]}}
 	dial.DirectOnly, dial.Sampling, dial.Beside = t.directOnly, t.sampling, t.beside
-	dial.Relayed = t.relayed
+	dial.Relayed, dial.Returning = t.relayed, t.returning
 	if t.name != nil {
 		dial.Target = &wire.Dial_NameTag{NameTag: t.name[:]}
 	}

@@ -79,6 +79,8 @@ type Introduction struct {
 	Fresh  netip.AddrPort // this round leaves from the port of the last Sample, to here; zero: from the usual port
 
 	Relayed bool // only a relayed connection is wanted, to be compared with one that the two have
+
+	Returning bool // with Relayed: at once, in the place of one that is late
 }
 
 // A RelayOffer lets this node open one relayed connection, to the server's main port.
@@ -174,6 +176,7 @@ type Target struct {
 	sampling   bool
 	beside     bool
 	relayed    bool
+	returning  bool
 }
 
 // DirectOnly is the target for an attempt without the relay.
@@ -197,6 +200,13 @@ func (t Target) Beside() Target {
 // Relayed is the target for an attempt that makes a relayed connection beside one that the two have, and no other.
 func (t Target) Relayed() Target {
 	t.relayed, t.beside = true, true // for a server that knows only the latter
+	return t
+}
+
+// Returning is the target for a relayed connection at once, in the place of one that is late. Another attempt between the two may run beside it.
+func (t Target) Returning() Target {
+	t = t.Relayed()
+	t.returning = true
 	return t
 }
 

@@ -1698,6 +1698,7 @@ type Dial struct {
 	DirectOnly    bool          `protobuf:"varint,5,opt,name=direct_only,json=directOnly,proto3" json:"direct_only,omitempty"` // the relay is not to be offered
 	Sampling      bool          `protobuf:"varint,30,opt,name=sampling,proto3" json:"sampling,omitempty"`                      // a hole connection with HoleHello.sample is on its way: no need to ask for one
 	Beside        bool          `protobuf:"varint,70,opt,name=beside,proto3" json:"beside,omitempty"`                          // the two have a connection, which another is to replace: both sides are to leave from new ports
+	Returning     bool          `protobuf:"varint,71,opt,name=returning,proto3" json:"returning,omitempty"`                    // with relayed: what they have is late, and the relayed one is to replace it; another attempt may run beside this one
 	Relayed       bool          `protobuf:"varint,76,opt,name=relayed,proto3" json:"relayed,omitempty"`                        // the two have a connection, with which one by the relay is to be compared: no other is to be made
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1782,6 +1783,13 @@ func (x *Dial) GetSampling() bool {
 func (x *Dial) GetBeside() bool {
 	if x != nil {
 		return x.Beside
+	}
+	return false
+}
+
+func (x *Dial) GetReturning() bool {
+	if x != nil {
+		return x.Returning
 	}
 	return false
 }
@@ -2936,6 +2944,7 @@ type Introduction struct {
 	Fresh         *Endpoint              `protobuf:"bytes,31,opt,name=fresh,proto3" json:"fresh,omitempty"`                                     // this round leaves from the port of the last Sample, and the peer's is here; absent: from the usual port
 	NameTag       []byte                 `protobuf:"bytes,60,opt,name=name_tag,json=nameTag,proto3" json:"name_tag,omitempty"`                  // 16; the one that the peer registered
 	Beside        bool                   `protobuf:"varint,70,opt,name=beside,proto3" json:"beside,omitempty"`                                  // as in the Dial: what connections the two have is to stay as it is
+	Returning     bool                   `protobuf:"varint,71,opt,name=returning,proto3" json:"returning,omitempty"`                            // as in the Dial: both prove themselves by what they share, and begin at once
 	Relayed       bool                   `protobuf:"varint,76,opt,name=relayed,proto3" json:"relayed,omitempty"`                                // as in the Dial: each side goes to the relay, and nowhere else
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3086,6 +3095,13 @@ func (x *Introduction) GetNameTag() []byte {
 func (x *Introduction) GetBeside() bool {
 	if x != nil {
 		return x.Beside
+	}
+	return false
+}
+
+func (x *Introduction) GetReturning() bool {
+	if x != nil {
+		return x.Returning
 	}
 	return false
 }
@@ -4221,7 +4237,7 @@ const file_bodkin_proto_rawDesc = "" +
 	"\n" +
 	"lifetime_s\x18\r \x01(\rR\tlifetimeS\x12\x18\n" +
 	"\aproxied\x18\x0e \x01(\bR\aproxied\x12\x16\n" +
-	"\x06search\x18\x0f \x01(\bR\x06search\"\xcc\x01\n" +
+	"\x06search\x18\x0f \x01(\bR\x06search\"\xea\x01\n" +
 	"\x04Dial\x12\x18\n" +
 	"\arequest\x18\x01 \x01(\x04R\arequest\x12\x14\n" +
 	"\x04node\x18\x02 \x01(\fH\x00R\x04node\x12\x1b\n" +
@@ -4229,7 +4245,8 @@ const file_bodkin_proto_rawDesc = "" +
 	"\vdirect_only\x18\x05 \x01(\bR\n" +
 	"directOnly\x12\x1a\n" +
 	"\bsampling\x18\x1e \x01(\bR\bsampling\x12\x16\n" +
-	"\x06beside\x18F \x01(\bR\x06beside\x12\x18\n" +
+	"\x06beside\x18F \x01(\bR\x06beside\x12\x1c\n" +
+	"\treturning\x18G \x01(\bR\treturning\x12\x18\n" +
 	"\arelayed\x18L \x01(\bR\arelayedB\b\n" +
 	"\x06target\"q\n" +
 	"\x06Report\x12\x18\n" +
@@ -4321,7 +4338,7 @@ const file_bodkin_proto_rawDesc = "" +
 	"\bObserved\x124\n" +
 	"\bendpoint\x18\x01 \x01(\v2\x18.bodkin.wire.v1.EndpointR\bendpoint\x12\x1f\n" +
 	"\vserver_port\x18\x02 \x01(\rR\n" +
-	"serverPort\"\xb0\x05\n" +
+	"serverPort\"\xce\x05\n" +
 	"\fIntroduction\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\fR\aattempt\x12\x18\n" +
 	"\arequest\x18\x02 \x01(\x04R\arequest\x12\x14\n" +
@@ -4340,7 +4357,8 @@ const file_bodkin_proto_rawDesc = "" +
 	"\x06sample\x18\x1e \x01(\v2\x18.bodkin.wire.v1.EndpointR\x06sample\x12.\n" +
 	"\x05fresh\x18\x1f \x01(\v2\x18.bodkin.wire.v1.EndpointR\x05fresh\x12\x19\n" +
 	"\bname_tag\x18< \x01(\fR\anameTag\x12\x16\n" +
-	"\x06beside\x18F \x01(\bR\x06beside\x12\x18\n" +
+	"\x06beside\x18F \x01(\bR\x06beside\x12\x1c\n" +
+	"\treturning\x18G \x01(\bR\treturning\x12\x18\n" +
 	"\arelayed\x18L \x01(\bR\arelayed\"]\n" +
 	"\n" +
 	"RelayOffer\x12\x14\n" +

@@ -20,28 +20,32 @@ type attempts struct {
 	closed bool
 }
 
-// A pair is two connections, by their numbers, the lower first.
-type pair [2]uint64
+// A pair is two connections, by their numbers, the lower first. They may have one attempt that is returning beside another.
+type pair struct {
+	low, high uint64
+	returning bool
+}
 
 // An attempt leads two nodes through up to three rounds. It has a timer and no goroutine.
 type attempt struct {
 	id  wire.AttemptID
 	all *attempts
 
-	mu       sync.Mutex
-	ends     [2]end // the dialer's, the callee's
-	relay    relaying
-	plan     []rounds.Round // as of the newest round
-	round    int            // the newest; zero: none has begun
-	began    time.Time      // the round
-	prepared *rounds.Round  // the next one, for which samples are awaited until nextAt; nil: none
-	timer    *time.Timer
-	endsAt   time.Time
-	nextAt   time.Time // of the next round; zero: none
-	isQuiet  bool      // nextAt is when the round has had its time, and nothing has failed
-	over     bool
-	relayed  bool // they have one, with which one by the relay is to be compared: there is one round, and nobody is told where the other is
-	beside   bool // the two have a connection: every round leaves from new ports, where both sides can show one
+	mu        sync.Mutex
+	ends      [2]end // the dialer's, the callee's
+	relay     relaying
+	plan      []rounds.Round // as of the newest round
+	round     int            // the newest; zero: none has begun
+	began     time.Time      // the round
+	prepared  *rounds.Round  // the next one, for which samples are awaited until nextAt; nil: none
+	timer     *time.Timer
+	endsAt    time.Time
+	nextAt    time.Time // of the next round; zero: none
+	isQuiet   bool      // nextAt is when the round has had its time, and nothing has failed
+	over      bool
+	relayed   bool // they have one, with which one by the relay is to be compared: there is one round, and nobody is told where the other is
+	returning bool // in the place of one that is late
+	beside    bool // the two have a connection: every round leaves from new ports, where both sides can show one
 }
 
 // An end is what an attempt knows of one of its sides.
@@ -61,7 +65,9 @@ func newAttempts(s *Server) *attempts {
 	return &attempts{server: s, byID: map[wire.AttemptID]*attempt{}, byPair: map[pair]*attempt{}}
 }
 
-func pairOf(a, b *conn) pair { return pair{min(a.number, b.number), max(a.number, b.number)} }
+func pairOf(a, b *conn, returning bool) pair {
+	return pair{min(a.number, b.number), max(a.number, b.number), returning}
+}
 
 // introduce begins an attempt, or lets dialer join the one that runs between the two. It tells which: "introduced", "joined" or "limited"; or
 // "not_here": a relayed connection is wanted, and one side or the server has no use for the relay.
@@ -76,14 +82,15 @@ func (s *attempts) introduce(dialer, callee *conn, m *wire.Dial) (outcome string
 		}
 		relay = relayAtOnce
 	}
+	between := pairOf(dialer, callee, m.Returning && m.Relayed)
 	s.mu.Lock()
-	if running := s.byPair[pairOf(dialer, callee)]; running != nil {
+	if running := s.byPair[between]; running != nil {
 		s.mu.Unlock()
 		if running.join(dialer, m.Request) {
 			return "joined"
 		}
 		s.mu.Lock() // it ended meanwhile, and is out of the books
-		if s.byPair[pairOf(dialer, callee)] != nil {
+		if s.byPair[between] != nil {
 			s.mu.Unlock()
 			return "limited" // somebody else has begun another one this very moment; the node may try again
 		}
@@ -93,14 +100,14 @@ func (s *attempts) introduce(dialer, callee *conn, m *wire.Dial) (outcome string
 		s.mu.Unlock()
 		return "limited"
 	}
-	a := &attempt{all: s, endsAt: time.Now().Add(attemptTimeout), relay: relay, beside: m.Beside, relayed: m.Relayed, ends: [2]end{
+	a := &attempt{all: s, endsAt: time.Now().Add(attemptTimeout), relay: relay, beside: m.Beside, relayed: m.Relayed, returning: between.returning, ends: [2]end{
 		{conn: dialer, role: wire.Role_ROLE_DIALER, request: m.Request},
 		{conn: callee, role: wire.Role_ROLE_CALLEE},
 	}}
 	rand.Read(a.id[:]) // never fails
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	s.byID[a.id], s.byPair[pairOf(dialer, callee)] = a, a
+	s.byID[a.id], s.byPair[between] = a, a
 	dialer.attempts.Add(1)
 	callee.attempts.Add(1)
 	s.mu.Unlock()
@@ -152,6 +159,7 @@ func (a *attempt) introductionLocked(e *end, delay time.Duration) []byte {
 		Fresh:         endpointOf(a.otherLocked(e).fresh),
 		Beside:        a.beside,
 		Relayed:       a.relayed,
+		Returning:     a.returning,
 		Behavior:      behavior,
 		Behavior6:     behavior6,
 	}}})
@@ -246,7 +254,7 @@ func (s *attempts) of(c *conn) []*attempt {
 	defer s.mu.Unlock()
 	var all []*attempt
 	for p, a := range s.byPair {
-		if p[0] == c.number || p[1] == c.number {
+		if p.low == c.number || p.high == c.number {
 			all = append(all, a)
 		}
 	}
@@ -302,7 +310,7 @@ func (s *attempts) forget(a *attempt) {
 		return
 	}
 	delete(s.byID, a.id)
-	delete(s.byPair, pairOf(a.ends[0].conn, a.ends[1].conn))
+	delete(s.byPair, pairOf(a.ends[0].conn, a.ends[1].conn, a.returning))
 	for _, e := range a.ends {
 		e.conn.attempts.Add(-1)
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"net/netip"
 	"testing"
 	"testing/synctest"
@@ -241,4 +242,43 @@ func TestAnAttemptBesideAConnectionNeedsBothSides(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAnAttemptByTheRelayAloneBeginsAtOnce has it begin while another attempt between the two waits for samples.
+func TestAnAttemptByTheRelayAloneBeginsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newTestServer(t, Limits{})
+		relayed(s)
+		a, b := joinSampled(s, 1, cone), joinSampled(s, 2, cone)
+		a.say(beside(1, 2))
+		a.asked(t)
+		b.asked(t)
+		relay := beside(2, 2)
+		relay.GetDial().Relayed, relay.GetDial().Returning = true, true
+		a.say(relay)
+		toA, toB := a.introduced(t), b.introduced(t)
+		if toA.Request != 2 || !toA.Relayed || !toB.Relayed || !toA.Returning || !toB.Returning || !toA.Beside || !bytes.Equal(toA.Attempt, toB.Attempt) {
+			t.Errorf("introduced with %v and %v", toA, toB)
+		}
+		for _, i := range []*wire.Introduction{toA, toB} {
+			if i.Relay == nil || i.Relay.HeadStartUs != 0 || i.DelayUs != 0 || len(i.Observed)+len(i.Mapped) != 0 || i.Fresh != nil {
+				t.Errorf("want the relay at once, and nowhere to dial: %v", i)
+			}
+		}
+		if running := s.attempts.count(); running != 2 {
+			t.Errorf("%d attempts run, want both", running)
+		}
+		again := beside(1, 1)
+		again.GetDial().Relayed, again.GetDial().Returning = true, true
+		b.say(again)
+		if joined := b.introduced(t); !bytes.Equal(joined.Attempt, toA.Attempt) || joined.Request != 1 {
+			t.Errorf("the other side, asking too, got %v", joined)
+		}
+		a.say(&wire.ClientMessage{Body: &wire.ClientMessage_Finished{Finished: &wire.Finished{Attempt: toA.Attempt, Relayed: true, Round: 1}}})
+		time.Sleep(attemptTimeout)
+		synctest.Wait()
+		if left := s.attempts.count(); left != 0 {
+			t.Errorf("%d attempts are left", left)
+		}
+	})
 }

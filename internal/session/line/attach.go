@@ -170,6 +170,7 @@ func (l *Line) join(c *carrier, said *hello, first func() error) error {
 	c.start(first)
 	c.expect()
 	l.choose()
+	l.overtake(c)
 	return nil
 }
 

@@ -19,29 +19,30 @@ type Line struct {
 
 	reading, writing sync.Mutex // held by the one Read and the one Write at work
 
-	mu       sync.Mutex // guards what follows
-	readable sync.Cond
-	writable sync.Cond
-	proven   sync.Cond // a carrier was heard or lost
-	readBy   deadline
-	writeBy  deadline
-	out      sender
-	in       receiver
-	known    bool          // the peer is known to know the line
-	returns  bool          // and how to return to it
-	carriers []*carrier    // attached and not lost
-	closing  int           // lost ones whose connections are still to be closed
-	active   *carrier      // which is sent by; nil while suspended
-	lost     error         // what became of the last carrier
-	lostRTT  time.Duration // that of the last carrier
-	since    time.Time     // when active was set last
-	ackDue   bool          // the peer is to hear what has come
-	acked    uint64        // what it has heard
-	ackTimer *time.Timer
-	ackWaits bool        // it runs
-	giveUp   *time.Timer // runs while suspended
-	layer    Layer       // in the place of Read and Write; may be nil
-	err      error       // why the line is over
+	mu        sync.Mutex // guards what follows
+	readable  sync.Cond
+	writable  sync.Cond
+	proven    sync.Cond // a carrier was heard or lost
+	readBy    deadline
+	writeBy   deadline
+	out       sender
+	in        receiver
+	known     bool          // the peer is known to know the line
+	returns   bool          // and how to return to it
+	returning []*carrier    // whose peer has not said where it is
+	carriers  []*carrier    // attached and not lost
+	closing   int           // lost ones whose connections are still to be closed
+	active    *carrier      // which is sent by; nil while suspended
+	lost      error         // what became of the last carrier
+	lostRTT   time.Duration // that of the last carrier
+	since     time.Time     // when active was set last
+	ackDue    bool          // the peer is to hear what has come
+	acked     uint64        // what it has heard
+	ackTimer  *time.Timer
+	ackWaits  bool        // it runs
+	giveUp    *time.Timer // runs while suspended
+	layer     Layer       // in the place of Read and Write; may be nil
+	err       error       // why the line is over
 
 	began  bool   // by this end, whose word counts
 	word   uint64 // the number of the last one on which carrier is used

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -35,8 +36,15 @@ func (l *Line) Return(ctx context.Context, given Carrier, name uint64) error {
 		return err
 	}
 	first := c.firstFlight(l.hello(intentReturn, c))
+	l.returning = append(l.returning, c)
+	if l.active != nil { // which is late, and may yet be faster
+		l.overtake(nil)
+	}
 	l.mu.Unlock()
 	answer, err := c.swap(ctx, first)
+	l.mu.Lock()
+	l.returning = slices.DeleteFunc(l.returning, func(other *carrier) bool { return other == c })
+	l.mu.Unlock()
 	if err == nil && (answer.intent != intentReturn || answer.id != l.id || answer.carrier != name) {
 		err = fmt.Errorf("%w: a returning carrier was answered with intent %d for %v", ErrProtocol, answer.intent, answer.id)
 	}
@@ -49,6 +57,16 @@ func (l *Line) Return(ctx context.Context, given Carrier, name uint64) error {
 		return err
 	}
 	return l.join(c, &answer, func() error { return nil })
+}
+
+// overtake has what left by carriers that have not returned yet sent again by one that is there. The caller holds mu.
+func (l *Line) overtake(by *carrier) {
+	for _, c := range l.returning {
+		if c != by {
+			l.out.lost(&c.flight)
+		}
+	}
+	l.wakeWriter()
 }
 
 // firstFlight is a hello, and frames with data behind it. The caller holds mu.

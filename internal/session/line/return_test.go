@@ -154,3 +154,35 @@ func refuses(t *testing.T, name string, answer func(hello) []byte) {
 		t.Errorf("the line is over (%v), or its bytes are not to be sent again", l.err)
 	}
 }
+
+// TestAnotherCarrierBringsWhatHasLeftOnOneThatDoesNotReturn begins to return to a peer that says nothing, before another carrier comes.
+func TestAnotherCarrierBringsWhatHasLeftOnOneThatDoesNotReturn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, Config{}, pipePair)
+		kill(p.a)
+		await(t, p.a, "suspended", func() bool { _, ok := p.a.Carrier(); return !ok })
+		p.a.Write([]byte("word"))
+		near, far := net.Pipe()
+		left := make(chan struct{})
+		go func() {
+			defer close(left)
+			readHello(far)
+			io.ReadFull(far, make([]byte, headerSize+4))
+		}()
+		back := make(chan error, 1)
+		go func() { back <- p.a.Return(t.Context(), Carrier{Conn: near}, 3) }()
+		<-left
+		if err := p.attach(p.a, p.b, 0); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		got := make([]byte, 4)
+		if _, err := io.ReadFull(p.b, got); err != nil || string(got) != "word" || time.Since(began) > time.Second {
+			t.Errorf("got %q, %v after %v", got, err, time.Since(began))
+		}
+		far.Close()
+		if err := <-back; err == nil {
+			t.Error("returned to nobody")
+		}
+	})
+}
