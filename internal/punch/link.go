@@ -86,6 +86,9 @@ func (l *link) Close() error {
 // keep makes Close an orderly one.
 func (l *link) keep() { l.kept.Store(true) }
 
+// Plain is the TCP connection, which gives what the link gives once the preface is taken away.
+func (l *link) Plain() net.Conn { return l.Conn }
+
 // NetConn is the TCP connection, for socket options.
 func (l *link) NetConn() net.Conn { return l.Conn }
 

@@ -11,10 +11,11 @@ import (
 // A fetcher reads from the connection below. Of a TCP connection it knows when it has to wait, and while much comes fast, and more is
 // announced, it waits for much: each time that a reader is woken costs several system calls.
 type fetcher struct {
-	raw    syscall.RawConn       // nil if it is read like any other
-	try    func(fd uintptr) bool // tryOnce, bound
-	onWait func()                // may be nil
-	unsaid int                   // bytes read since it was called
+	raw     syscall.RawConn       // nil if it is read like any other
+	try     func(fd uintptr) bool // tryOnce, bound
+	onWait  func()                // may be nil
+	unsaid  int                   // bytes read since it was called
+	patient bool                  // it may wait for much
 
 	into []byte // what try reads into, and what that gave
 	n    int
@@ -38,12 +39,19 @@ const (
 	lateTime = 2 * time.Millisecond
 )
 
-// use has the fetcher read a connection in the best way.
+// A Plain connection looks at its first bytes. From the first Read on that has succeeded it gives what Plain gives, which is read in its stead.
+type Plain interface{ Plain() net.Conn }
+
+// use has the fetcher read a connection in the best way. Of one that is [Plain] something has to be read before.
 func (f *fetcher) use(conn net.Conn) {
 	f.threshold = 1
+	if over, ok := conn.(Plain); ok {
+		conn = over.Plain()
+	}
 	if tcp, ok := conn.(*net.TCPConn); ok && canTry {
 		f.raw, _ = tcp.SyscallConn()
 		f.try = f.tryOnce
+		f.patient = canWait()
 	}
 }
 
@@ -98,6 +106,9 @@ func (f *fetcher) tryOnce(fd uintptr) bool {
 
 // waits decides for how many bytes is waited now.
 func (f *fetcher) waits(fd uintptr) {
+	if !f.patient {
+		return
+	}
 	now := time.Now()
 	n := threshold(f.announced-f.kept, f.since, now.Sub(f.waited))
 	f.waited, f.since = now, 0

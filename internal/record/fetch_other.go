@@ -10,3 +10,5 @@ const canTry = false
 func readNow(uintptr, []byte) (n int, empty bool, err error) { return 0, false, errors.ErrUnsupported }
 
 func setThreshold(uintptr, int) {}
+
+func canWait() bool { return false }

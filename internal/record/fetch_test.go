@@ -70,6 +70,24 @@ func TestWhatIsAnnouncedAndDoesNotComeHoldsUpNothing(t *testing.T) {
 	}
 }
 
+// A lookedAt connection has looked at its first bytes.
+type lookedAt struct{ net.Conn }
+
+func (l lookedAt) Plain() net.Conn { return l.Conn }
+
+func TestAConnectionWhoseFirstBytesWereLookedAtIsReadAsTheOneBelow(t *testing.T) {
+	a, b := loopback(t)
+	conn, other := secured(t, lookedAt{a}, b, true, false)
+	if got := conn.in.from.raw != nil; got != canTry {
+		t.Errorf("read without waiting: %t, want %t", got, canTry)
+	}
+	go io.WriteString(other, "word")
+	space := make([]byte, 10)
+	if n, err := conn.Read(space); err != nil || string(space[:n]) != "word" {
+		t.Errorf("got %q, %v", space[:n], err)
+	}
+}
+
 func TestWhatHasTheMarkBehindItIsSealedAsAnythingElse(t *testing.T) {
 	eachPairing(t, func(t *testing.T, conn *Conn, other net.Conn) {
 		random := rand.New(rand.NewPCG(5, 6))
