@@ -21,7 +21,8 @@ func (i interruption) Error() string { return i.signal.String() }
 func (i interruption) exitCode() int { return 128 + int(i.signal) }
 
 // withSignals returns a context that the first signal to stop ends. The second one ends the process, in case that what
-// was to be cleaned up hangs. SIGHUP is one of these signals until hangups is called: from then on it fills that channel.
+// was to be cleaned up hangs. SIGHUP is one of these signals until hangups is called: from then on it fills that channel, unless it says
+// that the terminal has gone from which the command was started.
 //
 // SIGPIPE is another, if it is about stdout or stderr: ended by it at once, a command would leave its peers waiting for
 // its sessions.
@@ -38,12 +39,13 @@ func withSignals(parent context.Context) (ctx context.Context, hangups func() <-
 	var taken atomic.Bool
 	hungUp := make(chan bool, 1)
 	watching := make(chan struct{})
+	terminals := openTerminals()
 	go func() {
 		defer close(watching)
 		for {
 			select {
 			case s := <-signals:
-				if s == syscall.SIGHUP && taken.Load() {
+				if s == syscall.SIGHUP && taken.Load() && !anyGone(terminals) {
 					select {
 					case hungUp <- true:
 					default: // one waits already
@@ -54,7 +56,7 @@ func withSignals(parent context.Context) (ctx context.Context, hangups func() <-
 				number, _ := s.(syscall.Signal) // all signals are
 				cancel(interruption{number})
 			case <-pipes: // of a socket, too
-				if !outputGone() {
+				if !anyGone(outputs()) {
 					continue
 				}
 				cancel(interruption{syscall.SIGPIPE})
