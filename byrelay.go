@@ -67,7 +67,8 @@ func (n *Node) comeByRelay(ctx context.Context, a *attempt, way *punch.Relay) (*
 	if err != nil {
 		return nil, err
 	}
-	secured, err := was.secret.Return(greeted, [record.AttemptLen]byte(a.id), a.role == rendezvous.Dialer)
+	// In the session's roles, not the attempt's: who runs the server and the relay could give a node its own words as the peer's.
+	secured, err := was.secret.Return(greeted, [record.AttemptLen]byte(a.id), l.dialer)
 	if err != nil {
 		greeted.Close()
 		return nil, err
