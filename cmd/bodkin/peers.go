@@ -59,6 +59,9 @@ bodkin forget.`,
 			}
 			return json.NewEncoder(c.OutOrStdout()).Encode(list)
 		}
+		if status, err := node.Status(c.Context()); err == nil && !status.Connected {
+			fmt.Fprintln(c.ErrOrStderr(), "the server is away: this is what is known without it")
+		}
 		if len(peers) == 0 {
 			_, err := fmt.Fprintf(c.ErrOrStderr(), "nobody else is in the room\n")
 			return err

@@ -81,6 +81,11 @@ up changes by bodkin reload or SIGHUP.`,
 		if errors.Is(err, errLocked) {
 			return fail("use it, or end it first", "the node of this machine is already running%s", h.lockedBy())
 		}
+		if errors.Is(err, bodkin.ErrServerUnreachable) && !patient {
+			f := explain(err)
+			f.hint += "; `bodkin up --wait` goes on trying"
+			return f
+		}
 		if err != nil {
 			return err
 		}
