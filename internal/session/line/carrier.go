@@ -70,6 +70,8 @@ type carrier struct {
 	spoke     time.Time     // when it was heard last before it was doubted or lost
 	missed    time.Time     // and since when it was missed
 	leaving   bool          // for a better one: nothing but a last frame is sent
+	leftAt    time.Time     // since when
+	still     uint64        // what the peer had when that was looked at last
 	saidLast  bool          // that frame is away
 	peerLeft  bool          // the peer's has come
 	pingDue   bool

@@ -71,7 +71,25 @@ func (c *carrier) leave() {
 	c.leaving = true
 	c.used = false
 	c.wake.Signal()
-	c.again(retireTime)
+	c.leftAt, c.still = time.Now(), c.line.out.acked
+	c.again(min(c.pulse.patience(c.silence()), retireTime))
+}
+
+// leaves looks after a carrier that was put down. If the peer gets nothing more while something is on it, it may have died unnoticed just
+// before: that goes again by another, while it has the rest of its time. The caller holds mu.
+func (c *carrier) leaves(now time.Time) {
+	left := retireTime - now.Sub(c.leftAt)
+	if left <= 0 {
+		c.lose(errRetired)
+		return
+	}
+	out := &c.line.out
+	if out.acked == c.still && !out.landed(&c.flight) {
+		out.lost(&c.flight)
+		c.line.wakeWriter()
+	}
+	c.still = out.acked
+	c.again(min(c.pulse.patience(c.silence()), left))
 }
 
 // retire ends a carrier once both sides have said their last on it, and all came over. The caller holds mu.
@@ -248,7 +266,7 @@ func (c *carrier) look() bool {
 		c.lose(l.err)
 		return false
 	case c.leaving:
-		c.lose(errRetired)
+		c.leaves(now)
 		return false
 	case late > stall: // this machine slept, or was stopped: the answer may be there, and not yet read
 		c.pulse.owed, c.pulse.late = now, false

@@ -152,3 +152,33 @@ func TestWhatEndsOneCarrierIsSuspectedOfEndingTheOthers(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatIsOnACarrierThatDiedUnnoticedGoesAgainWhenItIsPutDown has another carrier come a moment after the first has died, as one does that was
+// made for another reason. Seen to fail where what is put down has all its time: the bytes came after 10 s.
+func TestWhatIsOnACarrierThatDiedUnnoticedGoesAgainWhenItIsPutDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hole := &blackhole{dead: make(chan struct{})}
+		p := newPair(t, Config{}, func(testing.TB) (net.Conn, net.Conn) {
+			a, b := net.Pipe()
+			hole.Conn = a
+			return hole, b
+		})
+		exchange(t, p.a, p.b, 1<<10)
+		time.Sleep(time.Second)
+		close(hole.dead)
+		const size = 64 << 10
+		go p.a.Write(make([]byte, size))
+		time.Sleep(100 * time.Millisecond)
+		p.dial = pipePair
+		began := time.Now()
+		if err := p.attach(p.b, p.a, 0); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(p.b, make([]byte, size)); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took > 2*time.Second {
+			t.Errorf("the bytes came after %v", took)
+		}
+	})
+}
