@@ -190,7 +190,7 @@ func (r *chatRoom) say(ctx context.Context, line string, patience time.Duration)
 		case <-changed:
 		case <-settled.C:
 		case <-told.C:
-			r.screen.notice("nobody is in the chat yet; your line waits")
+			r.screen.notice("nobody is in the chat yet; your line waits, and Ctrl-C leaves")
 		case <-deadline.C:
 			return r.alone()
 		case <-ctx.Done():

@@ -120,7 +120,7 @@ func TestSecretsShowNowhere(t *testing.T) {
 	ada := v.start("a", `"msg":"up"`, []string{"BODKIN_INVITE=" + invite}, with("up", "--log-format=json", "--receive", v.dir)...)
 	v.start("b", "^ben is up", nil, with("up", "--mesh")...)
 	check(t, ada.await("linked"))
-	for _, args := range [][]string{{"peers", "--json"}, {"peers", "--known"}, {"status"}, {"status", "--json"}, {"ping", "ben", "--count", "1", "--json"},
+	for _, args := range [][]string{{"peers", "--json"}, {"peers", "--known"}, {"status"}, {"status", "--json"}, {"services"}, {"services", "--json"}, {"ping", "ben", "--count", "1", "--json"},
 		{"doctor", "--json"}, {"doctor"}, {"reload"}, {"config", "example"}, {"service", "print"}, {"version", "--json"}, {"forget", "ben", "--json"}} {
 		v.run("a", "", nil, with(args...)...)
 	}

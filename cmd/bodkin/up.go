@@ -27,8 +27,8 @@ can connect to it, and use the services it exposes. Other bodkin commands of thi
 machine use it too, so that they start at once and share its connections.
 
 A line on stderr tells who comes and goes, and by which path this node is linked
-to whom. Ctrl-C or SIGTERM ends the node. Others of the room may measure the path
-to it (bodkin bench), one at a time.
+to whom. Ctrl-C, SIGTERM or the end of its terminal ends the node. Others of the room
+may measure the path to it (bodkin bench), one at a time.
 
 All of it can be said in a file instead (bodkin config), of which a running node takes
 up changes by bodkin reload or SIGHUP.`,
