@@ -236,10 +236,11 @@ func (c *couple) reset(t *testing.T, both bool) {
 			return // an earlier reset has hit the next carrier, too
 		}
 		ada, ben := c.outside()
-		missed := c.lab.Reset(ben, ada) // fails while there is no path
+		strike := c.lab.Reset
 		if both {
-			c.lab.Reset(ada, ben)
+			strike = c.lab.ResetBoth
 		}
+		missed := strike(ben, ada) // fails while there is no path
 		select {
 		case <-tick.C:
 		case <-moved:

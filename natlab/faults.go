@@ -124,19 +124,43 @@ func (h *Host) Move(to Network, list ...Option) error {
 // have seen a segment from src to dst; the reset is in sequence if nothing sent after that one is
 // on its way. dst's NAT sees it too.
 func (l *Lab) Reset(src, dst netip.AddrPort) error {
+	send, err := l.reset(src, dst)
+	if err == nil {
+		send()
+	}
+	return err
+}
+
+// ResetBoth sends both ends of a connection a reset in the other's name, as [Lab.Reset] does, before either can have done anything about
+// its own.
+func (l *Lab) ResetBoth(a, b netip.AddrPort) error {
+	toB, err := l.reset(a, b)
+	if err != nil {
+		return err
+	}
+	toA, err := l.reset(b, a)
+	if err != nil {
+		return err
+	}
+	toB()
+	toA()
+	return nil
+}
+
+// reset makes what Reset sends.
+func (l *Lab) reset(src, dst netip.AddrPort) (send func(), err error) {
 	next, ok := l.trace.sequence(l.core, src, dst)
 	if !ok {
-		return fmt.Errorf("natlab: no segment from %v to %v yet", src, dst)
+		return nil, fmt.Errorf("natlab: no segment from %v to %v yet", src, dst)
 	}
 	to := l.core.table.Load().owner(dst.Addr())
 	if to == nil {
-		return errors.New("natlab: nobody has the address " + dst.Addr().String())
+		return nil, errors.New("natlab: nobody has the address " + dst.Addr().String())
 	}
 	header := make([]byte, 20)
 	binary.BigEndian.PutUint16(header[0:], src.Port())
 	binary.BigEndian.PutUint16(header[2:], dst.Port())
 	binary.BigEndian.PutUint32(header[4:], next)
 	header[12], header[13] = 5<<4, byte(flagRST)
-	l.core.answer(to, ipPacket(protoTCP, src.Addr(), dst.Addr(), header))
-	return nil
+	return func() { l.core.answer(to, ipPacket(protoTCP, src.Addr(), dst.Addr(), header)) }, nil
 }

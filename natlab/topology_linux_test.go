@@ -3,9 +3,12 @@ package natlab
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -228,4 +231,37 @@ func holdSYN(t *testing.T) error {
 		return fmt.Errorf("the dial ended in %s, want refused", got)
 	}
 	return nil
+}
+
+func TestBothEndsOfAConnectionAreReset(t *testing.T) {
+	lab := Test(t, Config{})
+	a, s := lab.NAT("nat", Linux()).Host("a"), lab.Host("s")
+	listener, err := s.Listen("tcp4", "0.0.0.0:4000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	near, err := a.Dial(t.Context(), "tcp4", netip.AddrPortFrom(s.Addr(), 4000).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer near.Close()
+	far, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer far.Close()
+	outside := netip.MustParseAddrPort(far.RemoteAddr().String())
+	if err := lab.ResetBoth(netip.AddrPortFrom(s.Addr(), 4000), outside); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]net.Conn{"near": near, "far": far} {
+		c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("%s: read gives %v, want a reset", name, err)
+		}
+	}
+	if err := lab.ResetBoth(netip.AddrPortFrom(s.Addr(), 4001), outside); err == nil {
+		t.Error("a connection that never was: no error")
+	}
 }

@@ -79,7 +79,7 @@ func resetFar(ctx context.Context, s *session) (time.Time, error)  { return s.re
 func resetBoth(ctx context.Context, s *session) (time.Time, error) { return s.reset(ctx, true) }
 
 // reset sends one end or both a reset in the other's name. It only counts if it is in sequence, so nothing may be on the way: the writers
-// wait, and it is sent again until a node has noticed.
+// wait until the internet has carried nothing between the two for a while, and it is sent again until a node has noticed.
 func (s *session) reset(ctx context.Context, both bool) (time.Time, error) {
 	for _, f := range s.flows {
 		f.held.Store(true)
@@ -92,15 +92,15 @@ func (s *session) reset(ctx context.Context, both bool) (time.Time, error) {
 			return time.Time{}, fmt.Errorf("no reset was in sequence: %w", err)
 		}
 		near, far, ok := s.newestPair()
-		if !ok {
+		if !ok || time.Since(s.lastBetween(near, far)) < delayAB+10*time.Millisecond {
 			continue
 		}
 		began := time.Now()
-		err := s.lab.Reset(near, far)
+		strike := s.lab.Reset
 		if both {
-			err = errors.Join(err, s.lab.Reset(far, near))
+			strike = s.lab.ResetBoth
 		}
-		if err != nil {
+		if err := strike(near, far); err != nil {
 			return began, err
 		}
 		if err := pause(ctx, 5*time.Millisecond); err != nil {
@@ -122,6 +122,17 @@ func (s *stage) newestPair() (near, far addrPort, ok bool) {
 	}
 	newest := slices.MaxFunc(flows, func(x, y natlab.Flow) int { return cmp.Compare(x.Last.UnixNano(), y.Last.UnixNano()) })
 	return newest.Src, newest.Dst, true
+}
+
+// lastBetween is when the internet carried a packet between two ends last, in either direction.
+func (s *stage) lastBetween(near, far addrPort) (last time.Time) {
+	for _, f := range s.lab.Flows() {
+		between := f.Src == near && f.Dst == far || f.Src == far && f.Dst == near
+		if f.Network == "internet" && f.Protocol == "tcp" && between && f.Last.After(last) {
+			last = f.Last
+		}
+	}
+	return last
 }
 
 func rebootNear(_ context.Context, s *session) (time.Time, error) {
