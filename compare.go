@@ -49,7 +49,7 @@ func (n *Node) compare(l *link) time.Duration {
 	gauges, stats := l.line.Gauges(), l.line.Stats()
 	reading := choice.Reading{
 		Now: now, MayRelay: n.config.Relay == RelayAuto, RelayRTT: time.Duration(c.relayRTT.Load()), Pressed: l.line.Pressed(),
-		Moved: stats.Received + stats.Sent - uint64(stats.Unacknowledged),
+		Moved: come(stats),
 	}
 	if reading.Moved != c.moved || c.busyAt.IsZero() {
 		c.moved, c.busyAt = reading.Moved, now
@@ -83,6 +83,9 @@ func (n *Node) compare(l *link) time.Duration {
 	l.line.Measure()
 	return compareBusy
 }
+
+// come is how many bytes of a session have come over, both ways together. It never falls: what is written and still here does not count.
+func come(s line.Stats) uint64 { return s.Received + s.Acknowledged }
 
 // read is what a judge hears of one carrier, and what the peer is told of it.
 func (c *comparing) read(l *link, g line.Gauge, pressed, own bool) choice.Path {

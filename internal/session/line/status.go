@@ -172,6 +172,7 @@ func (l *Line) Fail(err error) {
 // Stats are figures of a line.
 type Stats struct {
 	Sent, Received uint64        // bytes of the stream that left at least once, and that came
+	Acknowledged   uint64        // bytes of the stream that the peer is known to have
 	Repeated       uint64        // bytes that left again because their carrier was lost
 	Unacknowledged int           // bytes that are kept because the peer may not have them
 	Unread         int           // bytes that came and were not read, out of order ones not counted
@@ -184,7 +185,7 @@ func (l *Line) Stats() Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := Stats{
-		Sent: l.out.sent, Received: l.in.next, Repeated: l.out.repeated,
+		Sent: l.out.sent, Received: l.in.next, Acknowledged: l.out.acked, Repeated: l.out.repeated,
 		Carriers: l.several, Unacknowledged: int(l.out.wrote - l.out.acked), Unread: int(l.in.next - l.in.read),
 	}
 	s.RTT = l.lostRTT
