@@ -63,7 +63,7 @@ var arrows = map[string][]string{
 	"bench/transfer":    {"natlab"},
 	"bench/cast":        {"natlab"},
 	"bench/faults":      {".", "natlab", "server"},
-	"bench/peers/speed": {"internal/record", "internal/session", "internal/session/line", "natlab"}, // in a module of its own, with its neighbours
+	"bench/peers/speed": {"internal/record", "internal/reuseport", "internal/session", "internal/session/line", "natlab"}, // in a module of its own, with its neighbours
 	// What is given to people.
 	"packaging":      {},
 	"packaging/dist": {},

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/bodkin-p2p/bodkin/internal/record"
+	"github.com/bodkin-p2p/bodkin/internal/reuseport"
 	"github.com/bodkin-p2p/bodkin/internal/session"
 	"github.com/bodkin-p2p/bodkin/internal/session/line"
 )
@@ -12,8 +13,11 @@ import (
 // Bodkin's layers are those of a node: streams of a session, over a line, over TLS, over TCP. A node itself would let a
 // peer open 256 streams.
 
+// unsent is what a node has the kernel keep unsent of a carrier: see carriers.go.
+const unsent = 128 << 10
+
 func sessionConfig(p part) session.Config {
-	return session.Config{MaxStreams: p.Streams, Backlog: p.Streams}
+	return session.Config{MaxStreams: p.all(), Backlog: p.all()}
 }
 
 func listenBodkin(ctx context.Context, p part) (target, func() ([]io.ReadWriter, error), error) {
@@ -25,6 +29,9 @@ func listenBodkin(ctx context.Context, p part) (target, func() ([]io.ReadWriter,
 	return at, func() ([]io.ReadWriter, error) {
 		conn, err := accept()
 		if err != nil {
+			return nil, err
+		}
+		if err := reuseport.LimitUnsent(conn, unsent); err != nil {
 			return nil, err
 		}
 		secured, err := record.ServerConn(ctx, conn, config)
@@ -52,6 +59,9 @@ func dialBodkin(ctx context.Context, p part) ([]io.ReadWriter, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := reuseport.LimitUnsent(conn, unsent); err != nil {
+		return nil, err
+	}
 	secured, err := record.ClientConn(ctx, conn, clientTLS())
 	if err != nil {
 		return nil, err
@@ -66,7 +76,7 @@ func dialBodkin(ctx context.Context, p part) ([]io.ReadWriter, error) {
 
 // several makes as many streams as are wanted.
 func several(p part, one func() (io.ReadWriter, error)) (all []io.ReadWriter, err error) {
-	for range p.Streams {
+	for range p.all() {
 		s, err := one()
 		if err != nil {
 			return nil, err

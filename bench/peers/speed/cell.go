@@ -21,10 +21,11 @@ func (c cell) String() string { return fmt.Sprintf("%s, %d", c.contestant, c.str
 
 // A result is what one turn gave.
 type result struct {
-	speed   float64 // MiB/s
-	cpu     float64 // seconds per GiB, both processes
-	sending float64 // of them, the sender's
-	shares  float64 // the most of one stream over the least
+	speed   float64       // MiB/s
+	cpu     float64       // seconds per GiB, both processes
+	sending float64       // of them, the sender's
+	shares  float64       // the most of one stream over the least
+	small   time.Duration // round trip of a small message beside them, the median; zero if none was sent
 }
 
 // A command is a process to start somewhere.
@@ -47,7 +48,7 @@ const patience = 30 * time.Second
 func (c cell) run(ctx context.Context, p *path, o options) (result, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.time+patience)
 	defer cancel()
-	part := part{Contestant: c.contestant, Streams: c.streams, Time: o.time, Address: p.address, Profile: o.profile}
+	part := part{Contestant: c.contestant, Streams: c.streams, Small: o.small && c.contestant == "bodkin", Time: o.time, Address: p.address, Profile: o.profile}
 	to, err := start(ctx, p.far, "receive", part)
 	if err != nil {
 		return result{}, err
@@ -84,6 +85,7 @@ func judge(sent, got account) result {
 		cpu:     sending + got.CPU.Seconds()/gib,
 		sending: sending,
 		shares:  float64(slices.Max(got.Bytes)) / float64(max(1, slices.Min(got.Bytes))),
+		small:   sent.Small,
 	}
 }
 

@@ -24,7 +24,7 @@ func listenLibp2p(ctx context.Context, p part) (target, func() ([]io.ReadWriter,
 	if err != nil {
 		return target{}, nil, err
 	}
-	streams := make(chan network.Stream, p.Streams)
+	streams := make(chan network.Stream, p.all())
 	h.SetStreamHandler(protocol, func(s network.Stream) { streams <- s })
 	at := target{Peer: &peer.AddrInfo{ID: h.ID(), Addrs: h.Addrs()}}
 	return at, func() ([]io.ReadWriter, error) {

@@ -3,6 +3,7 @@
 //	go run ./speed                              one stream, then 100 and 1,000, in turns, through a router of namespaces (needs root)
 //	go run ./speed -distant                     one stream over 100 ms, in natlab
 //	go run ./speed -contestants tls,bodkin -streams 1 -rounds 9
+//	go run ./speed -small                       and little messages to and fro beside them, over a stream more
 //	go run ./speed -profile DIR                 processor profiles of every process as well
 //
 // The path is the kernel's: two hosts and between them a router, joined by veth pairs; the router masquerades with nftables. Sender and
@@ -13,7 +14,8 @@
 //
 // Bytes that the receiver has read within a time that begins a little after the first byte, and the processor time that both processes
 // use in as long. Writes of 128 KiB, reads of as much; over 100 and more streams 16 KiB, as a thousand buffers would leave no cache. The
-// shares are the most that one of the streams got over the least in that time.
+// shares are the most that one of the streams got over the least in that time. A small message is 64 bytes that come back, one at a time; a
+// session's alone, as go-libp2p does not hand streams over in the order in which they were opened.
 package main
 
 import (
@@ -36,6 +38,7 @@ type options struct {
 	rounds      int
 	time        time.Duration
 	distant     bool
+	small       bool
 	profile     string
 }
 
@@ -50,6 +53,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 5, "how often everybody has a turn")
 	flag.DurationVar(&o.time, "time", 2*time.Second, "how long is measured in each turn")
 	flag.BoolVar(&o.distant, "distant", false, "100 ms of round trip in natlab instead of the router; one stream alone")
+	flag.BoolVar(&o.small, "small", false, "measure round trips of small messages beside a session's streams as well")
 	flag.StringVar(&o.profile, "profile", "", "write a processor profile of each process into this folder")
 	flag.Parse()
 	o.contestants = strings.Split(*names, ",")
@@ -92,19 +96,22 @@ func compare(ctx context.Context, o options) (err error) {
 			if err != nil {
 				return fmt.Errorf("%s over %d streams: %w", c.contestant, c.streams, err)
 			}
-			fmt.Fprintf(os.Stderr, "%-18s %6.0f MiB/s %5.2f CPU s/GiB (%.2f sending), shares %.2f\n", c, result.speed, result.cpu, result.sending, result.shares)
+			fmt.Fprintf(os.Stderr, "%-18s %6.0f MiB/s %5.2f CPU s/GiB (%.2f sending), shares %.2f, small ones %v\n", c, result.speed, result.cpu, result.sending, result.shares, result.small)
 			r.add(c, result)
 		}
 	}
 	return nil
 }
 
+// hasStreams tells whether a contestant can have more than one.
+func hasStreams(name string) bool { return !slices.Contains([]string{"tcp", "tls"}, name) }
+
 // cells are those of one round. Each round begins with another contestant.
 func cells(o options, round int) (all []cell) {
 	for _, n := range o.streams {
 		for i := range o.contestants {
 			name := o.contestants[(i+round)%len(o.contestants)]
-			if n == 1 || !slices.Contains([]string{"tcp", "tls"}, name) {
+			if n == 1 || hasStreams(name) {
 				all = append(all, cell{name, n})
 			}
 		}

@@ -24,15 +24,15 @@ func (r *report) add(c cell, x result) {
 
 // print writes a table of medians, least and most. Beside TLS means by turns of the same round.
 func (r *report) print(w io.Writer) {
-	fmt.Fprintln(w, "| | MiB/s | beside bare TLS | CPU s/GiB | sending | receiving | most / least of a stream |")
-	fmt.Fprintln(w, "|---|---|---|---|---|---|---|")
+	fmt.Fprintln(w, "| | MiB/s | beside bare TLS | CPU s/GiB | sending | receiving | most / least of a stream | a small message and back |")
+	fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|")
 	slices.SortStableFunc(r.cells, func(a, b cell) int { return a.streams - b.streams })
 	for _, c := range r.cells {
 		all := r.results[c]
 		speeds := column(all, func(x result) float64 { return x.speed })
-		fmt.Fprintf(w, "| %s | %.0f (%.0f–%.0f) | %s | %.2f | %.2f | %.2f | %s |\n", c, median(speeds), slices.Min(speeds), slices.Max(speeds), r.besideTLS(c),
+		fmt.Fprintf(w, "| %s | %.0f (%.0f–%.0f) | %s | %.2f | %.2f | %.2f | %s | %s |\n", c, median(speeds), slices.Min(speeds), slices.Max(speeds), r.besideTLS(c),
 			median(column(all, func(x result) float64 { return x.cpu })), median(column(all, func(x result) float64 { return x.sending })),
-			median(column(all, func(x result) float64 { return x.cpu - x.sending })), sharesOf(c, all))
+			median(column(all, func(x result) float64 { return x.cpu - x.sending })), sharesOf(c, all), smallOf(all))
 	}
 }
 
@@ -56,6 +56,14 @@ func sharesOf(c cell, all []result) string {
 		return "–"
 	}
 	return fmt.Sprintf("%.2f", median(column(all, func(x result) float64 { return x.shares })))
+}
+
+func smallOf(all []result) string {
+	ms := column(all, func(x result) float64 { return float64(x.small.Microseconds()) / 1000 })
+	if slices.Max(ms) == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.1f ms (%.1f–%.1f)", median(ms), slices.Min(ms), slices.Max(ms))
 }
 
 func column(all []result, of func(result) float64) (values []float64) {

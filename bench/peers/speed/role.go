@@ -21,7 +21,8 @@ const roleCommand = "role"
 // A part is what a role is told.
 type part struct {
 	Contestant string        `json:"contestant"`
-	Streams    int           `json:"streams"`
+	Streams    int           `json:"streams"` // that carry much
+	Small      bool          `json:"small"`   // one more carries small messages
 	Time       time.Duration `json:"time"`
 	Address    string        `json:"address"` // of the receiver
 	Target     target        `json:"target"`  // whom the sender dials
@@ -38,11 +39,20 @@ type target struct {
 type account struct {
 	Bytes []int64       `json:"bytes"` // of each stream; the receiver's
 	Time  time.Duration `json:"time"`
-	CPU   time.Duration `json:"cpu"` // of the process, user and system
+	CPU   time.Duration `json:"cpu"`   // of the process, user and system
+	Small time.Duration `json:"small"` // round trip of a small message, the median; the sender's
 }
 
 // warmUp is how long bytes flow before they count: windows grow, slow start ends.
 const warmUp = 500 * time.Millisecond
+
+// all is how many streams there are.
+func (p part) all() int {
+	if p.Small {
+		return p.Streams + 1
+	}
+	return p.Streams
+}
 
 // pieceSize is what is written and read at once.
 func (p part) pieceSize() int {
@@ -87,6 +97,11 @@ func play(args []string) error {
 
 // measure moves bytes over all streams, says how that went, and goes on until the process is ended.
 func measure(p part, role string, streams []io.ReadWriter, move func(io.ReadWriter, []byte) (int, error), say *json.Encoder) error {
+	var small *trips
+	if p.Small {
+		small = newTrips(streams[p.Streams], role == "send")
+		streams = streams[:p.Streams]
+	}
 	counts := make([]atomic.Int64, len(streams))
 	first, failed := make(chan struct{}), make(chan error, len(streams))
 	var begun atomic.Bool
@@ -123,7 +138,7 @@ func measure(p part, role string, streams []io.ReadWriter, move func(io.ReadWrit
 	if err := wait(p.Time, failed); err != nil {
 		return err
 	}
-	a := account{Time: time.Since(began), CPU: cpuTime() - cpu}
+	a := account{Time: time.Since(began), CPU: cpuTime() - cpu, Small: small.median(began)}
 	for i := range counts {
 		a.Bytes = append(a.Bytes, counts[i].Load()-before[i])
 	}
