@@ -23,7 +23,7 @@ func TestShellsCompleteNamesOfTheRunningNode(t *testing.T) {
 		}
 		t.Skip(err)
 	}
-	o := newOffice(t, "bash", "zsh", "script")
+	o := newOffice(t, "bash", "zsh", "fish", "script")
 	onHost(t, o.ben, "^ben is up", "--home", o.path("ben"), "up", "--expose", "postgres=127.0.0.1:5432", "--expose", "private=127.0.0.1:5433", "--allow", "private=eve",
 		"--expose", "probe;reboot=127.0.0.1:1")
 	ada := onHost(t, o.ada, "^ada is up", "--home", o.path("ada"), "up", "--mesh", "--expose", "printer=127.0.0.1:9100", "--forward", "0:ben:webmail")
@@ -33,9 +33,10 @@ func TestShellsCompleteNamesOfTheRunningNode(t *testing.T) {
 	for name, shell := range map[string]struct{ command, setup string }{
 		"bash": {o.tools["bash"] + " --noprofile --norc -i", ". " + bashCompletion + "; . <(bodkin completion bash)"},
 		"zsh":  {o.tools["zsh"] + " -f -i", "bindkey -e; autoload -Uz compinit; compinit -u -D; . <(bodkin completion zsh)"},
+		"fish": {o.tools["fish"] + " --no-config -i", "bodkin completion fish | source"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			terminal := o.start(o.ada, `\$|#|%`, o.tools["script"], "-qfc", shell.command, "/dev/null")
+			terminal := o.start(o.ada, `\$|#|%|>`, o.tools["script"], "-qfc", "env TERM=dumb PATH="+bodkin[:strings.LastIndex(bodkin, "/")]+":$PATH BODKIN_HOME="+o.path("ada")+" "+shell.command, "/dev/null")
 			say := func(text string) {
 				t.Helper()
 				_, err := io.WriteString(terminal.stdin, text)
@@ -46,7 +47,6 @@ func TestShellsCompleteNamesOfTheRunningNode(t *testing.T) {
 				say(begun + "\t\x01echo '[\x05]'\r")
 				check(t, terminal.await(`\[`+want+`\s*\]\s*$`))
 			}
-			say("PATH=" + bodkin[:strings.LastIndex(bodkin, "/")] + ":$PATH; export BODKIN_HOME=" + o.path("ada") + "\r")
 			say(shell.setup + "\r")
 			tab("bodkin pin", "bodkin ping")
 			tab("bodkin ping b", "bodkin ping ben")
