@@ -356,7 +356,11 @@ func TestAnIdleLineHoldsNoBuffers(t *testing.T) {
 		exchange(t, p.a, p.b, 1<<20)
 		pairs = append(pairs, p)
 	}
-	await(t, pairs[lines-1].a, "idle", func() bool { return pairs[lines-1].a.Stats().Unacknowledged == 0 })
+	for _, p := range pairs {
+		for _, l := range []*Line{p.a, p.b} {
+			await(t, l, "idle", func() bool { return l.Stats().Unacknowledged == 0 })
+		}
+	}
 	each := (held() - before) / (2 * lines)
 	t.Logf("%d bytes an end", each)
 	if each > 48<<10 {
