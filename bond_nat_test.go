@@ -80,10 +80,27 @@ func TestFaultsStrikeSeveralConnections(t *testing.T) {
 	}
 }
 
-// TestASessionThatMayUseOneConnectionUsesOne leaves Config.Connections at its default.
+// TestASessionUsesUpToFourConnectionsUnlessTold leaves Config.Connections at its default.
+func TestASessionUsesUpToFourConnectionsUnlessTold(t *testing.T) {
+	t.Parallel()
+	c := capped(t, 10e6, bodkin.Config{})
+	c.awaits(t, 2)
+	for range 50 {
+		<-time.After(100 * time.Millisecond)
+		if n := c.conn.Stats().Connections; n > 4 {
+			t.Fatalf("%d connections are in use", n)
+		}
+		if n := c.a.Carriers("ben"); n > 4+4 { // in use, and put down a moment ago
+			t.Fatalf("%d connections are there", n)
+		}
+	}
+	c.goesOn(t)
+}
+
+// TestASessionThatMayUseOneConnectionUsesOne has a session be busy that may use one.
 func TestASessionThatMayUseOneConnectionUsesOne(t *testing.T) {
 	t.Parallel()
-	c := capped(t, 20e6, bodkin.Config{})
+	c := capped(t, 20e6, bodkin.Config{Connections: 1})
 	for range 30 {
 		<-time.After(100 * time.Millisecond)
 		if n := c.conn.Stats().Connections; n != 1 {

@@ -36,8 +36,12 @@ func NewKey() (Key, error) { return identity.NewKey() }
 // that others can read, and one that is damaged.
 func LoadOrCreateKey(path string) (Key, error) { return identity.LoadOrCreateKey(path) }
 
-// maxConnections is the most that a session uses at once.
-const maxConnections = 8
+const (
+	// maxConnections is the most that a session uses at once.
+	maxConnections = 8
+	// usualConnections is how many it may use if nothing else is said: fewer than a browser opens to one server.
+	usualConnections = 4
+)
 
 // Config says how to [Join] a room. Only Invite is needed.
 type Config struct {
@@ -84,9 +88,10 @@ type Config struct {
 	// minutes. A path is looked for all the while.
 	PathWait time.Duration
 
-	// Connections is how many direct TCP connections a session may use at once, at most 8, if the peer allows as many. Zero means one. More
-	// than one are used while a session has more to send than one brings, as where a provider caps each connection, and only as many as
-	// bring more.
+	// Connections is how many direct TCP connections a session may use at once, at most 8, if the peer allows as many. Zero means 4. More
+	// than one are used only while a session has for over a second had more to send than one brings, as where a provider caps each connection,
+	// and only as many as bring a tenth more each time they double. Where several programs share a narrow path, each of those
+	// connections takes a share of its own; one keeps a session at one share.
 	Connections int
 
 	// Search lets this node look for a peer among random ports, if the peer's Config has it too and nothing better is known: where one
@@ -139,7 +144,7 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("bodkin: Config.Connections is %d, want at most %d", c.Connections, maxConnections)
 	}
 	if c.Connections == 0 {
-		c.Connections = 1
+		c.Connections = usualConnections
 	}
 	if c.Within == nil {
 		c.Within = func(open func() error) error { return open() }

@@ -48,6 +48,9 @@ func (n *Node) Sighted(peer string) []netip.AddrPort {
 	return n.links.to(target{name: peer}).control.seen.places()
 }
 
+// Carriers is how many connections the session with a peer has, those that are being put down as well.
+func (n *Node) Carriers(peer string) int { return len(n.links.to(target{name: peer}).line.Carriers()) }
+
 // ResetCarriers resets the connections under the session with a peer.
 func (n *Node) ResetCarriers(peer string) {
 	for _, c := range n.links.to(target{name: peer}).line.Carriers() {

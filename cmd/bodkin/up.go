@@ -43,7 +43,7 @@ up changes by bodkin reload or SIGHUP.`,
 	var flags upFlags
 	mesh := c.Flags().Bool("mesh", false, "link to every node of the room as it comes, so that all can talk on without the server")
 	wait := c.Flags().Bool("wait", false, "wait for a server that cannot be reached, instead of exiting with 5")
-	c.Flags().Var(&g.connections, "connections", "use up to so many TCP connections for a session, 1 to 8, while more of them bring more and its peer allows as many; for where a provider caps each (default 1)")
+	c.Flags().Var(&g.connections, "connections", "use up to so many TCP connections for a session, 1 to 8, while more of them bring more and its peer allows as many, as where a provider caps each; 1 takes no more than one share of a path that others use (default 4)")
 	silent := c.Flags().Bool("no-introductions", false, "do not introduce nodes of the room that have a session with this one to each other while the server is away")
 	c.Flags().StringArrayVar(&flags.expose, "expose", nil, "let the room connect to a TCP service, as `NAME=HOST:PORT`; may be repeated")
 	c.Flags().StringArrayVar(&flags.socks, "socks", nil, "serve a SOCKS5 proxy, as the service socks, to `HOST:PORT`: a name, *.NAME, an address, a range or * for all but this machine; a port or *; may be repeated")
