@@ -80,7 +80,7 @@ func (n *Node) comeByRelay(ctx context.Context, a *attempt, way *punch.Relay) (*
 	if err := reuseport.SetUserTimeout(conn, carrierTimeout); err != nil {
 		n.log.Debug("no user timeout on this system", "err", err)
 	}
-	w := origin{path: relayedPath(conn, way.Remote), socket: conn, attempt: a.id, secret: secured.Secret()}
+	w := origin{path: relayedPath(conn, way.Remote), socket: conn, attempt: a.id, born: a.introduced, secret: secured.Secret()}
 	w.marks = marks{introduced: a.introduced, connected: began, secured: time.Now(), rounds: 1}
 	carrier := line.Carrier{Conn: secured, Rank: rankRelayed, Label: w, Abort: func() { reuseport.Abort(conn) }}
 	keep() // with the relay TCP ends as usual
