@@ -182,7 +182,9 @@ func (n *Node) linked(a *attempt, peer profile, fresh *line.Line, carrier line.C
 		}
 		return nil, err
 	}
+	ctx, leave := context.WithCancel(n.ctx)
 	l := &link{
+		leave:    leave,
 		peer:     a.peer,
 		name:     peer.name,
 		dialOnly: peer.dialOnly,
@@ -194,6 +196,7 @@ func (n *Node) linked(a *attempt, peer profile, fresh *line.Line, carrier line.C
 		control:  newControl(),
 	}
 	if !n.links.add(l) {
+		leave()
 		s.Close()
 		return nil, n.Err()
 	}
@@ -203,7 +206,10 @@ func (n *Node) linked(a *attempt, peer profile, fresh *line.Line, carrier line.C
 		"rounds", timing.Rounds, "syns", timing.SYNs)
 	n.roster.linked(l)
 	n.dials.fulfil(l)
-	n.tasks.Go(func() { n.serve(l) })
+	n.tasks.Go(func() {
+		defer leave()
+		n.serve(ctx, l)
+	})
 	n.tasks.Go(func() { n.tend(l, w) })
 	return l, nil
 }

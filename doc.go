@@ -21,7 +21,7 @@
 //
 // # Node, session, stream
 //
-// A [Node] is this machine in a room; a program has one. Between two nodes there is at most one session, made at the first
+// A [Node] is this machine in a room; a program has one. Between two nodes there is at most one session that stays, made at the first
 // [Node.Dial] and kept while it is used. A [Conn] is one stream in it. Streams are cheap: open one for each request if you like;
 // a thousand of them share the session's connection, and one that nobody reads does not hold up the others.
 //

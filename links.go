@@ -1,6 +1,7 @@
 package bodkin
 
 import (
+	"context"
 	"net"
 	"net/netip"
 	"slices"
@@ -29,7 +30,8 @@ type link struct {
 	opened   time.Time
 	control  *control
 	back     comeback
-	seeks    atomic.Uint32 // seeksNothing, or for what a further carrier is being looked for
+	leave    context.CancelFunc // has serve end it
+	seeks    atomic.Uint32      // seeksNothing, or for what a further carrier is being looked for
 	comparing
 }
 
@@ -124,7 +126,7 @@ func (t *links) to(who target) *link {
 		}
 		for _, l := range all {
 			if path := l.path(); path.Kind != 0 && who.matches(l.peer, l.name) && !l.dialOnly && l.alive() &&
-				(best == nil || preferred(path.Kind, kind, l.opened, best.opened)) {
+				(best == nil || preferred(path.Kind, kind, yieldsTo(l.line.ID(), best.line.ID(), l.opened, best.opened))) {
 				best, kind = l, path.Kind
 			}
 		}
@@ -143,12 +145,12 @@ func (t *links) all() []*link {
 	return all
 }
 
-// preferred prefers a direct link to a relayed one, and then the newer.
-func preferred(kind, other PathKind, opened, otherOpened time.Time) bool {
+// preferred prefers a direct link to a relayed one, and then one that does not yield to the other.
+func preferred(kind, other PathKind, yields bool) bool {
 	if kind != other {
 		return kind == Direct
 	}
-	return opened.After(otherOpened)
+	return !yields
 }
 
 // close ends all sessions and takes no more.
@@ -198,9 +200,9 @@ func (n *Node) distrustRoundTrip(result *punch.Result) {
 }
 
 // serve gives a link's streams to the node's services, until the link ends.
-func (n *Node) serve(l *link) {
+func (n *Node) serve(ctx context.Context, l *link) {
 	for {
-		stream, err := l.session.Accept(n.ctx)
+		stream, err := l.session.Accept(ctx)
 		if err != nil {
 			break
 		}

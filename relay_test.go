@@ -38,9 +38,7 @@ func TestRelayPoliciesAreReadAsWritten(t *testing.T) {
 }
 
 func TestDirectLinkComesBeforeANewerRelayedOne(t *testing.T) {
-	now := time.Now()
-	later := now.Add(time.Hour)
-	if !preferred(Direct, Relayed, now, later) || preferred(Relayed, Direct, later, now) || !preferred(Direct, Direct, later, now) {
-		t.Error("want direct before relayed, and then the newer")
+	if !preferred(Direct, Relayed, true) || preferred(Relayed, Direct, false) || !preferred(Direct, Direct, false) {
+		t.Error("want direct before relayed, and then the one that does not yield")
 	}
 }

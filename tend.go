@@ -24,6 +24,7 @@ const (
 // tend keeps a link on a path until it ends: it dials when the last carrier is lost, and looks for a direct path while it is relayed.
 func (n *Node) tend(l *link, now origin) {
 	defer func() { n.relays.forget(now.attempt) }()
+	needless := 0 // times in a row that it was, when looked at
 	look := time.NewTimer(improveFirst)
 	defer look.Stop()
 	gauge := time.NewTimer(compareBusy)
@@ -43,6 +44,12 @@ func (n *Node) tend(l *link, now origin) {
 		case <-look.C:
 			if l.dialer && !l.dialOnly {
 				n.improve(l)
+			}
+			if needless++; !n.isDouble(l) {
+				needless = 0
+			} else if needless > 1 {
+				n.log.Info("idle session ends, there is another", "peer", l.name)
+				l.leave()
 			}
 			look.Reset(improveFirst)
 		case <-gauge.C:
