@@ -20,13 +20,13 @@ type fault struct {
 	do func(context.Context, *session) (time.Time, error)
 	// until is the path that the session has in the end; zero: any.
 	until bodkin.PathKind
-	// planned is how long bytes cannot come whatever the nodes do, because server or link are away; the bound is not for such faults.
+	// planned tells that server or link are away for a while; the bound is not for such faults.
 	planned bool
 }
 
 // all is every fault in the order in which they come: the last ones need the path that those before them leave.
 var all = []fault{
-	{name: "server killed, and back after 2 s", do: restartServer, until: bodkin.Direct},
+	{name: "server killed, and back after 2 s", do: restartServer, until: bodkin.Direct, planned: true},
 	{name: "reset at one end", do: resetFar, until: bodkin.Direct},
 	{name: "reset at both ends", do: resetBoth, until: bodkin.Direct},
 	{name: "NAT of the dialer rebooted", do: rebootNear, until: bodkin.Direct},

@@ -13,8 +13,9 @@
 //
 // The pause is the longest time, from the fault on, in which no byte came at a receiver. A writer that is kept waiting before a reset, which
 // would not be in sequence otherwise, does not count. A fault is detected when one of the two nodes tells that the path of its session is late, or
-// that it is another or none; the time from then until the first of them has another is told apart. RTT is the lab's, of the path in the end. The bound is detection + 3 RTT, for faults with a working server and link. Where a
-// better path appears, only the time around the move to it counts.
+// that it is another or none; the time from then until the first of them has another is told apart. RTT is the lab's, of the path in the end.
+// The bound is detection + 3 RTT, for faults with a working server and link. Where a better path appears there is nothing to detect: all of the pause
+// around the move to it counts.
 package main
 
 import (

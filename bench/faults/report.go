@@ -29,9 +29,13 @@ func (l line) pause() time.Duration { return max(l.pauses[0], l.pauses[1]) }
 // improved tells that the fault was none: a better path appeared, and only the move to it counts.
 func (l line) improved() bool { return l.before == bodkin.Relayed && l.after == bodkin.Direct }
 
-// excess is how much longer than its detection the pause is, in round trips.
+// excess is how much longer than its detection the pause is, in round trips. Where a better path appeared there was nothing to detect.
 func (l line) excess() float64 {
-	return float64(l.pause()-l.detected) / float64(max(l.rtt, time.Millisecond))
+	pause := l.pause()
+	if !l.improved() {
+		pause -= l.detected
+	}
+	return float64(pause) / float64(max(l.rtt, time.Millisecond))
 }
 
 func (l line) String() string {
@@ -71,7 +75,7 @@ func (r *report) String() string {
 		if seen := slices.DeleteFunc(slices.Clone(same), func(l line) bool { return !l.wasDetected }); len(seen) > 0 {
 			detected = milliseconds(median(seen, func(l line) time.Duration { return l.detected }))
 		}
-		if !first.planned && !first.improved() {
+		if !first.planned {
 			over := medianOf(same, line.excess)
 			excess = fmt.Sprintf("%.1f", over)
 			bounded = append(bounded, over)
@@ -117,10 +121,10 @@ func medianOf(lines []line, of func(line) float64) float64 {
 	return middle(values)
 }
 
-// middle is the median; of two in the middle, the lower.
+// middle is the median; of two in the middle, halfway.
 func middle(values []float64) float64 {
 	slices.Sort(values)
-	return values[(len(values)-1)/2]
+	return (values[(len(values)-1)/2] + values[len(values)/2]) / 2
 }
 
 func milliseconds(d time.Duration) string {
