@@ -264,6 +264,7 @@ func (t *links) of(peer NodeID, id line.ID) *link {
 func (n *Node) yield(peer NodeID, round punch.Round) {
 	for _, l := range n.links.with(peer) {
 		l.back.cancel()
+		l.known.cancel()
 		if remote, ok := l.meets(round); ok {
 			within := min(proveLast, proveFirst+2*l.line.Stats().RTT)
 			n.log.Debug("peer dials although there is a session", "peer", l.name, "remote", remote, "prove_within", within)

@@ -31,7 +31,8 @@ const (
 
 var errNoWayBack = errors.New("bodkin: the ends of the lost connection cannot meet again by themselves")
 
-// A comeback is a link's try to come back by itself. It ends early when somebody introduces the two, who are to have the same ports.
+// A comeback is a link's try to find the peer without an introduction. It ends early when somebody introduces the two, who are to have the same
+// ports.
 type comeback struct {
 	mu   sync.Mutex
 	stop context.CancelFunc // nil while none is under way

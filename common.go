@@ -193,7 +193,8 @@ func (n *Node) introducing(caller *link, call *wire.Call) *wire.Reply {
 	}
 	ctx, cancel := context.WithTimeout(n.ctx, callTimeout)
 	defer cancel()
-	if !n.isThere(ctx, l) { // or the question would wait for its way back, and the caller for the answer
+	// Or the question would wait for its way back, and the caller for the answer. A caller's word is no reason to give carriers up.
+	if !l.line.Answers(ctx, min(proveLast, proveFirst+2*l.line.Stats().RTT)) {
 		return &wire.Reply{Code: wire.Reply_CODE_NOT_HERE}
 	}
 	reply, err := n.ask(ctx, l, &wire.Ask{Body: &wire.Ask_Called{Called: &wire.Called{

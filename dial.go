@@ -270,7 +270,7 @@ func (n *Node) serverAgain(ctx context.Context, who target) error {
 	}
 	for {
 		n.client.Hurry()
-		soon, cancel := context.WithTimeout(ctx, againPause)
+		soon, cancel := context.WithTimeout(ctx, againLast)
 		_, err := n.client.Registered(soon)
 		over := soon.Err() != nil && ctx.Err() == nil
 		cancel()

@@ -3,6 +3,7 @@ package bodkin
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net/netip"
 	"time"
 
@@ -18,7 +19,7 @@ const knownTimeout = 4 * time.Second
 // everybody in, or by a peer of both. It goes on trying until ctx ends. A session that was made before the peer had measured its network
 // does not know what that lets in: then where it was is dialled last.
 func (n *Node) again(ctx context.Context, who target) (*link, error) {
-	for {
+	for pause := againFirst; ; pause = min(2*pause, againLast) {
 		l := n.links.waiting(who)
 		if l == nil || n.config.Relay == RelayAlways {
 			return nil, errNotLinked
@@ -40,25 +41,35 @@ func (n *Node) again(ctx context.Context, who target) (*link, error) {
 		}
 		select {
 		case <-other: // a peer of both may be, too
-		case <-time.After(againPause):
+		case <-time.After(pause/2 + rand.N(pause)): // two that dial each other at once miss each other
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
 	}
 }
 
-// againPause is how long a node waits until it tries again to reach a peer without the server.
-const againPause = time.Second
+// How long a node waits until it tries again to reach a peer without the server.
+const (
+	againFirst = 100 * time.Millisecond
+	againLast  = time.Second
+)
 
 // whereKnown dials a peer where it was, if its network lets everybody in. Nobody introduces them: the peer knows by the attempt's id that a
-// member of the room wants it.
+// member of the room wants it. It ends early when somebody introduces the two after all, between the same ports.
 func (n *Node) whereKnown(ctx context.Context, l *link) error {
 	remotes := n.knownRemotes(l)
 	if len(remotes) == 0 {
 		return errNotKnown
 	}
-	_, err := n.dialUnasked(ctx, l.peer, profile{name: l.name, dialOnly: l.dialOnly}, remotes, knownTimeout)
-	return err
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer l.known.begin(cancel)()
+	a, err := n.beginUnasked(ctx, l.peer, profile{name: l.name, dialOnly: l.dialOnly}, remotes, knownTimeout)
+	if err != nil {
+		return err
+	}
+	<-a.done
+	return a.err
 }
 
 var errNotKnown = errors.New("bodkin: the peer's network does not let everybody in")

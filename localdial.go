@@ -84,17 +84,11 @@ func (n *Node) dialNear(ctx context.Context, id NodeID, peer profile, timeout ti
 	return n.dialUnasked(ctx, id, peer, remotes, timeout)
 }
 
-// dialUnasked makes an attempt that nobody introduces.
+// dialUnasked makes an attempt that nobody introduces. It goes on when ctx ends.
 func (n *Node) dialUnasked(ctx context.Context, id NodeID, peer profile, remotes []candidate.Candidate, timeout time.Duration) (*link, error) {
-	a, isNew := n.attempts.begin(rendezvous.Introduction{
-		Attempt: n.config.Invite.Room.LocalAttempt(id), Peer: id, Role: rendezvous.Dialer, Round: 1, Received: time.Now(),
-	})
-	if !isNew {
-		return nil, errTooManyAttempts
-	}
-	n.attempts.noMore(a.id, 0)
-	if !n.spawn(func() { n.attemptNear(a, peer, remotes, timeout) }) {
-		n.attempts.end(a, nil, n.Err())
+	a, err := n.beginUnasked(n.ctx, id, peer, remotes, timeout)
+	if err != nil {
+		return nil, err
 	}
 	select {
 	case <-a.done:
@@ -104,8 +98,23 @@ func (n *Node) dialUnasked(ctx context.Context, id NodeID, peer profile, remotes
 	}
 }
 
-func (n *Node) attemptNear(a *attempt, peer profile, remotes []candidate.Candidate, timeout time.Duration) {
-	result, err := punch.Run(n.ctx, punch.Round{Number: 1, Remotes: remotes}, punch.Plan{
+// beginUnasked begins an attempt that nobody introduces, which ends with ctx.
+func (n *Node) beginUnasked(ctx context.Context, id NodeID, peer profile, remotes []candidate.Candidate, timeout time.Duration) (*attempt, error) {
+	a, isNew := n.attempts.begin(rendezvous.Introduction{
+		Attempt: n.config.Invite.Room.LocalAttempt(id), Peer: id, Role: rendezvous.Dialer, Round: 1, Received: time.Now(),
+	})
+	if !isNew {
+		return nil, errTooManyAttempts
+	}
+	n.attempts.noMore(a.id, 0)
+	if !n.spawn(func() { n.attemptNear(ctx, a, peer, remotes, timeout) }) {
+		n.attempts.end(a, nil, n.Err())
+	}
+	return a, nil
+}
+
+func (n *Node) attemptNear(ctx context.Context, a *attempt, peer profile, remotes []candidate.Candidate, timeout time.Duration) {
+	result, err := punch.Run(ctx, punch.Round{Number: 1, Remotes: remotes}, punch.Plan{
 		Attempt:    a.id,
 		Role:       punch.Dialer,
 		Dial:       n.port.Dial,

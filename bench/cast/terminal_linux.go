@@ -126,9 +126,10 @@ func (t *terminal) await(pattern string) error {
 	}
 }
 
-// close ends the command.
+// close ends the command with all that it has started, also where a terminal that goes is no reason to (nohup).
 func (t *terminal) close() {
 	t.cmd.Process.Kill()
+	unix.Kill(-t.cmd.Process.Pid, unix.SIGKILL) // its session's first group
 	<-t.ended
 	t.pair[0].Close()
 }
