@@ -233,14 +233,27 @@ func (n *Node) furtherAsked(l *link, f *wire.Further) (*wire.Reply, <-chan struc
 	return &wire.Reply{Code: wire.Reply_CODE_BEGUN, Half: n.half(port.Number(), outside)}, a.done
 }
 
-// runFurther makes an attempt that no server introduces, and gives the session what comes of it.
+// furtherAgain is how long after a dial has failed it is repeated in an attempt that no server introduces.
+const furtherAgain = 50 * time.Millisecond
+
+// runFurther makes an attempt that no server introduces, and gives the session what comes of it. Nobody tells what has become of the other
+// side's dials, so each repeats what failed of its own: it may have met what an attempt before has left behind.
 func (n *Node) runFurther(ctx context.Context, a *attempt, port localPort, accepted <-chan net.Conn, round punch.Round, timeout time.Duration) {
+	further, next := make(chan punch.Round, wire.MaxRounds), round
+	again := func(punch.Failure) {
+		if next.Number < wire.MaxRounds {
+			next.Number, next.Delay = next.Number+1, furtherAgain
+			further <- next
+		}
+	}
 	result, err := punch.Run(ctx, round, punch.Plan{
 		Attempt:    a.id,
 		Role:       punchRoles[a.role],
 		Dial:       port.Dial,
 		Verify:     n.verify(a),
 		Accepted:   accepted,
+		Rounds:     further,
+		Report:     again,
 		Background: n.tasks.Go,
 		Timeout:    timeout,
 	})
