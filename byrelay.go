@@ -77,9 +77,7 @@ func (n *Node) comeByRelay(ctx context.Context, a *attempt, way *punch.Relay) (*
 		greeted.Close()
 		return nil, errNotLate
 	}
-	if err := reuseport.SetUserTimeout(conn, carrierTimeout); err != nil {
-		n.log.Debug("no user timeout on this system", "err", err)
-	}
+	n.tuneCarrier(conn)
 	w := origin{path: relayedPath(conn, way.Remote), socket: conn, attempt: a.id, born: a.introduced, secret: secured.Secret()}
 	w.marks = marks{introduced: a.introduced, connected: began, secured: time.Now(), rounds: 1}
 	carrier := line.Carrier{Conn: secured, Rank: rankRelayed, Label: w, Abort: func() { reuseport.Abort(conn) }}

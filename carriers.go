@@ -3,6 +3,7 @@ package bodkin
 import (
 	"context"
 	"errors"
+	"net"
 	"net/netip"
 	"time"
 
@@ -43,12 +44,7 @@ func (n *Node) establish(a *attempt, peer profile, result *punch.Result) (*link,
 		carrier.Rank, carrier.Beside, carrier.Aside = rankDirect, a.beside, a.aside
 	}
 	carrier.Abort = func() { reuseport.Abort(result.Socket) }
-	if err := reuseport.SetUserTimeout(result.Socket, carrierTimeout); err != nil {
-		n.log.Debug("no user timeout on this system", "err", err)
-	}
-	if err := reuseport.LimitUnsent(result.Socket, carrierUnsent); err != nil {
-		n.log.Debug("no limit on what the kernel keeps", "err", err)
-	}
+	n.tuneCarrier(result.Socket)
 	ctx, cancel := context.WithTimeout(n.ctx, helloTimeout)
 	defer cancel()
 	join := n.takeCarrier
@@ -63,6 +59,16 @@ func (n *Node) establish(a *attempt, peer profile, result *punch.Result) (*link,
 		}
 	}
 	return l, err
+}
+
+// tuneCarrier bounds what the kernel keeps of a carrier's bytes, and how long.
+func (n *Node) tuneCarrier(socket net.Conn) {
+	if err := reuseport.SetUserTimeout(socket, carrierTimeout); err != nil {
+		n.log.Debug("no user timeout on this system", "err", err)
+	}
+	if err := reuseport.LimitUnsent(socket, carrierUnsent); err != nil {
+		n.log.Debug("no limit on what the kernel keeps", "err", err)
+	}
 }
 
 // sighted notes what an attempt has shown of the peer.

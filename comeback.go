@@ -190,9 +190,7 @@ func (n *Node) returned(ctx context.Context, l *link, was origin, id wire.Attemp
 	if _, err := reuseport.DistrustRoundTrip(conn, l.roundTrip(was)); err != nil {
 		n.log.Debug("false first round trip", "err", err)
 	}
-	if err := reuseport.SetUserTimeout(conn, carrierTimeout); err != nil {
-		n.log.Debug("no user timeout on this system", "err", err)
-	}
+	n.tuneCarrier(conn)
 	w := origin{path: was.path, socket: conn, attempt: id, marks: m, born: was.born, rtt: was.rtt, back: true, secret: secured.Secret()}
 	w.marks.secured = time.Now()
 	carrier := line.Carrier{Conn: secured, Rank: rankDirect, Label: w, Abort: func() { reuseport.Abort(conn) }}
