@@ -220,3 +220,10 @@ func (p *pace) due(began, now time.Time) bool {
 	p.last, p.wait = now, min(2*p.wait, improveLast)
 	return true
 }
+
+// succeed notes that what was tried has come about: it is soon tried again when it is needed again.
+func (p *pace) succeed() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wait = 0
+}

@@ -24,6 +24,26 @@ func TestPaceDoublesUpToALimit(t *testing.T) {
 	}
 }
 
+func TestWhatHasComeAboutIsTriedSoonWhenItIsNeededAgain(t *testing.T) {
+	began := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	var p pace
+	now := began
+	for range 10 {
+		now = now.Add(improveLast)
+		p.due(began, now)
+	}
+	if now = now.Add(time.Second); p.due(began, now) {
+		t.Fatal("tried again after a second")
+	}
+	p.succeed()
+	if !p.due(began, now) {
+		t.Error("not tried at once after it had come about")
+	}
+	if now = now.Add(2 * improveFirst); !p.due(began, now) {
+		t.Errorf("not tried again after %v", 2*improveFirst)
+	}
+}
+
 func TestRelayPoliciesAreReadAsWritten(t *testing.T) {
 	for p := RelayAuto; p <= RelayAlways; p++ {
 		if got, err := ParseRelayPolicy(p.String()); got != p || err != nil {

@@ -75,6 +75,9 @@ func (n *Node) tend(l *link, now origin) {
 		n.relays.forget(now.attempt)
 		was := now
 		now = next
+		if now.path.Kind == Direct {
+			l.improved.succeed()
+		}
 		n.roster.moved(l)
 		if now.path.Kind == 0 && l.line.Err() == nil {
 			if err := final(l.line.Lost()); err != nil {
