@@ -16,18 +16,7 @@ import (
 // TestANodeDoesNotTakeItsOwnWordsForThePeers has a server that introduces a node twice in one attempt, once in each role, and a relay that
 // gives the node in the second what it has said in the first.
 func TestANodeDoesNotTakeItsOwnWordsForThePeers(t *testing.T) {
-	s, err := server.Open(server.Config{Home: t.TempDir(), Main: []string{"127.0.0.1:0"}, Hole: []string{"127.0.0.1:0"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(ctx) }()
-	t.Cleanup(func() { cancel(); <-served })
-	invite, err := s.Invite(server.DefaultRoom)
-	if err != nil {
-		t.Fatal(err)
-	}
+	invite := serve(t, server.Config{})
 	join := func(name string) *Node {
 		n, err := Join(t.Context(), Config{Invite: invite, Name: name})
 		if err != nil {

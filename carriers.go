@@ -272,7 +272,7 @@ func (n *Node) yield(peer NodeID, round punch.Round) {
 		l.back.cancel()
 		l.known.cancel()
 		if remote, ok := l.meets(round); ok {
-			within := min(proveLast, proveFirst+2*l.line.Stats().RTT)
+			within := l.provesWithin()
 			n.log.Debug("peer dials although there is a session", "peer", l.name, "remote", remote, "prove_within", within)
 			l.line.Prove(n.ctx, within)
 		}
@@ -297,6 +297,9 @@ const (
 	proveFirst = 150 * time.Millisecond
 	proveLast  = time.Second
 )
+
+// provesWithin is how long a link's carrier may take.
+func (l *link) provesWithin() time.Duration { return min(proveLast, proveFirst+2*l.line.Stats().RTT) }
 
 // with returns the links with a peer.
 func (t *links) with(peer NodeID) []*link {

@@ -73,12 +73,11 @@ func (n *Node) whoIsThere(ctx context.Context, some []*link) <-chan *link {
 // isThere tells whether a peer answers in its session at once. If it does not, its carriers must, or are given up: the session makes its own
 // way back then, and what would be dialled between the same two ports does not find them taken.
 func (n *Node) isThere(ctx context.Context, l *link) bool {
-	rtt := l.line.Stats().RTT
-	if l.line.Answers(ctx, min(proveLast, proveFirst+2*rtt)) {
+	if l.line.Answers(ctx, l.provesWithin()) {
 		return true
 	}
 	if ctx.Err() == nil {
-		l.line.Prove(ctx, min(proveLast, proveAgain+rtt))
+		l.line.Prove(ctx, min(proveLast, proveAgain+l.line.Stats().RTT))
 	}
 	return l.path().Kind != 0
 }
@@ -194,7 +193,7 @@ func (n *Node) introducing(caller *link, call *wire.Call) *wire.Reply {
 	ctx, cancel := context.WithTimeout(n.ctx, callTimeout)
 	defer cancel()
 	// Or the question would wait for its way back, and the caller for the answer. A caller's word is no reason to give carriers up.
-	if !l.line.Answers(ctx, min(proveLast, proveFirst+2*l.line.Stats().RTT)) {
+	if !l.line.Answers(ctx, l.provesWithin()) {
 		return &wire.Reply{Code: wire.Reply_CODE_NOT_HERE}
 	}
 	reply, err := n.ask(ctx, l, &wire.Ask{Body: &wire.Ask_Called{Called: &wire.Called{

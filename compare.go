@@ -72,15 +72,13 @@ func (n *Node) compare(l *link) time.Duration {
 	}
 	advice := c.judge.Judge(reading)
 	n.heed(l, advice)
+	l.line.Measure() // those that are aside as well
 	switch {
 	case idle:
-		l.line.Measure() // those that are aside
 		return compareIdle
 	case advice.Alert:
-		l.line.Measure()
 		return compareSoon
 	}
-	l.line.Measure()
 	return compareBusy
 }
 

@@ -1,7 +1,6 @@
 package bodkin
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -10,18 +9,7 @@ import (
 
 // TestRelayedSessionGivesWayToADirectOne has a node change its mind about the relay, in place of a network that changes.
 func TestRelayedSessionGivesWayToADirectOne(t *testing.T) {
-	s, err := server.Open(server.Config{Home: t.TempDir(), Main: []string{"127.0.0.1:0"}, Hole: []string{"127.0.0.1:0"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(ctx) }()
-	t.Cleanup(func() { cancel(); <-served })
-	invite, err := s.Invite(server.DefaultRoom)
-	if err != nil {
-		t.Fatal(err)
-	}
+	invite := serve(t, server.Config{})
 	join := func(name string, policy RelayPolicy) *Node {
 		n, err := Join(t.Context(), Config{Invite: invite, Name: name, Relay: policy})
 		if err != nil {

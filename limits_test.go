@@ -15,7 +15,14 @@ import (
 // roomServer runs a server without a relay on loopback until the test ends, and returns an invite to a room of it.
 func roomServer(t *testing.T) Invite {
 	t.Helper()
-	s, err := server.Open(server.Config{Home: t.TempDir(), Main: []string{"127.0.0.1:0"}, Hole: []string{"127.0.0.1:0"}, NoRelay: true})
+	return serve(t, server.Config{NoRelay: true})
+}
+
+// serve is roomServer for a server that is configured otherwise.
+func serve(t *testing.T, config server.Config) Invite {
+	t.Helper()
+	config.Home, config.Main, config.Hole = t.TempDir(), []string{"127.0.0.1:0"}, []string{"127.0.0.1:0"}
+	s, err := server.Open(config)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,21 +7,7 @@ import (
 )
 
 func TestTheKernelCountsWhatASocketSends(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	a, err := net.Dial("tcp", listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer a.Close()
-	b, err := listener.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
+	a, b := loopbackPair(t)
 	if _, ok := Counted(a); ok {
 		t.Error("counts before anything was sent")
 	}
@@ -39,4 +25,23 @@ func TestTheKernelCountsWhatASocketSends(t *testing.T) {
 	if _, ok := Counted(near); ok {
 		t.Error("counts a pipe")
 	}
+}
+
+// loopbackPair is a connection over loopback.
+func loopbackPair(t *testing.T) (a, b net.Conn) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	if a, err = net.Dial("tcp", listener.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close() })
+	if b, err = listener.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return a, b
 }

@@ -9,21 +9,7 @@ import (
 // TestLittleIsKeptUnsent fills a connection whose other end reads nothing. Seen to fail without the option: 3.7 MiB are taken.
 func TestLittleIsKeptUnsent(t *testing.T) {
 	const limit, window = 64 << 10, 32 << 10
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	a, err := net.Dial("tcp", listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer a.Close()
-	b, err := listener.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
+	a, b := loopbackPair(t)
 	if err := b.(*net.TCPConn).SetReadBuffer(window); err != nil {
 		t.Fatal(err)
 	}
