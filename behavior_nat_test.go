@@ -179,8 +179,8 @@ func TestAFailedDialTellsWhichNATIsInTheWay(t *testing.T) {
 	w := newWideWorld(t)
 	near := behind(w.lab.NAT("near", natlab.Symmetric()), "a")
 	far := behind(w.lab.NAT("far", natlab.PortRestrictedCone()), "b")
+	w.joinMeasured(t, far, bodkin.Config{Name: "ben", NoPortMapping: true}, classic("Port restricted cone")) // first: the server has heard it before a dial
 	a, _ := w.joinMeasured(t, near, bodkin.Config{Name: "ada", NoPortMapping: true, Relay: bodkin.RelayNever}, classic("Symmetric"))
-	w.joinMeasured(t, far, bodkin.Config{Name: "ben", NoPortMapping: true}, classic("Port restricted cone"))
 	_, err := a.Dial(t.Context(), "ben", "echo")
 	var path *bodkin.PathError
 	if !errors.As(err, &path) {
