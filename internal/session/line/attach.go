@@ -88,7 +88,7 @@ func (l *Line) hello(intent intent, c *carrier) hello {
 	l.in.offered = max(l.in.offered, l.in.limit())
 	alone := true
 	for _, other := range l.carriers {
-		alone = alone && (other.doubtful || other.leaving || other.pulse.late)
+		alone = alone && (other.doubtful || other.leaving || l.mute(other))
 	}
 	return hello{
 		oldest: oldestVersion, newest: newestVersion, intent: intent, alone: alone, beside: c.Beside, aside: c.Aside, returns: true, rank: c.Rank, id: l.id, carrier: c.name,
@@ -162,10 +162,14 @@ func (l *Line) join(c *carrier, said *hello, first func() error) error {
 		l.mu.Lock()
 		return err
 	}
-	for _, other := range l.carriers { // choose comes after
-		if !other.doubtful && (said != nil && said.alone || other.pulse.late) {
-			other.doubt(doubtTime)
+	var dead []*carrier
+	for _, other := range l.carriers {
+		if !other.doubtful && (said != nil && said.alone || l.mute(other)) {
+			dead = append(dead, other)
 		}
+	}
+	for _, other := range dead { // choose comes after
+		other.doubt(doubtTime)
 	}
 	c.start(first)
 	c.expect()

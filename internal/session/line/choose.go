@@ -144,8 +144,19 @@ func (c *carrier) lose(err error) {
 	}
 }
 
-// suspect has the carriers that are left show that they work: what ended one may have ended others, on which nothing tells. The caller
-// holds mu.
+// mute tells whether nothing was heard by a carrier since an answer by it, or by another of its rank, was missed that is late by now: what
+// ended that one has ended those on the same path, although less may be due by them. The caller holds mu.
+func (l *Line) mute(c *carrier) bool {
+	for _, other := range l.carriers {
+		if other.pulse.late && !other.doubtful && !other.leaving && (other == c || other.Rank == c.Rank && !c.pulse.heard.After(other.pulse.waiting())) {
+			return true
+		}
+	}
+	return false
+}
+
+// suspect has the carriers that are left show that they work: what ended one, or made it late, may have ended others, on which nothing
+// tells. The caller holds mu.
 func (l *Line) suspect() {
 	for _, c := range l.carriers {
 		if !c.leaving && c.pulse.owed.IsZero() {
@@ -285,6 +296,7 @@ func (c *carrier) look() bool {
 		if c.pulse.asked.IsZero() {
 			c.ask()
 		}
+		l.suspect()
 		if c == l.active {
 			l.notify()
 		}
