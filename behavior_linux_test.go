@@ -82,8 +82,7 @@ func TestATransparentProxyIsNamed(t *testing.T) {
 	nat := w.lab.KernelNAT("nat", natlab.Kernel{})
 	swallow(t, nat)
 	host := behind(nat, "a")
-	status := measured(t, w.join(t, host, bodkin.Config{Name: "ada", NoPortMapping: true}))
-	if !status.IPv4.Proxied || status.IPv4.Classic != "Proxied" {
-		t.Errorf("got %+v, want a proxy", status.IPv4)
-	}
+	w.joinMeasured(t, host, bodkin.Config{Name: "ada", NoPortMapping: true}, func(s bodkin.Status) bool {
+		return s.IPv4.Proxied && s.IPv4.Classic == "Proxied"
+	})
 }

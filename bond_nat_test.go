@@ -17,7 +17,9 @@ func capped(t *testing.T, rate int64, config bodkin.Config) *couple {
 	near := behind(w.lab.NAT("near", natlab.PortRestrictedCone(), link), "a")
 	far := behind(w.lab.KernelNAT("far", natlab.Kernel{}), "b")
 	w.delays(near, far, delayAS, delayBS, delayAB)
-	return newPacedCouple(t, w, near, far, config, [2]time.Duration{0, 50 * time.Millisecond})
+	pair := newPacedCouple(t, w, near, far, config, [2]time.Duration{0, 50 * time.Millisecond})
+	pair.becomesDirect(t)
+	return pair
 }
 
 // awaits waits until the session has used so many connections, and returns how long that took.

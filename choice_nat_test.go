@@ -43,9 +43,7 @@ func compared(t *testing.T, config bodkin.Config) *couple {
 	w.delays(near, far, nearRelay, nearRelay, usual)
 	pace := 100 * time.Millisecond
 	c := newPacedCouple(t, w, near, far, config, [2]time.Duration{pace, pace})
-	if path := c.conn.Path(); path.Kind != bodkin.Direct {
-		t.Fatalf("path is %v, want direct", path)
-	}
+	c.becomesDirect(t)
 	return c
 }
 

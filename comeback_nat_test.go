@@ -19,6 +19,7 @@ func TestASessionComesBackByItselfAfterAReset(t *testing.T) {
 			near, far := behind(w.lab.NAT("near", natlab.PortRestrictedCone()), "a"), behind(w.lab.NAT("far", natlab.PortRestrictedCone()), "b")
 			w.delays(near, far, delayAS, delayBS, delayAB)
 			pair := newCouple(t, w, near, far, bodkin.Config{})
+			pair.becomesDirect(t)
 			w.stop()
 			for range 2 {
 				pair.reset(t, both)

@@ -194,6 +194,14 @@ func (c *couple) goesOn(t *testing.T) time.Duration {
 	return max(c.flows[0].newGap(), c.flows[1].newGap())
 }
 
+// becomesDirect waits until the path is direct. Where the machine stands still during the punch, the relay comes first.
+func (c *couple) becomesDirect(t *testing.T) {
+	t.Helper()
+	if c.follows(bodkin.Direct, time.Minute); c.conn.Path().Kind != bodkin.Direct {
+		t.Fatalf("path is %+v, want direct", c.conn.Path())
+	}
+}
+
 // reset sends one end or both a reset in the other's name, until a carrier has died of it: a reset only counts if it is in sequence.
 // If none is, the NAT forgets its mappings instead, and the log says so.
 // While they are relayed it kills the relay instead, whose connections the lab does not know.
@@ -328,7 +336,9 @@ func conesFor(t *testing.T) *couple {
 	w := newWorldOf(t, server.Config{})
 	near, far := behind(w.lab.NAT("near", natlab.PortRestrictedCone()), "a"), behind(w.lab.NAT("far", natlab.Linux()), "b")
 	w.delays(near, far, delayAS, delayBS, delayAB)
-	return newCouple(t, w, near, far, bodkin.Config{})
+	pair := newCouple(t, w, near, far, bodkin.Config{})
+	pair.becomesDirect(t)
+	return pair
 }
 
 // TestStreamsGoOnThroughFaults breaks the path under a stream in every way the lab knows, and expects every byte once and in order.

