@@ -65,17 +65,18 @@ func prepare() error {
 // reexecute runs this program again in fresh namespaces and ends this process the way the other one
 // ended. It returns only if there is no way inside.
 func reexecute() error {
+	// Before the other one is there, which may be told to end as soon as it has said anything.
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1,
+		unix.SIGUSR2)
 	inside, err := startInside()
 	if err != nil {
+		signal.Stop(signals)
 		return err
 	}
 	// The parent-death signal comes when the thread that started the process ends, not the process:
 	// stay on it.
 	defer runtime.UnlockOSThread()
-
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1,
-		unix.SIGUSR2)
 	go forward(signals, inside.cmd.Process)
 
 	trouble, _ := io.ReadAll(inside.report)
