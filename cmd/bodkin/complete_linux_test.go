@@ -1,11 +1,15 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/bodkin-p2p/bodkin/internal/stopwatch"
 )
 
 const bashCompletion = "/usr/share/bash-completion/bash_completion"
@@ -42,10 +46,18 @@ func TestShellsCompleteNamesOfTheRunningNode(t *testing.T) {
 				_, err := io.WriteString(terminal.stdin, text)
 				check(t, err)
 			}
+			pressed := 0
 			tab := func(begun, want string) {
 				t.Helper()
-				say(begun + "\t\x01echo '[\x05]'\r")
-				check(t, terminal.await(`\[`+want+`\s*\]\s*$`))
+				stopwatch.Met(t, func() error { // a machine that stands still answers when the shell waits for names no longer
+					pressed++
+					say(fmt.Sprintf("%s\t\x01echo '[%d \x05]'\r", begun, pressed))
+					check(t, terminal.await(fmt.Sprintf(`\[%d [^]]*\]\s*$`, pressed)))
+					if text, _ := terminal.output.now(); !regexp.MustCompile(fmt.Sprintf(`(?m)\[%d %s\s*\]\s*$`, pressed, want)).MatchString(text) {
+						return fmt.Errorf("%q became no %q:\n%s", begun, want, text)
+					}
+					return nil
+				})
 			}
 			say(shell.setup + "\r")
 			tab("bodkin pin", "bodkin ping")
