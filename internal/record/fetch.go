@@ -45,14 +45,23 @@ type Plain interface{ Plain() net.Conn }
 // use has the fetcher read a connection in the best way. Of one that is [Plain] something has to be read before.
 func (f *fetcher) use(conn net.Conn) {
 	f.threshold = 1
-	if over, ok := conn.(Plain); ok {
-		conn = over.Plain()
-	}
-	if tcp, ok := conn.(*net.TCPConn); ok && canTry {
+	if tcp := socketOf(conn); tcp != nil && canTry {
 		f.raw, _ = tcp.SyscallConn()
 		f.try = f.tryOnce
 		f.patient = canWait()
 	}
+}
+
+// socketOf is the TCP connection that a connection is; nil if it is something else.
+func socketOf(conn net.Conn) *net.TCPConn {
+	if over, ok := conn.(*announcing); ok {
+		conn = over.Conn
+	}
+	if over, ok := conn.(Plain); ok {
+		conn = over.Plain()
+	}
+	tcp, _ := conn.(*net.TCPConn)
+	return tcp
 }
 
 // read reads what is there, and waits only if that is nothing. One read is at work at a time.

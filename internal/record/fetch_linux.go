@@ -11,17 +11,23 @@ import (
 const canTry = true
 
 // readNow reads without waiting.
-func readNow(fd uintptr, p []byte) (n int, empty bool, err error) {
+func readNow(fd uintptr, p []byte) (n int, empty bool, err error) { return now(readOnce, fd, p) }
+
+// writeNow writes as much as there is room for, without waiting.
+func writeNow(fd uintptr, p []byte) (n int, full bool, err error) { return now(writeOnce, fd, p) }
+
+// now makes a call that moves bytes, or tells that it would wait.
+func now(once func(uintptr, []byte) (int, syscall.Errno), fd uintptr, p []byte) (n int, waits bool, err error) {
 	for {
-		n, err = syscall.Read(int(fd), p)
-		switch err {
-		case nil:
+		n, number := once(fd, p)
+		switch number {
+		case 0:
 			return n, false, nil
 		case syscall.EINTR:
 		case syscall.EAGAIN:
 			return 0, true, nil
 		default:
-			return 0, false, err
+			return 0, false, number
 		}
 	}
 }

@@ -15,6 +15,7 @@ type sealer struct {
 	large      *buffer // nil if nothing lies in it
 	held       int     // bytes in large: whole records
 	err        error   // after which nothing can be written: the other end may have had part of a record
+	to         pusher
 }
 
 // Write seals p and sends it, or keeps it while corked.
@@ -113,7 +114,7 @@ func (c *Conn) flush() error {
 	if w.large == nil {
 		return nil
 	}
-	_, w.err = c.Conn.Write(w.large[:w.held])
+	w.err = w.to.write(c.Conn, w.large[:w.held])
 	buffers.Put(w.large)
 	w.large, w.held = nil, 0
 	return w.err
