@@ -58,11 +58,12 @@ var arrows = map[string][]string{
 	"internal/control": {".", "forward", "internal/sockerr"},
 	"cmd/bodkin":       {".", "forward", "internal/control", "internal/identity", "internal/knownpeers", "internal/pairing", "internal/settings", "internal/sockerr", "natlab", "packaging", "server", "transfer"},
 	// Measurements.
-	"bench/bond":        {"internal/record", "internal/session/line", "natlab"},
-	"bench/matrix":      {".", "natlab", "server"},
-	"bench/transfer":    {"natlab"},
-	"bench/cast":        {"natlab"},
-	"bench/faults":      {".", "natlab", "server"},
+	"bench":             {"natlab"},
+	"bench/bond":        {"bench", "internal/record", "internal/session/line", "natlab"},
+	"bench/matrix":      {".", "bench", "natlab", "server"},
+	"bench/transfer":    {"bench", "natlab"},
+	"bench/cast":        {"bench", "natlab"},
+	"bench/faults":      {".", "bench", "natlab", "server"},
 	"bench/peers/speed": {"internal/record", "internal/reuseport", "internal/session", "internal/session/line", "natlab"}, // in a module of its own, with its neighbours
 	// What is given to people.
 	"packaging":      {},

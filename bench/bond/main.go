@@ -18,12 +18,9 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
-	"github.com/bodkin-p2p/bodkin/natlab"
+	"github.com/bodkin-p2p/bodkin/bench"
 )
 
 // options are the command line's.
@@ -43,17 +40,7 @@ func main() {
 	flag.DurationVar(&o.capped, "capped", 30*time.Second, "how long a transfer with several carriers lasts on the capped path")
 	flag.DurationVar(&o.free, "free", 6*time.Second, "how long each transfer lasts on the uncapped path")
 	flag.Parse()
-	if err := natlab.Enter(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, o); err != nil {
-		fmt.Fprintln(os.Stderr, "bond:", err)
-		stop()
-		os.Exit(1)
-	}
+	bench.Main("bond", func(ctx context.Context) error { return run(ctx, o) })
 }
 
 func run(ctx context.Context, o options) error {

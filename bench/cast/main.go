@@ -13,10 +13,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
-	"github.com/bodkin-p2p/bodkin/natlab"
+	"github.com/bodkin-p2p/bodkin/bench"
 )
 
 // photoSize is the size of a photo.
@@ -28,17 +26,7 @@ var readmes = []string{"README.md", "README.zh-CN.md"}
 func main() {
 	write := flag.Bool("write", false, "put the text into README.md and README.zh-CN.md of the current directory")
 	flag.Parse()
-	if err := natlab.Enter(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, *write); err != nil {
-		fmt.Fprintln(os.Stderr, "cast:", err)
-		stop()
-		os.Exit(1)
-	}
+	bench.Main("cast", func(ctx context.Context) error { return run(ctx, *write) })
 }
 
 func run(ctx context.Context, write bool) error {

@@ -23,11 +23,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
-	"github.com/bodkin-p2p/bodkin/natlab"
+	"github.com/bodkin-p2p/bodkin/bench"
 )
 
 // options are the command line's.
@@ -58,17 +56,9 @@ func main() {
 		}
 		return
 	}
-	if err := natlab.Enter(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	report, err := run(ctx, o, os.Stderr)
-	fmt.Println(report)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "faults:", err)
-		stop()
-		os.Exit(1)
-	}
+	bench.Main("faults", func(ctx context.Context) error {
+		report, err := run(ctx, o, os.Stderr)
+		fmt.Println(report)
+		return err
+	})
 }

@@ -28,12 +28,10 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
-	"github.com/bodkin-p2p/bodkin/natlab"
+	"github.com/bodkin-p2p/bodkin/bench"
 )
 
 // options are the command line's.
@@ -81,36 +79,27 @@ func main() {
 	flag.BoolVar(&o.list, "list", false, "list the boxes and end")
 	flag.BoolVar(&o.verbose, "v", false, "print every run")
 	flag.Parse()
+	if o.list {
+		for _, b := range boxes() {
+			fmt.Printf("%-28s %s\n", b.name, b)
+		}
+		return
+	}
 	var err error
 	if o.Loss, err = parseShare(loss); err == nil {
-		err = start(o)
+		err = o.check()
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "matrix:", err)
 		os.Exit(1)
 	}
-}
-
-func start(o options) error {
-	if o.list {
-		for _, b := range boxes() {
-			fmt.Printf("%-28s %s\n", b.name, b)
+	bench.Main("matrix", func(ctx context.Context) error {
+		r, err := measure(ctx, o)
+		if r == nil {
+			return err
 		}
-		return nil
-	}
-	if err := o.check(); err != nil {
-		return err
-	}
-	if err := natlab.Enter(); err != nil {
-		return err
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	r, err := measure(ctx, o)
-	if r == nil {
-		return err
-	}
-	return errors.Join(err, r.publish(o), r.verdict())
+		return errors.Join(err, r.publish(o), r.verdict())
+	})
 }
 
 func (o options) check() error {

@@ -25,13 +25,10 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
-	"github.com/bodkin-p2p/bodkin/natlab"
+	"github.com/bodkin-p2p/bodkin/bench"
 )
 
 // options are the command line's.
@@ -58,16 +55,7 @@ func main() {
 	flag.StringVar(&o.json, "json", "", "write every run to this file")
 	flag.BoolVar(&o.verbose, "v", false, "print every run")
 	flag.Parse()
-	if err := natlab.Enter(); err != nil {
-		fmt.Fprintln(os.Stderr, "peers:", err)
-		os.Exit(1)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := compare(ctx, o); err != nil {
-		fmt.Fprintln(os.Stderr, "peers:", err)
-		os.Exit(1)
-	}
+	bench.Main("peers", func(ctx context.Context) error { return compare(ctx, o) })
 }
 
 // compare runs everything, and prints what there is also when it was interrupted.

@@ -25,9 +25,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
+	"github.com/bodkin-p2p/bodkin/bench"
 	"github.com/bodkin-p2p/bodkin/natlab"
 )
 
@@ -49,17 +48,7 @@ func main() {
 	flag.IntVar(&o.kills, "kills", 0, "instead of measuring, kill -9 of either side, so many times in one transfer")
 	flag.IntVar(&o.connections, "connections", 0, "instead of measuring, open and close so many forwarded connections, and count what both processes hold")
 	flag.Parse()
-	if err := natlab.Enter(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, o); err != nil {
-		fmt.Fprintln(os.Stderr, "transfer:", err)
-		stop()
-		os.Exit(1)
-	}
+	bench.Main("transfer", func(ctx context.Context) error { return run(ctx, o) })
 }
 
 func run(ctx context.Context, o options) error {
