@@ -28,7 +28,9 @@ type session struct {
 	flows [2]*flow // from a to b, from b to a
 	size  int64
 	rest  time.Duration // before each fault
-	left  atomic.Int64  // faults that are not over
+
+	faults int
+	left   atomic.Int64 // of them, that are not over
 }
 
 // run plays the faults, and compares what came with what was sent.
@@ -51,13 +53,14 @@ func run(ctx context.Context, o options, progress io.Writer) (*report, error) {
 		return nil, err
 	}
 	defer st.close()
-	s := &session{stage: st, size: int64(o.size) << 20, rest: o.rest}
+	s := &session{stage: st, size: int64(o.size) << 20, rest: o.rest, faults: o.rounds * len(faults)}
+	s.left.Store(int64(s.faults))
 	r := &report{size: s.size}
 	began := time.Now()
 	end := s.start()
 	for round := range o.rounds {
 		for i, f := range faults {
-			s.left.Store(int64(o.rounds*len(faults) - round*len(faults) - i))
+			s.left.Store(int64(s.faults - round*len(faults) - i))
 			line, err := s.play(ctx, f)
 			if err != nil {
 				s.stop()
@@ -115,11 +118,12 @@ func (s *session) start() (end func() error) {
 }
 
 // setPace lets the writers write, in the time that a fault takes, their share of what they have left: however long one takes, something is
-// left for the others.
+// left for the others. They never write faster than at first, or those that come last would meet a path that is full.
 func (s *session) setPace() {
 	for _, f := range s.flows {
-		left := float64(f.size - f.written.Load())
-		f.pace.SetLimit(rate.Limit(left / float64(s.left.Load()+1) / expected.Seconds()))
+		share := float64(f.size-f.written.Load()) / float64(s.left.Load()+1)
+		first := float64(f.size) / float64(s.faults+1)
+		f.pace.SetLimit(rate.Limit(min(share, first) / expected.Seconds()))
 	}
 }
 
