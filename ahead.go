@@ -39,6 +39,8 @@ func (n *Node) ahead(l *link) {
 	if !l.dialer && n.client.State().Connected { // without the server each asks whom it reaches
 		wait = aheadSecond
 	}
+	relay, leave := context.WithCancel(n.ctx)
+	defer leave()
 	relayed := false
 	other := n.links.anyBack()
 	for next := aheadFirst; n.stillLate(l, wait, other); next = min(2*next, aheadLast) {
@@ -46,7 +48,7 @@ func (n *Node) ahead(l *link) {
 		ctx, cancel := context.WithTimeout(n.ctx, dialTimeout)
 		ended := make(chan error, 1)
 		if !relayed {
-			relayed = n.byRelay(l)
+			relayed = n.byRelay(relay, l)
 		}
 		if !n.spawn(func() { ended <- n.aided(ctx, l) }) {
 			cancel()
@@ -96,16 +98,22 @@ func (n *Node) lateUntil(l *link, answer <-chan error, other <-chan struct{}) er
 }
 
 // byRelay goes to the relay in the background for a link whose direct carrier is late: it takes less than two round trips by that, while a way
-// around is looked for. It tells whether there is a server to ask.
-func (n *Node) byRelay(l *link) bool {
+// around is looked for. What has made it late may have ended the connection to the server, too: then it asks on the next. It tells whether
+// there may be a server to ask.
+func (n *Node) byRelay(ctx context.Context, l *link) bool {
 	if !n.client.State().Connected || !n.canComeByRelay(l) {
 		return false
 	}
 	return n.spawn(func() {
-		ctx, cancel := context.WithTimeout(n.ctx, dialTimeout)
+		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 		defer cancel()
-		_, err := n.client.Introduce(ctx, rendezvous.ByNode(l.peer).Returning())
-		n.log.Debug("asked for the relay beside a late path", "peer", l.name, "err", err)
+		err := error(rendezvous.ErrOffline)
+		for errors.Is(err, rendezvous.ErrOffline) && l.line.Late() {
+			if _, err = n.client.Registered(ctx); err == nil {
+				_, err = n.client.Introduce(ctx, rendezvous.ByNode(l.peer).Returning())
+			}
+			n.log.Debug("asked for the relay beside a late path", "peer", l.name, "err", err)
+		}
 	})
 }
 

@@ -122,6 +122,7 @@ func TestASessionIsBackSoonAfterItsNetwork(t *testing.T) {
 		{"link cut for 2 s", func(_ *testing.T, p *virtualPair) { p.cut(2 * time.Second) }, 4 * time.Second},
 		{"link cut for 60 s", func(_ *testing.T, p *virtualPair) { p.cut(time.Minute) }, 6 * time.Second},
 		{"link cut for 4 min", func(_ *testing.T, p *virtualPair) { p.cut(4 * time.Minute) }, 6 * time.Second},
+		{"all connections silent, new ones work", func(_ *testing.T, p *virtualPair) { p.hosts[0].Silence() }, 1350 * time.Millisecond},
 		{"reset, and the server away for 1 s", func(t *testing.T, p *virtualPair) {
 			p.server.stop()
 			p.hosts[0].Reset()

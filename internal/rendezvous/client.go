@@ -196,7 +196,7 @@ func (c *Client) runOnce(ctx context.Context) (ending, error) {
 		abort(s.conn.NetConn())
 	}
 	err = s.serve(ctx)
-	c.abandon(s)
+	c.abandon()
 	if c.takeMoved() || s.isSuspect() {
 		err = errMoved
 	}
@@ -219,11 +219,16 @@ func (c *Client) adopt(s *mainConn) {
 	c.tellState()
 }
 
-func (c *Client) abandon(s *mainConn) {
+// dismiss has nobody use the connection any more, which has ended.
+func (c *Client) dismiss() {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.main = nil
 	c.state.Connected = false
-	c.mu.Unlock()
+}
+
+// abandon tells that the connection has ended, and that nothing of it runs any more.
+func (c *Client) abandon() {
 	c.roster.disconnected()
 	c.tellState()
 }

@@ -49,8 +49,11 @@ type mainConn struct {
 	queue   []byte                 // frames to be sent
 	dials   map[uint64]chan answer // by request; nil: the connection is over
 	suspect bool                   // the network changed, and nothing has come since
+	checks  uint64                 // how often it did
 	pinged  time.Time              // when the ping left that was not answered yet; zero: none
 	rtt     time.Duration
+
+	suspected chan struct{} // holds one; see witness
 
 	toKeep chan netip.AddrPort // holds one; see keep
 	kept   natbehavior.Sample  // zero: none
@@ -71,6 +74,7 @@ func (s *mainConn) welcome(w *wire.Welcome, at address) {
 	s.spread = time.Duration(w.GetReconnectSpreadMs()) * time.Millisecond
 	s.welcomed, s.holePorts = w, w.GetHolePorts()
 	s.wake = make(chan struct{}, 1)
+	s.suspected = make(chan struct{}, 1)
 	s.toKeep = make(chan netip.AddrPort, 1)
 	s.state = State{Connected: true, Server: at.server, Proxied: s.proxied, Remote: at.addr, Observed: w.GetObserved().AddrPort()}
 	s.state.Local = localAddr(s.conn)
@@ -90,11 +94,13 @@ func (s *mainConn) serve(ctx context.Context) error {
 	running.Go(func() { s.measureAll(ctx) })
 	running.Go(func() { s.measureLifetime(ctx) })
 	running.Go(func() { s.keepOther(ctx) })
+	running.Go(func() { s.witness(ctx) })
 	if s.client.roster.isWatched() {
 		s.client.watch(true)
 	}
 	err := s.read()
 	cancel()
+	s.client.dismiss() // so that who is told by endDials can wait for the next
 	s.endDials()
 	<-closed
 	running.Wait()

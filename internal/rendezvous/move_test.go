@@ -102,3 +102,55 @@ func TestCheckReplacesAConnectionThatIsDead(t *testing.T) {
 		}
 	})
 }
+
+// TestAServerThatAnswersElsewhereIsNotWaitedFor has a main connection be dead, or slow, while the server answers on a hole connection.
+func TestAServerThatAnswersElsewhereIsNotWaitedFor(t *testing.T) {
+	const trip = 40 * time.Millisecond // there and back on a hole connection
+	for name, c := range map[string]struct {
+		seen string        // where the hole connection comes from
+		pong time.Duration // zero: none
+		want time.Duration // until the connection is replaced; zero: it stays
+	}{
+		"dead":                       {"203.0.113.7:30000", 0, trip + witnessMargin},
+		"dead, with another address": {"203.0.113.8:30000", 0, trip},
+		"well":                       {"203.0.113.7:30000", trip / 2, 0},
+		"slow":                       {"203.0.113.7:30000", trip + witnessMargin/2, 0},
+		"well, with another address": {"203.0.113.8:30000", trip / 2, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t, nil)
+				s.run()
+				welcome := &wire.Welcome{PingIntervalMs: 20_000, HolePorts: []uint32{8000}, HoleToken: holeToken}
+				main := s.welcomed(welcome)
+				s.hole(8000).shows("203.0.113.7:30000")
+				time.Sleep(time.Second)
+				for len(main.said) > 0 {
+					<-main.said
+				}
+				checked := time.Now()
+				s.client.Check()
+				if c.pong != 0 {
+					go main.pong(c.pong)
+				}
+				hole := s.hole(8000)
+				time.Sleep(trip)
+				hole.shows(c.seen)
+				time.Sleep(checkTimeout / 2)
+				if c.want == 0 {
+					if len(s.dialed) > 0 || !s.client.State().Connected {
+						t.Error("replaced a connection that works")
+					}
+					return
+				}
+				if len(s.dialed) == 0 {
+					t.Fatal("not replaced")
+				}
+				s.welcomed(welcome)
+				if after := (<-main.closed).Sub(checked); after != c.want {
+					t.Errorf("replaced after %v, want %v", after, c.want)
+				}
+			})
+		})
+	}
+}

@@ -87,6 +87,7 @@ type playedConn struct {
 	hold     time.Duration  // of a hole connection
 	conn     *tls.Conn
 	said     chan *wire.ClientMessage // closed at the end of the connection
+	closed   chan time.Time           // holds when it ended
 	err      error                    // of the reader, once said is closed
 }
 
@@ -98,12 +99,13 @@ func (s *stage) accept() *playedConn {
 	if err := p.conn.Handshake(); err != nil {
 		s.t.Fatalf("handshake: %v", err)
 	}
-	p.said = make(chan *wire.ClientMessage, 1000)
+	p.said, p.closed = make(chan *wire.ClientMessage, 1000), make(chan time.Time, 1)
 	go func() {
 		defer close(p.said)
 		for reader := bufio.NewReader(p.conn); ; {
 			m := &wire.ClientMessage{}
 			if p.err = wire.Read(reader, m); p.err != nil {
+				p.closed <- time.Now()
 				p.raw.Close()
 				return
 			}
