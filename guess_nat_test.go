@@ -119,14 +119,13 @@ func TestASearchFindsRandomMappings(t *testing.T) {
 		w.wantFewSYNs(t, near.outside, far.outside, 512+21)
 		if err == nil {
 			t.Logf("%.0f ms, %d SYNs", ms(ping.Timing.Secured), ping.Timing.SYNs)
-			if ping.Timing.Secured > 6*time.Second {
-				t.Errorf("took %v, want at most 6 s", ping.Timing.Secured)
+			if ping.Timing.Secured <= 6*time.Second {
+				return
 			}
-			return
 		}
 		t.Log(err)
 	}
-	t.Error("three searches found nothing")
+	t.Error("of three searches none found a mapping within 6 s")
 }
 
 // TestASilentRoundIsFollowedByAStaggeredOne has the dialer behind a NAT that does not let SYNs cross, and so near to the server that its first

@@ -94,7 +94,7 @@ type lie struct {
 	deadline time.Duration
 }
 
-// tell sends a lie. The attempt it is of has 0.3 s.
+// tell sends a lie. The attempt it is of has a second, in which a busy machine gets to it.
 func (a *attacker) tell(l lie) {
 	a.t.Helper()
 	var id [16]byte
@@ -112,7 +112,7 @@ func (a *attacker) tell(l lie) {
 	}
 	tag := a.room.NameTag(profile.Name)
 	intro := &wire.Introduction{
-		Attempt: id[:], Round: max(l.round, 1), Role: wire.Role_ROLE_CALLEE, Peer: peer[:], DeadlineMs: 300,
+		Attempt: id[:], Round: max(l.round, 1), Role: wire.Role_ROLE_CALLEE, Peer: peer[:], DeadlineMs: 1000,
 		SealedProfile: a.room.Seal(peer, must(proto.Marshal(profile))), Observed: endpoints(l.observed), Mapped: endpoints(l.mapped),
 		Behavior: l.claims, NameTag: tag[:],
 	}
