@@ -48,6 +48,7 @@ var arrows = map[string][]string{
 	"internal/lan":               {},
 	"internal/stopwatch":         {}, // for tests
 	"internal/memnet":            {}, // for tests
+	"internal/tcptest":           {}, // for tests
 	"internal/knownpeers":        {"internal/identity"},
 	// The library and the server join the parts above.
 	".": {"internal/candidate", "internal/choice", "internal/gather", "internal/identity", "internal/knownpeers", "internal/lan", "internal/natbehavior", "internal/netwatch", "internal/portmap", "internal/proxy", "internal/punch", "internal/record",

@@ -8,30 +8,8 @@ import (
 	"testing"
 
 	"github.com/bodkin-p2p/bodkin/forward"
+	"github.com/bodkin-p2p/bodkin/internal/tcptest"
 )
-
-// tcpPair returns the two ends of a TCP connection over loopback.
-func tcpPair(t *testing.T) (a, b *net.TCPConn) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	dialled, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	accepted, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		dialled.Close()
-		accepted.Close()
-	})
-	return dialled.(*net.TCPConn), accepted.(*net.TCPConn)
-}
 
 type result struct {
 	counts forward.Counts
@@ -41,8 +19,8 @@ type result struct {
 // spliced returns two outer ends that a Splice joins, and what it will return.
 func spliced(t *testing.T) (left, right *net.TCPConn, done <-chan result) {
 	t.Helper()
-	left, a := tcpPair(t)
-	b, right := tcpPair(t)
+	left, a := tcptest.Pair(t)
+	b, right := tcptest.Pair(t)
 	results := make(chan result, 1)
 	go func() {
 		counts, err := forward.Splice(a, b)
@@ -108,8 +86,8 @@ func TestTheLastWordsOfAServiceThatReadsNoMoreArrive(t *testing.T) {
 }
 
 func TestClosingAnEndStopsASplice(t *testing.T) {
-	left, a := tcpPair(t)
-	b, right := tcpPair(t)
+	left, a := tcptest.Pair(t)
+	b, right := tcptest.Pair(t)
 	done := make(chan error, 1)
 	go func() {
 		_, err := forward.Splice(a, b)
@@ -138,8 +116,8 @@ func (a *aborting) Abort() error {
 }
 
 func TestAConnectionThatCanAbortIsAborted(t *testing.T) {
-	client, a := tcpPair(t)
-	b, _ := tcpPair(t)
+	client, a := tcptest.Pair(t)
+	b, _ := tcptest.Pair(t)
 	there := &aborting{b, make(chan struct{})}
 	client.SetLinger(0)
 	client.Close()

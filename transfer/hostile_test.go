@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/bodkin-p2p/bodkin/internal/tcptest"
 )
 
 // script is what a hostile sender says.
@@ -43,7 +45,7 @@ func (s *script) file(index int, offset int64, text string) *script {
 // hear has a receiver hear it, and returns what that made of it.
 func (s *script) hear(t *testing.T, r Receiver) error {
 	t.Helper()
-	a, b := tcpPair(t)
+	a, b := tcptest.Pair(t)
 	go func() {
 		a.Write(s.Bytes())
 		a.CloseWrite()
@@ -223,7 +225,7 @@ func TestAHostileReceiverIsTurnedAway(t *testing.T) {
 		"has some after all":     new(script).frame(frameGo, nil).frame(frameHave, appendHave(nil, have{0, 1})),
 	} {
 		t.Run(name, func(t *testing.T) {
-			a, b := tcpPair(t)
+			a, b := tcptest.Pair(t)
 			go func() {
 				b.Write(s.Bytes())
 				io.Copy(io.Discard, b)

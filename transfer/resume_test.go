@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/bodkin-p2p/bodkin/internal/tcptest"
 )
 
 // limited is a connection that breaks after so many bytes were written.
@@ -28,7 +30,7 @@ func (l *limited) Write(p []byte) (int, error) {
 // carryUntil sends source until the sender has sent so many bytes.
 func carryUntil(t testing.TB, bytes int, source *Source, receiver Receiver) outcome {
 	t.Helper()
-	a, b := tcpPair(t)
+	a, b := tcptest.Pair(t)
 	return carryOver(t, &limited{a, bytes}, b, source, receiver)
 }
 

@@ -14,24 +14,9 @@ import (
 	"strings"
 	"testing"
 	"time"
-)
 
-// tcpPair returns the two ends of a TCP connection over loopback.
-func tcpPair(t testing.TB) (a, b *net.TCPConn) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	check(t, err)
-	defer l.Close()
-	dialled, err := net.Dial("tcp", l.Addr().String())
-	check(t, err)
-	accepted, err := l.Accept()
-	check(t, err)
-	t.Cleanup(func() {
-		dialled.Close()
-		accepted.Close()
-	})
-	return dialled.(*net.TCPConn), accepted.(*net.TCPConn)
-}
+	"github.com/bodkin-p2p/bodkin/internal/tcptest"
+)
 
 func check(t testing.TB, err error) {
 	t.Helper()
@@ -50,7 +35,7 @@ type outcome struct {
 // carry sends source to receiver.
 func carry(t testing.TB, source *Source, receiver Receiver) outcome {
 	t.Helper()
-	a, b := tcpPair(t)
+	a, b := tcptest.Pair(t)
 	return carryOver(t, a, b, source, receiver)
 }
 
@@ -340,7 +325,7 @@ func TestAFileThatChangesMidwayIsNotTakenForEither(t *testing.T) {
 			write(t, from, nil, 0o644)
 			check(t, os.Truncate(from, size))
 			source := open(t, from)
-			a, b := tcpPair(t)
+			a, b := tcptest.Pair(t)
 			o := carryOver(t, a, &gate{Conn: b, after: 1 << 20, do: func() { check(t, harm(from)) }}, source, Receiver{Dir: to})
 			if !errors.Is(o.sent, ErrChanged) || !errors.Is(o.received, ErrChanged) {
 				t.Errorf("sent: %v, received: %v, want ErrChanged", o.sent, o.received)
@@ -390,7 +375,7 @@ func TestATransferThatIsCalledOffSaysSo(t *testing.T) {
 	write(t, path, content(1<<20, 1), 0o644)
 	for _, side := range []string{"sender", "receiver"} {
 		t.Run(side, func(t *testing.T) {
-			a, b := tcpPair(t)
+			a, b := tcptest.Pair(t)
 			why := errors.New("the user went home")
 			ctx, cancel := context.WithCancelCause(t.Context())
 			sending, receiving := t.Context(), t.Context()

@@ -4,12 +4,12 @@ import (
 	"bufio"
 	"context"
 	"io"
-	"net"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/bodkin-p2p/bodkin"
+	"github.com/bodkin-p2p/bodkin/internal/tcptest"
 )
 
 // A chatter is somebody in a chat: what is typed, and what is shown.
@@ -30,7 +30,7 @@ func enter(t *testing.T, node *fakeNode, only *person) *chatter {
 		t.Fatal(err)
 	}
 	in, typed := io.Pipe()
-	shown, out := tcpEnds(t) // buffered, so that nobody waits for the test to read
+	shown, out := tcptest.Pair(t) // buffered, so that nobody waits for the test to read
 	shown.SetReadDeadline(time.Now().Add(patience))
 	c := &chatter{node: node, room: newChatRoom(node), typed: typed, shown: bufio.NewReader(shown), done: make(chan error, 1)}
 	screen, err := newScreen(in, out, out, false, nil)
@@ -58,26 +58,6 @@ func enter(t *testing.T, node *fakeNode, only *person) *chatter {
 		<-running
 	})
 	return c
-}
-
-func tcpEnds(t *testing.T) (a, b net.Conn) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	if a, err = net.Dial("tcp", l.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	if b, err = l.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		a.Close()
-		b.Close()
-	})
-	return a, b
 }
 
 // sees reads what is shown until a line begins with want.

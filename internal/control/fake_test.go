@@ -11,10 +11,12 @@ import (
 	"time"
 
 	"github.com/bodkin-p2p/bodkin"
+	"github.com/bodkin-p2p/bodkin/internal/tcptest"
 )
 
 // fakeNode is a Node of which a test decides the answers. Streams are TCP over loopback: the test holds the other end.
 type fakeNode struct {
+	t      *testing.T
 	id     bodkin.NodeID
 	err    error // of everything, if set
 	peers  []bodkin.Peer
@@ -35,6 +37,7 @@ func newFakeNode(t *testing.T) *fakeNode {
 		t.Fatal(err)
 	}
 	return &fakeNode{
+		t:         t,
 		id:        key.NodeID(),
 		events:    make(chan bodkin.Event, 10),
 		dialed:    make(chan *fakeStream, 10),
@@ -88,10 +91,7 @@ func (f *fakeNode) Dial(ctx context.Context, peer, service string) (Stream, erro
 		<-ctx.Done()
 		return nil, context.Cause(ctx)
 	}
-	near, far, err := tcpPair()
-	if err != nil {
-		return nil, err
-	}
+	near, far := tcptest.Pair(f.t)
 	f.dialed <- &fakeStream{TCPConn: far}
 	return &fakeStream{TCPConn: near, name: peer, service: service, broken: f.broken, deaf: f.deaf, path: f.path}, nil
 }
@@ -116,11 +116,7 @@ func (f *fakeNode) call(t *testing.T, service string) *net.TCPConn {
 	if l == nil {
 		t.Fatalf("nobody listens on %q", service)
 	}
-	near, far, err := tcpPair()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { far.Close() })
+	near, far := tcptest.Pair(t)
 	select {
 	case l.streams <- &fakeStream{TCPConn: near, name: "ben", service: service, refused: l.refused, aborted: &l.aborted}:
 	case <-t.Context().Done():
@@ -220,23 +216,6 @@ func (s *fakeStream) Abort() error {
 func (s *fakeStream) Refuse(reason string) error {
 	s.refused <- reason
 	return s.Abort()
-}
-
-func tcpPair() (near, far *net.TCPConn, err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, nil, err
-	}
-	defer l.Close()
-	dialled, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		return nil, nil, err
-	}
-	accepted, err := l.Accept()
-	if err != nil {
-		return nil, nil, err
-	}
-	return dialled.(*net.TCPConn), accepted.(*net.TCPConn), nil
 }
 
 // connected serves node in a new home and returns a client of it, and what stops the server and waits.

@@ -11,28 +11,18 @@ import (
 	"time"
 
 	"github.com/bodkin-p2p/bodkin"
+	"github.com/bodkin-p2p/bodkin/internal/tcptest"
 )
 
 // linkPair returns the two ends of a stream over a TCP connection.
 func linkPair(t *testing.T) (a, b *link) {
 	t.Helper()
-	near, far, err := tcpPair()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		near.Close()
-		far.Close()
-	})
+	near, far := tcptest.Pair(t)
 	return newLink(near, bufio.NewReader(near), streamInfo{}), newLink(far, bufio.NewReader(far), streamInfo{})
 }
 
 func TestBytesReadAheadComeFirst(t *testing.T) {
-	near, far, err := tcpPair()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer near.Close()
+	near, far := tcptest.Pair(t)
 	far.Write([]byte("GET\n\x01\x00\x00\x05he"))
 	read := bufio.NewReader(near)
 	if _, err := read.ReadString('\n'); err != nil {
@@ -79,11 +69,7 @@ func TestCloseWithErrorDoesNotWaitForAWriteThatIsStuck(t *testing.T) {
 }
 
 func TestADeadlineInsideARecordLosesNothing(t *testing.T) {
-	near, far, err := tcpPair()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer far.Close()
+	near, far := tcptest.Pair(t)
 	l := newLink(near, bufio.NewReader(near), streamInfo{})
 	defer l.Close()
 	for _, piece := range []string{"\x01\x00", "\x00\x02a", "b\x02\x00"} {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bodkin-p2p/bodkin"
+	"github.com/bodkin-p2p/bodkin/internal/tcptest"
 )
 
 func TestAStreamThatNobodyAcceptsIsRefusedInWords(t *testing.T) {
@@ -59,11 +60,7 @@ func TestACommandCanRefuseAnAcceptedStream(t *testing.T) {
 }
 
 func TestAStreamIsCutIfNobodyCanTakeItOver(t *testing.T) {
-	near, far, err := tcpPair()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer far.Close()
+	near, far := tcptest.Pair(t)
 	h := &handler{Server: &Server{Node: newFakeNode(t)}, ledger: new(Ledger)}
 	request := httptest.NewRequest(http.MethodPost, "/v1/accept", nil)
 	h.join(httptest.NewRecorder(), request, &fakeStream{TCPConn: near}, false) // a recorder cannot be hijacked

@@ -3,35 +3,17 @@ package punch
 import (
 	"errors"
 	"io"
-	"net"
 	"testing"
 	"testing/synctest"
 
 	"github.com/bodkin-p2p/bodkin/internal/reuseport"
+	"github.com/bodkin-p2p/bodkin/internal/tcptest"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
-// tcpPair is the two ends of a real connection.
-func tcpPair(t *testing.T) (a, b net.Conn) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	if a, err = net.Dial("tcp", l.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	if b, err = l.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { a.Close(); b.Close() })
-	return a, b
-}
-
 func TestALinkIsResetUnlessItIsKept(t *testing.T) {
 	for _, kept := range []bool{false, true} {
-		a, b := tcpPair(t)
+		a, b := tcptest.Pair(t)
 		l := newLink(a, testAttempt, true)
 		if kept {
 			l.keep()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/bodkin-p2p/bodkin/internal/identity"
 	"github.com/bodkin-p2p/bodkin/internal/reuseport"
+	"github.com/bodkin-p2p/bodkin/internal/tcptest"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
@@ -69,7 +70,7 @@ func TestTheDialerResetsItsSpareConnectionsAndTheCalleeEndsThemInOrder(t *testin
 			var ends [2]error   // how they ended for it
 			var proofs, lingering sync.WaitGroup
 			for i := range far {
-				near, other := tcpPair(t)
+				near, other := tcptest.Pair(t)
 				accepted <- near
 				far[i] = newLink(other, testAttempt, false)
 				proofs.Go(func() { _, ends[i] = proveWith(Dialer+Callee-role, 7)(t.Context(), far[i]) })

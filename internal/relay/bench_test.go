@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/bodkin-p2p/bodkin/internal/relay"
+	"github.com/bodkin-p2p/bodkin/internal/tcptest"
 )
 
 // BenchmarkRelay compares one stream through the relay with one through a bare copy of two sockets, over loopback, in one run.
@@ -38,31 +39,14 @@ func BenchmarkRelay(b *testing.B) {
 		{"copy in user space", func(c net.Conn) io.Reader { return struct{ io.Reader }{c} }},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			a, a2 := sockets(b)
-			z, z2 := sockets(b)
+			a, a2 := tcptest.Pair(b)
+			z, z2 := tcptest.Pair(b)
 			go io.Copy(z2, c.strip(a2))
 			measure(b, a, z)
 		})
 	}
 	b.Run("no copy", func(b *testing.B) {
-		from, to := sockets(b)
+		from, to := tcptest.Pair(b)
 		measure(b, from, to)
 	})
-}
-
-// sockets is two ends of one TCP connection over loopback.
-func sockets(t testing.TB) (a, b net.Conn) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	if a, err = net.Dial("tcp", l.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	if b, err = l.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { a.Close(); b.Close() })
-	return a, b
 }

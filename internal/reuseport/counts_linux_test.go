@@ -4,10 +4,12 @@ import (
 	"io"
 	"net"
 	"testing"
+
+	"github.com/bodkin-p2p/bodkin/internal/tcptest"
 )
 
 func TestTheKernelCountsWhatASocketSends(t *testing.T) {
-	a, b := loopbackPair(t)
+	a, b := tcptest.Pair(t)
 	if _, ok := Counted(a); ok {
 		t.Error("counts before anything was sent")
 	}
@@ -25,23 +27,4 @@ func TestTheKernelCountsWhatASocketSends(t *testing.T) {
 	if _, ok := Counted(near); ok {
 		t.Error("counts a pipe")
 	}
-}
-
-// loopbackPair is a connection over loopback.
-func loopbackPair(t *testing.T) (a, b net.Conn) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	if a, err = net.Dial("tcp", listener.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { a.Close() })
-	if b, err = listener.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close() })
-	return a, b
 }

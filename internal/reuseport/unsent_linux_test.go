@@ -1,16 +1,17 @@
 package reuseport
 
 import (
-	"net"
 	"testing"
 	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/tcptest"
 )
 
 // TestLittleIsKeptUnsent fills a connection whose other end reads nothing. Seen to fail without the option: 3.7 MiB are taken.
 func TestLittleIsKeptUnsent(t *testing.T) {
 	const limit, window = 64 << 10, 32 << 10
-	a, b := loopbackPair(t)
-	if err := b.(*net.TCPConn).SetReadBuffer(window); err != nil {
+	a, b := tcptest.Pair(t)
+	if err := b.SetReadBuffer(window); err != nil {
 		t.Fatal(err)
 	}
 	if err := LimitUnsent(a, limit); err != nil {

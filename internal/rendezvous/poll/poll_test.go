@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/tcptest"
 )
 
 // Every test runs on both forms: descriptors in an epoll (on Linux) and goroutines over any net.Conn.
@@ -291,21 +293,9 @@ func run(t *testing.T, config Config) *Loop {
 	return loop
 }
 
-func loopback(t *testing.T) (near net.Conn, far *net.TCPConn) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	conn, err := net.Dial("tcp", listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if near, err = listener.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	conn.SetDeadline(time.Now().Add(10 * time.Second))
-	t.Cleanup(func() { conn.Close(); near.Close() })
-	return near, conn.(*net.TCPConn)
+// loopback is a connection whose far end does not wait for ever.
+func loopback(t *testing.T) (near, far *net.TCPConn) {
+	far, near = tcptest.Pair(t)
+	far.SetDeadline(time.Now().Add(10 * time.Second))
+	return near, far
 }
