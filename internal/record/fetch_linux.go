@@ -37,6 +37,20 @@ func setThreshold(fd uintptr, n int) {
 	syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVLOWAT, n)
 }
 
+// unsentLimit is how many bytes a socket keeps unsent at most; zero if that is not bounded.
+func unsentLimit(fd uintptr) int {
+	n, err := syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}
+
+// limitUnsent bounds them. It is only to save work: if it fails, the bound stays what it was.
+func limitUnsent(fd uintptr, n int) {
+	syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, n)
+}
+
 // canWait tells whether a socket can wait for many bytes: a kernel before 4.18 may have no room for them, and does not wake who waits when it is to be
 // for fewer.
 var canWait = sync.OnceValue(func() bool {

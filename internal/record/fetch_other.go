@@ -11,6 +11,10 @@ func readNow(uintptr, []byte) (n int, empty bool, err error) { return 0, false, 
 
 func writeNow(uintptr, []byte) (n int, full bool, err error) { return 0, false, errors.ErrUnsupported }
 
+func unsentLimit(uintptr) int { return 0 }
+
+func limitUnsent(uintptr, int) {}
+
 func setThreshold(uintptr, int) {}
 
 func canWait() bool { return false }

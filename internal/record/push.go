@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"syscall"
+	"time"
 )
 
 // A pusher writes to the connection below.
@@ -12,6 +13,7 @@ type pusher struct {
 	try  func(fd uintptr) bool // tryOnce, bound
 	from []byte                // what try has still to write
 	err  error
+	unsent
 }
 
 // use has the pusher write a connection in the best way, after something was written to it: only then is nothing in front of what goes straight
@@ -49,6 +51,9 @@ func (w *pusher) tryOnce(fd uintptr) bool {
 	for len(w.from) > 0 {
 		n, full, err := writeNow(fd, w.from)
 		if full {
+			if now := time.Now(); w.unsent.due(now) && w.unsent.adapt(fd, now) {
+				continue
+			}
 			return false
 		}
 		if err != nil {
@@ -56,6 +61,7 @@ func (w *pusher) tryOnce(fd uintptr) bool {
 			return true
 		}
 		w.from = w.from[n:]
+		w.unsent.took += n
 	}
 	return true
 }
