@@ -1,12 +1,10 @@
 package bodkin_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -28,28 +26,7 @@ func newWideWorldOf(t testing.TB, named ...string) *world {
 	t.Helper()
 	lab := natlab.Test(t, natlab.Config{})
 	w := &world{lab: lab, server: lab.Host("s", natlab.At("203.0.113.10", "203.0.113.20", "203.0.113.30", "2001:db8::10"))}
-	var s *server.Server
-	err := w.server.Do(func() (err error) {
-		s, err = server.Open(server.Config{Home: t.TempDir(), Within: w.server.Do,
-			Advertise: named})
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if w.invite, err = s.Invite(server.DefaultRoom); err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(ctx) }()
-	w.stop = sync.OnceFunc(func() {
-		stop()
-		if err := <-served; err != nil {
-			t.Errorf("server: %v", err)
-		}
-	})
-	t.Cleanup(w.stop)
+	w.start(t, server.Config{Home: t.TempDir(), Advertise: named})
 	return w
 }
 

@@ -95,16 +95,10 @@ func TestAWatchTellsEventsAsTheyCome(t *testing.T) {
 func TestAStreamKeepsItsTwoEndsApart(t *testing.T) {
 	node := newFakeNode(t)
 	client, _ := connected(t, node)
-	stream, err := client.Dial(t.Context(), "ben", "echo")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stream.Close()
+	stream, peer := node.dialled(t, client, "echo")
 	if stream.PeerName() != "ben" || stream.Service() != "echo" || stream.Path().Kind != bodkin.Direct {
 		t.Errorf("stream of %q to %q by %v", stream.PeerName(), stream.Service(), stream.Path())
 	}
-	peer := <-node.dialed
-	defer peer.Close()
 
 	request := bytes.Repeat([]byte("0123456789"), 50_000)
 	go func() {
@@ -129,11 +123,7 @@ func TestAStreamTellsThePathItTakesNow(t *testing.T) {
 	node.path = new(atomic.Pointer[bodkin.Path])
 	node.path.Store(&bodkin.Path{Kind: bodkin.Relayed})
 	client, stop := connected(t, node)
-	stream, err := client.Dial(t.Context(), "ben", "echo")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stream.Close()
+	stream, _ := node.dialled(t, client, "echo")
 	for _, path := range []bodkin.Path{{Kind: bodkin.Relayed}, {Kind: bodkin.Direct, Remote: netip.MustParseAddrPort("192.0.2.1:2000")}, {}} {
 		node.path.Store(&path)
 		if got := stream.Path(); got != path {
@@ -149,12 +139,7 @@ func TestAStreamTellsThePathItTakesNow(t *testing.T) {
 func TestACommandThatDiesCutsItsStream(t *testing.T) {
 	node := newFakeNode(t)
 	client, _ := connected(t, node)
-	stream, err := client.Dial(t.Context(), "ben", "drop")
-	if err != nil {
-		t.Fatal(err)
-	}
-	peer := <-node.dialed
-	defer peer.Close()
+	stream, peer := node.dialled(t, client, "drop")
 	stream.Write([]byte("half of a fi"))
 	stream.Close() // as the kernel does for a killed process: no end was sent
 	if got, err := io.ReadAll(peer); err == nil {
@@ -165,13 +150,7 @@ func TestACommandThatDiesCutsItsStream(t *testing.T) {
 func TestANodeThatStopsCutsItsStreams(t *testing.T) {
 	node := newFakeNode(t)
 	client, stop := connected(t, node)
-	stream, err := client.Dial(t.Context(), "ben", "fetch")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stream.Close()
-	peer := <-node.dialed
-	defer peer.Close()
+	stream, peer := node.dialled(t, client, "fetch")
 	peer.Write([]byte("half of a fi"))
 	if _, err := io.ReadFull(stream, make([]byte, 12)); err != nil {
 		t.Fatal(err)
@@ -185,36 +164,22 @@ func TestANodeThatStopsCutsItsStreams(t *testing.T) {
 	}
 }
 
-func TestThePeersRefusalReachesTheCommand(t *testing.T) {
-	node := newFakeNode(t)
-	node.broken = bodkin.ErrServiceUnknown
-	client, _ := connected(t, node)
-	stream, err := client.Dial(t.Context(), "ben", "nothing")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stream.Close()
-	defer (<-node.dialed).Close()
-	stream.Write([]byte("hello?"))
-	if _, err := stream.Read(make([]byte, 1)); !errors.Is(err, bodkin.ErrServiceUnknown) {
-		t.Errorf("Read: %v, want ErrServiceUnknown", err)
-	}
-}
-
 // Seen to fail: what only writing had told became "stream was cut".
-func TestARefusalThatOnlyWritingTellsReachesTheCommand(t *testing.T) {
-	node := newFakeNode(t)
-	node.deaf = bodkin.ErrServiceUnknown
-	client, _ := connected(t, node)
-	stream, err := client.Dial(t.Context(), "ben", "nothing")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stream.Close()
-	defer (<-node.dialed).Close()
-	stream.Write([]byte("hello?"))
-	if _, err := stream.Read(make([]byte, 1)); !errors.Is(err, bodkin.ErrServiceUnknown) {
-		t.Errorf("Read: %v, want ErrServiceUnknown", err)
+func TestThePeersRefusalReachesTheCommand(t *testing.T) {
+	for name, refuse := range map[string]func(*fakeNode){
+		"told by reading": func(n *fakeNode) { n.broken = bodkin.ErrServiceUnknown },
+		"told by writing": func(n *fakeNode) { n.deaf = bodkin.ErrServiceUnknown },
+	} {
+		t.Run(name, func(t *testing.T) {
+			node := newFakeNode(t)
+			refuse(node)
+			client, _ := connected(t, node)
+			stream, _ := node.dialled(t, client, "nothing")
+			stream.Write([]byte("hello?"))
+			if _, err := stream.Read(make([]byte, 1)); !errors.Is(err, bodkin.ErrServiceUnknown) {
+				t.Errorf("Read: %v, want ErrServiceUnknown", err)
+			}
+		})
 	}
 }
 

@@ -218,6 +218,28 @@ func (s *fakeStream) Refuse(reason string) error {
 	return s.Abort()
 }
 
+// dialled has a command dial ben, and returns its end and the peer's.
+func (f *fakeNode) dialled(t *testing.T, command *Client, service string) (near Stream, far *fakeStream) {
+	t.Helper()
+	near, err := command.Dial(t.Context(), "ben", service)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { near.Close() })
+	return near, <-f.dialed
+}
+
+// listening has a command listen, and returns its listener and the node's.
+func (f *fakeNode) listening(t *testing.T, command *Client, service string) (Listener, *fakeListener) {
+	t.Helper()
+	l, err := command.Listen(t.Context(), service)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l, f.listener(service)
+}
+
 // connected serves node in a new home and returns a client of it, and what stops the server and waits.
 func connected(t *testing.T, node Node) (client *Client, stop func()) {
 	t.Helper()

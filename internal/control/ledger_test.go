@@ -48,12 +48,7 @@ func TestALedgerListsTheNewestStreamsThatAreOpen(t *testing.T) {
 func TestTheStreamsOfCommandsAreTold(t *testing.T) {
 	node := newFakeNode(t)
 	client, _ := connected(t, node)
-	stream, err := client.Dial(t.Context(), "ben", "echo")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stream.Close()
-	defer (<-node.dialed).Close()
+	node.dialled(t, client, "echo")
 	s, err := client.Streams(t.Context())
 	if err != nil || s.Open != 1 || s.List[0].Peer != "ben" || s.List[0].Service != "echo" || s.List[0].Accepted {
 		t.Errorf("streams: %+v, %v", s, err)

@@ -15,11 +15,7 @@ import (
 func TestAStreamThatNobodyAcceptsIsRefusedInWords(t *testing.T) {
 	node := newFakeNode(t)
 	client, stop := connected(t, node)
-	l, err := client.Listen(t.Context(), "drop")
-	if err != nil {
-		t.Fatal(err)
-	}
-	fake := node.listener("drop")
+	l, fake := node.listening(t, client, "drop")
 	far := node.call(t, "drop") // the node has accepted it, and nobody takes it over
 	defer far.Close()
 	l.Close()
@@ -37,12 +33,7 @@ func TestAStreamThatNobodyAcceptsIsRefusedInWords(t *testing.T) {
 func TestACommandCanRefuseAnAcceptedStream(t *testing.T) {
 	node := newFakeNode(t)
 	client, _ := connected(t, node)
-	l, err := client.Listen(t.Context(), "drop")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	fake := node.listener("drop")
+	l, fake := node.listening(t, client, "drop")
 	node.call(t, "drop")
 	stream, err := l.Accept()
 	if err != nil {
@@ -93,12 +84,7 @@ func TestWhatARefusalAndAFailedPathTellComesThrough(t *testing.T) {
 func TestTheAnswerOfACommandThatHasGoneArrives(t *testing.T) {
 	node := newFakeNode(t)
 	client, _ := connected(t, node)
-	l, err := client.Listen(t.Context(), "drop")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	fake := node.listener("drop")
+	l, fake := node.listening(t, client, "drop")
 	far := node.call(t, "drop")
 	stream, err := l.Accept()
 	if err != nil {

@@ -16,6 +16,16 @@ func (p *pair) aside(first, second *Line, rank uint8) error {
 	return joinAs(first, second, near, far, Carrier{Rank: rank, Aside: true, Label: rank})
 }
 
+// pairWithOneAside is a line with a carrier of rank 2 in use, and one of rank 1 aside.
+func pairWithOneAside(t *testing.T) *pair {
+	t.Helper()
+	p := newPair(t, Config{}, pipePair)
+	if err := errors.Join(p.attach(p.a, p.b, 2), p.aside(p.a, p.b, 1)); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 // ranks expects both ends to use a carrier of some rank, and to have so many.
 func (p *pair) ranks(t *testing.T, what string, rank uint8, held int) {
 	t.Helper()
@@ -42,10 +52,7 @@ func nameAside(l *Line) uint64 {
 func TestACarrierAsideIsUsedWhenTheEndThatBeganSaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, Config{}, pipePair)
-		if err := p.attach(p.a, p.b, 2); err != nil {
-			t.Fatal(err)
-		}
-		if err := p.aside(p.b, p.a, 1); err != nil {
+		if err := errors.Join(p.attach(p.a, p.b, 2), p.aside(p.b, p.a, 1)); err != nil {
 			t.Fatal(err)
 		}
 		p.ranks(t, "aside", 2, 2)
@@ -72,13 +79,7 @@ func TestACarrierAsideIsUsedWhenTheEndThatBeganSaysSo(t *testing.T) {
 
 func TestACarrierAsideIsUsedWhenThereIsNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPair(t, Config{}, pipePair)
-		if err := p.attach(p.a, p.b, 2); err != nil {
-			t.Fatal(err)
-		}
-		if err := p.aside(p.a, p.b, 1); err != nil {
-			t.Fatal(err)
-		}
+		p := pairWithOneAside(t)
 		kill(p.a)
 		p.ranks(t, "the other is lost", 1, 1)
 		if p.a.Chosen() || p.b.Chosen() {
@@ -93,13 +94,7 @@ func TestACarrierAsideIsUsedWhenThereIsNoOther(t *testing.T) {
 
 func TestWhatIsChosenStaysOverItsSuccessorAndEndsWithIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPair(t, Config{}, pipePair)
-		if err := p.attach(p.a, p.b, 2); err != nil {
-			t.Fatal(err)
-		}
-		if err := p.aside(p.a, p.b, 1); err != nil {
-			t.Fatal(err)
-		}
+		p := pairWithOneAside(t)
 		p.a.Use(nameAside(p.a))
 		p.ranks(t, "chosen", 1, 2)
 		if err := p.attach(p.b, p.a, 1); err != nil {
