@@ -1,7 +1,7 @@
 // Faults runs one transfer of 1 GiB in each direction at once, over one session, and breaks what is under it in every way the lab knows,
 // one after the other. It compares what came with what was sent, and tells how long each fault kept bytes from coming.
 //
-//	go run ./bench/faults                          1 GiB each way, some four minutes
+//	go run ./bench/faults                          1 GiB each way, some two minutes
 //	go run ./bench/faults -rounds 3                every fault three times, and medians
 //	go run ./bench/faults -size 64 -only reset     64 MiB, faults whose names contain a word
 //	go run ./bench/faults -list                    the faults
