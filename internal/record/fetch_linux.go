@@ -34,7 +34,7 @@ func now(once func(uintptr, []byte) (int, syscall.Errno), fd uintptr, p []byte) 
 
 // setThreshold has a socket count as readable when it has n bytes, or its end. It is only to save work: if it fails, one byte is enough.
 func setThreshold(fd uintptr, n int) {
-	syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVLOWAT, n)
+	setNow(fd, syscall.SOL_SOCKET, syscall.SO_RCVLOWAT, n)
 }
 
 // unsentLimit is how many bytes a socket keeps unsent at most; zero if that is not bounded.

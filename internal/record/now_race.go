@@ -14,3 +14,7 @@ func told(n int, err error) (int, syscall.Errno) {
 	number, _ := err.(syscall.Errno)
 	return n, number
 }
+
+func setNow(fd uintptr, level, option, value int) {
+	syscall.SetsockoptInt(int(fd), level, option, value)
+}
