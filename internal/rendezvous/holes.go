@@ -15,16 +15,58 @@ import (
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
-// openHole makes one hole connection from the node's port and tells where the server saw it come from.
-func (s *mainConn) openHole(ctx context.Context, to netip.AddrPort, at time.Time) (natbehavior.Sample, error) {
+// openHole makes one hole connection from the node's port and tells where the server saw it come from. There can be one at a time to an
+// endpoint: the next waits until that is over.
+func (s *mainConn) openHole(ctx context.Context, to netip.AddrPort) (natbehavior.Sample, error) {
+	leave, err := s.holing.enter(ctx, to)
+	if err != nil {
+		return natbehavior.Sample{}, err
+	}
+	defer leave()
 	ctx, cancel := context.WithTimeout(ctx, holeTimeout)
 	defer cancel()
+	at := time.Now()
 	conn, err := s.client.config.Dial(ctx, to)
 	if err != nil {
 		return natbehavior.Sample{}, err
 	}
 	defer abort(conn)
 	return s.ask(ctx, conn, to, at, &wire.HoleHello{})
+}
+
+// holing is to which endpoints there are hole connections from the node's port.
+type holing struct {
+	mu   sync.Mutex
+	over map[netip.AddrPort]chan struct{} // closed when that one is
+}
+
+// enter waits until there is none to an endpoint. There is one from then until leave is called.
+func (h *holing) enter(ctx context.Context, to netip.AddrPort) (leave func(), err error) {
+	for {
+		h.mu.Lock()
+		other, busy := h.over[to]
+		if !busy {
+			break
+		}
+		h.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-other:
+		}
+	}
+	defer h.mu.Unlock()
+	if h.over == nil {
+		h.over = map[netip.AddrPort]chan struct{}{}
+	}
+	over := make(chan struct{})
+	h.over[to] = over
+	return func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		delete(h.over, to)
+		close(over)
+	}, nil
 }
 
 // openSample makes one from a fresh port, which the caller closes. The server holds it open for a time, if that is not zero.

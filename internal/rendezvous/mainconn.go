@@ -54,6 +54,7 @@ type mainConn struct {
 	rtt     time.Duration
 
 	suspected chan struct{} // holds one; see witness
+	holing    holing
 
 	toKeep chan netip.AddrPort // holds one; see keep
 	kept   natbehavior.Sample  // zero: none

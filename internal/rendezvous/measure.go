@@ -143,9 +143,8 @@ func (m *measurement) own(ctx context.Context, to ...netip.AddrPort) {
 		if hole.Addr() != m.main.state.Remote.Addr() && !m.contact(hole.Addr()) {
 			continue
 		}
-		at := time.Now()
 		holes.Go(func() {
-			seen, err := m.main.openHole(ctx, hole, at)
+			seen, err := m.main.openHole(ctx, hole)
 			if err != nil {
 				if ctx.Err() == nil {
 					m.main.client.log.Info("hole connection failed", "server", hole, "err", err)

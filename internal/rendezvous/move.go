@@ -81,7 +81,7 @@ func (s *mainConn) witness(ctx context.Context) {
 		s.mu.Lock()
 		check := s.checks
 		s.mu.Unlock()
-		sample, err := s.openHole(ctx, s.holesHere()[0], time.Now())
+		sample, err := s.openHole(ctx, s.holesHere()[0])
 		if err != nil {
 			continue
 		}

@@ -154,3 +154,25 @@ func TestAServerThatAnswersElsewhereIsNotWaitedFor(t *testing.T) {
 		})
 	}
 }
+
+// TestOneHoleConnectionAtATimeGoesToAnEndpoint has a network change ask on a hole connection and measure anew at the same moment: both leave from
+// the node's port, so the system has no room for the second before the first is over.
+func TestOneHoleConnectionAtATimeGoesToAnEndpoint(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, nil)
+		s.run()
+		s.welcomed(&wire.Welcome{PingIntervalMs: 20_000, HolePorts: []uint32{8000}, HoleToken: holeToken}).serves(always())
+		s.hole(8000).shows("203.0.113.7:30000")
+		time.Sleep(time.Second)
+		s.client.Check()
+		s.client.Remeasure()
+		for range 2 {
+			hole := s.hole(8000)
+			time.Sleep(samplePause)
+			if n := len(s.dialed); n > 0 {
+				t.Errorf("%d more while there is one", n)
+			}
+			hole.shows("203.0.113.7:30000")
+		}
+	})
+}
