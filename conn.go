@@ -40,7 +40,7 @@ func (c *Conn) Close() error { return c.stream.Close() }
 // instead of an end.
 func (c *Conn) Abort() error { return c.stream.Abort() }
 
-// Refuse closes a stream that was accepted, and gives the dialler reason as the error of its Read.
+// Refuse closes a stream that was accepted, and gives the dialer reason as the error of its Read.
 func (c *Conn) Refuse(reason string) error { return c.stream.Refuse(session.ErrRefused, reason) }
 
 // SetDeadline sets until when Read and Write may wait, those at work too. The zero time means for ever. Past it they

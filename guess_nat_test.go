@@ -33,13 +33,13 @@ func TestMappingsThatCanBePredictedAreFound(t *testing.T) {
 	const runs = 3
 	for name, test := range map[string]struct {
 		near, far natlab.Behavior
-		traffic   float64 // of the neighbors of the near side
+		traffic   float64 // of the neighbours of the near side
 	}{
-		"a counter":                         {natlab.SequentialSymmetric(), natlab.PortRestrictedCone(), 0},
-		"a counter that neighbors use, too": {natlab.SequentialSymmetric(), natlab.Linux(), 20},
-		"a block of ports":                  {natlab.SymmetricBlock(), natlab.PortRestrictedCone(), 0},
-		"a block, and a NAT that rejects":   {natlab.SymmetricBlock(), natlab.LinuxReject(), 0},
-		"two counters":                      {natlab.SequentialSymmetric(), natlab.SequentialSymmetric(), 0},
+		"a counter":                          {natlab.SequentialSymmetric(), natlab.PortRestrictedCone(), 0},
+		"a counter that neighbours use, too": {natlab.SequentialSymmetric(), natlab.Linux(), 20},
+		"a block of ports":                   {natlab.SymmetricBlock(), natlab.PortRestrictedCone(), 0},
+		"a block, and a NAT that rejects":    {natlab.SymmetricBlock(), natlab.LinuxReject(), 0},
+		"two counters":                       {natlab.SequentialSymmetric(), natlab.SequentialSymmetric(), 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

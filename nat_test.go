@@ -217,7 +217,7 @@ func (w *world) connect(t *testing.T, near, far home) error {
 }
 
 // TestDialTakesTheTimeThatDistanceDemands holds a dial to 1.10 times the floor of techniques for introduced simultaneous
-// open: introduction at a server a away, TCP across, and the dialler's half of TLS 1.3: 2a + 4c. Other work on the machine can only
+// open: introduction at a server a away, TCP across, and the dialer's half of TLS 1.3: 2a + 4c. Other work on the machine can only
 // lengthen it, by a sixth in the median where five processes share two cores, so the fastest counts. Seen to fail with 15 ms more before
 // the first SYN.
 func TestDialTakesTheTimeThatDistanceDemands(t *testing.T) {

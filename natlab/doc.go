@@ -56,7 +56,7 @@
 //
 // Lab.Cut, Lab.CutBetween, Lab.SetLink and Lab.SetDelay change links, NAT.Reboot, NAT.Age and
 // NAT.SetAddr what a NAT knows, Host.Move where a host is, and Lab.Reset breaks a connection.
-// NAT.Traffic plays the neighbors behind the same NAT, whose connections use up its ports.
+// NAT.Traffic plays the neighbours behind the same NAT, whose connections use up its ports.
 //
 // # How true it is
 //

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	trafficHosts = 64  // neighbors that Traffic speaks for
+	trafficHosts = 64  // neighbours that Traffic speaks for
 	trafficFirst = 190 // last octet of the first one
 	trafficMost  = 10_000
 )
@@ -18,7 +18,7 @@ const (
 // TrafficSink is where Traffic sends its SYNs: an endpoint that nobody in a lab has unless he asks for it (RFC 5737).
 func TrafficSink() netip.AddrPort { return netip.MustParseAddrPort("192.0.2.1:443") }
 
-// Traffic opens connections through the NAT, perSecond of them on average and independent of each other, as the neighbors of
+// Traffic opens connections through the NAT, perSecond of them on average and independent of each other, as the neighbours of
 // the hosts inside do: each takes a new mapping, and on a NAT that allocates ports in a sequence one of its numbers. The NAT
 // translates a SYN to TrafficSink from one of 64 inside addresses, x.x.x.190 to x.x.x.253, which no host may have. Nobody
 // answers. It lasts until stop, which waits for the end, or until the lab is closed.

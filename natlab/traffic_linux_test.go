@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// trafficSeen is how many connections of neighbors the internet saw, and from how many endpoints.
+// trafficSeen is how many connections of neighbours the internet saw, and from how many endpoints.
 func trafficSeen(lab *Lab) (syns int64, endpoints int) {
 	for _, f := range lab.Flows() {
 		if f.Network == internet && f.Dst == TrafficSink() {
@@ -48,7 +48,7 @@ func TestTrafficTakesAMappingForEachConnection(t *testing.T) {
 	}
 }
 
-// The numbers that neighbors take are missing in the sequence that a host sees.
+// The numbers that neighbours take are missing in the sequence that a host sees.
 func TestTrafficMakesASequenceJump(t *testing.T) {
 	x := newScene(t, func(l *Lab) *NAT { return l.NAT("nat", SequentialSymmetric()) })
 	port := func(to netip.AddrPort) int {
@@ -72,7 +72,7 @@ func TestTrafficMakesASequenceJump(t *testing.T) {
 	syns, _ := trafficSeen(x.lab)
 	third := port(x.endpoint(x.r, 4000))
 	if got := (third - second + dynamicPorts.size) % dynamicPorts.size; got != int(syns)+1 {
-		t.Errorf("after %d connections of neighbors the next port is %d further, want %d", syns, got, syns+1)
+		t.Errorf("after %d connections of neighbours the next port is %d further, want %d", syns, got, syns+1)
 	}
 }
 
@@ -86,6 +86,6 @@ func TestTrafficHasBounds(t *testing.T) {
 	}
 	narrow := lab.NAT("narrow", FullCone(), Inside("192.168.1.0/28"))
 	if _, err := narrow.Traffic(1); err == nil {
-		t.Error("an inside without room for the neighbors was accepted")
+		t.Error("an inside without room for the neighbours was accepted")
 	}
 }

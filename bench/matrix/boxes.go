@@ -17,7 +17,7 @@ type box struct {
 	kernel *natlab.Kernel
 	// ipv6 gives the node a global IPv6 address too, behind the stateful firewall of the same router, or none if it has none.
 	ipv6 bool
-	// traffic is how many connections a second neighbors open through the outermost NAT.
+	// traffic is how many connections a second neighbours open through the outermost NAT.
 	traffic float64
 	// shared is what both nodes of a pair have in common; such a box pairs with itself alone.
 	shared shared
@@ -91,7 +91,7 @@ func (b box) String() string {
 		text = "two homes behind one: " + text
 	}
 	if b.traffic > 0 {
-		text += fmt.Sprintf("; %g connections a second of neighbors", b.traffic)
+		text += fmt.Sprintf("; %g connections a second of neighbours", b.traffic)
 	}
 	return text
 }

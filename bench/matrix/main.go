@@ -38,7 +38,7 @@ import (
 type options struct {
 	Runs       int           `json:"runs"`
 	Only       string        `json:"only,omitempty"`
-	Traffic    float64       `json:"background,omitempty"` // connections a second of neighbors, through every NAT
+	Traffic    float64       `json:"background,omitempty"` // connections a second of neighbours, through every NAT
 	Loss       float64       `json:"loss,omitempty"`       // of a path, 0 to 1
 	Jitter     time.Duration `json:"jitter_ns,omitempty"`  // of a path
 	NoUDP      bool          `json:"no_udp,omitempty"`
@@ -62,7 +62,7 @@ func main() {
 	var loss string
 	flag.IntVar(&o.Runs, "runs", 20, "runs of each pair")
 	flag.StringVar(&o.Only, "only", "*:*", "comma-separated boxes, for all pairs of them, or pairs DIALER:CALLEE, where * is every box")
-	flag.Float64Var(&o.Traffic, "background", 0, "connections a second that neighbors open through every NAT")
+	flag.Float64Var(&o.Traffic, "background", 0, "connections a second that neighbours open through every NAT")
 	flag.StringVar(&loss, "loss", "0%", "packets that each path loses, such as 5%")
 	flag.DurationVar(&o.Jitter, "jitter", 0, "most by which a path delays a packet on top")
 	flag.BoolVar(&o.NoUDP, "no-udp", false, "hosts can send no UDP")

@@ -16,7 +16,7 @@ const (
 	overhang              = 48 // of the last label
 )
 
-// shades are the colors of cells. The card behind them is light on light and on dark pages, so text is dark on all of them.
+// shades are the colours of cells. The card behind them is light on light and on dark pages, so text is dark on all of them.
 var shades = map[string]string{
 	"direct": "#bfe8c6", "rounds": "#e6efb3", "guessed": "#bcdff0", "relayed": "#e1e4ea", "fail": "#f6b8ae", "none": "#ffffff",
 }

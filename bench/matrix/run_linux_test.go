@@ -19,11 +19,11 @@ func TestPairsOfEachKindEndAsTheorySays(t *testing.T) {
 	conditions := map[string]options{
 		"direct": {DirectOnly: true, Only: "linux:port-restricted,linux-reject:two-layers,no-simultaneous-open:icmp-unreachable," +
 			"address-restricted:symmetric-random,symmetric-random:public,symmetric-sequential:linux,ipv6-firewall:ipv6-firewall,same-nat,same-carrier-hairpinning"},
-		"relayed":   {Only: "symmetric-random:symmetric-sequential-busy,same-carrier"},
-		"neighbors": {DirectOnly: true, Traffic: 50, Only: "port-restricted:two-layers"},
-		"no UDP":    {DirectOnly: true, NoUDP: true, Only: "same-nat,port-restricted:linux"},
-		"jitter":    {DirectOnly: true, Jitter: 5 * time.Millisecond, Only: "port-restricted:linux"},
-		"loss":      {DirectOnly: true, Loss: 0.01, Only: "port-restricted:linux"},
+		"relayed":    {Only: "symmetric-random:symmetric-sequential-busy,same-carrier"},
+		"neighbours": {DirectOnly: true, Traffic: 50, Only: "port-restricted:two-layers"},
+		"no UDP":     {DirectOnly: true, NoUDP: true, Only: "same-nat,port-restricted:linux"},
+		"jitter":     {DirectOnly: true, Jitter: 5 * time.Millisecond, Only: "port-restricted:linux"},
+		"loss":       {DirectOnly: true, Loss: 0.01, Only: "port-restricted:linux"},
 	}
 	var all sync.WaitGroup // all at once: they wait most of the time, and subtests would wait for each other
 	reports := map[string]*report{}

@@ -10,7 +10,7 @@ import (
 	"github.com/bodkin-p2p/bodkin/natlab"
 )
 
-// noUDP are the rules of a host in a network that lets no UDP pass: not even to its neighbors.
+// noUDP are the rules of a host in a network that lets no UDP pass: not even to its neighbours.
 const noUDP = `
 table inet noudp {
 	chain output { type filter hook output priority 0; meta l4proto udp drop; }

@@ -54,7 +54,7 @@ func haveNFT() bool {
 	})
 }
 
-// A pair is two boxes by name: that of the dialler, and that of the callee.
+// A pair is two boxes by name: that of the dialer, and that of the callee.
 type pair struct{ near, far string }
 
 // choosePairs reads the command line's NEAR:FAR,... and returns each pair once, both directions of each.

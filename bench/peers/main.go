@@ -10,7 +10,7 @@
 //
 // What is counted. Bodkin: from Dial to the first protected byte that can be sent on a direct connection. go-libp2p: from
 // Connect, to the addresses that the callee advertises, until a direct connection exists, secured and multiplexed; and the
-// same from the start of the hole punch, as its tracer tells, up to when the dialler has it. SYNs are those of both sides that
+// same from the start of the hole punch, as its tracer tells, up to when the dialer has it. SYNs are those of both sides that
 // the internet saw between the dial and the direct connection, or the end of all tries.
 //
 // # What go-libp2p is given

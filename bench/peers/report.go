@@ -15,7 +15,7 @@ import (
 // An outcome is what came of one run of one system through one pair. Times are in milliseconds.
 type outcome struct {
 	System    string  `json:"system"`
-	Near      string  `json:"near"` // the dialler's box
+	Near      string  `json:"near"` // the dialer's box
 	Far       string  `json:"far"`
 	Run       int     `json:"run"`
 	Direct    bool    `json:"direct"`

@@ -8,7 +8,7 @@ import (
 	"github.com/bodkin-p2p/bodkin/natlab"
 )
 
-// One-way delays, as in the tests of the library: dialler to server, callee to server, dialler to callee. The relay and the
+// One-way delays, as in the tests of the library: dialer to server, callee to server, dialer to callee. The relay and the
 // observers of go-libp2p are where the server is.
 const (
 	delayNear = 20 * time.Millisecond

@@ -59,7 +59,7 @@ type Stream interface {
 	net.Conn
 	CloseWrite() error
 	Abort() error
-	// Refuse closes an accepted stream, and gives the dialler reason as the error of its Read.
+	// Refuse closes an accepted stream, and gives the dialer reason as the error of its Read.
 	Refuse(reason string) error
 	Peer() bodkin.NodeID
 	PeerName() string

@@ -15,7 +15,7 @@ type served struct {
 	err     error
 }
 
-// nobodyListens is what diallers are told whose stream came as the listener went.
+// nobodyListens is what dialers are told whose stream came as the listener went.
 const nobodyListens = "nobody listens any more"
 
 // listen takes a service for as long as the connection lasts.
