@@ -19,7 +19,7 @@ const (
 	// notice a silent path sooner; this is for a peer that keeps a connection open and takes nothing.
 	carrierTimeout = 15 * time.Second
 	// carrierUnsent is how much the kernel keeps of a carrier's bytes beyond those on their way: what is written next, a question for a
-	// further carrier or a key press, waits for that. Of a fast carrier it keeps what that sends in 2 ms: see package record.
+	// further carrier or a key press, waits for that. Of a fast carrier it keeps what that sends in a millisecond: see package record.
 	carrierUnsent = 128 << 10
 	// helloTimeout bounds what two nodes say on a new carrier about which session it is for.
 	helloTimeout = 10 * time.Second

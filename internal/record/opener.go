@@ -161,7 +161,7 @@ func (c *Conn) fill() error {
 	r.from.kept = kept
 	n, err := r.from.read(c.Conn, to[kept:])
 	r.came = to[:kept+n]
-	r.busy = n >= bufferSize/4
+	r.busy = n >= bufferSize/8
 	if n > 0 || err == nil {
 		return nil // an error comes again with the next read
 	}

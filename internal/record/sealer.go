@@ -76,7 +76,7 @@ func (c *Conn) sent() error {
 	return c.flush()
 }
 
-// Cork keeps what is written from now on until Uncork, or until there are nine full records of it.
+// Cork keeps what is written from now on until Uncork, or until there are 18 full records of it.
 func (c *Conn) Cork() {
 	c.out.Lock()
 	defer c.out.Unlock()

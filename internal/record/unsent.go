@@ -5,7 +5,7 @@ import "time"
 const (
 	// unsentTime is for how long a socket may have bytes to send that it has not sent. They keep a fast connection busy while the writer is woken, and
 	// what is written next waits for them.
-	unsentTime = 2 * time.Millisecond
+	unsentTime = time.Millisecond
 	// mostUnsent bounds them: more only pushes what is to be copied out of the processor's cache.
 	mostUnsent = 4 << 20
 	// rateTime is over how long it is measured how fast they go.

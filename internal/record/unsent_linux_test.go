@@ -25,8 +25,8 @@ func TestOnlyASocketThatIsBoundedGetsAnotherBound(t *testing.T) {
 				want int
 			}{
 				{1 << 30, 0, least}, // not measured yet
-				{100 << 20, 200 * time.Millisecond, 1 << 20},
-				{200 << 20, 200 * time.Millisecond, 2 << 20},
+				{100 << 20, 100 * time.Millisecond, 1 << 20},
+				{200 << 20, 100 * time.Millisecond, 2 << 20},
 				{1 << 20, time.Second, least},
 			} {
 				want := step.want

@@ -62,9 +62,9 @@ func (c *carrier) wrote(parts []part, took time.Duration) {
 func nextBatch(before, n int, took time.Duration) int {
 	switch {
 	case took > batchTime:
-		return batch
-	case n >= before:
-		return mostBatch
+		return max(before/2, batch)
+	case n >= before && took <= batchTime/2: // then twice as much takes no longer than it may
+		return min(2*before, mostBatch)
 	}
 	return before
 }

@@ -14,9 +14,9 @@ const (
 	sendAhead = 512 << 10
 	// urgentRoom is how far what is small and in a hurry may go beyond sendAhead and Config.Buffer.
 	urgentRoom = 64 << 10
-	// batch is the most that goes to a carrier in one write, and mostBatch to one that takes as much in batchTime. Each costs the
+	// batch is the most that goes to a carrier in one frame, and mostBatch to one that takes as much in batchTime. Each costs the
 	// wake-ups of two goroutines at either end.
-	batch, mostBatch = 256 << 10, 512 << 10
+	batch, mostBatch = 256 << 10, maxFrame
 	batchTime        = 2 * time.Millisecond
 	// smallData goes out together with its header, in one write and so in one TLS record, which costs a copy.
 	smallData = 4 << 10

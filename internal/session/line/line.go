@@ -146,7 +146,7 @@ func (l *Line) readReady(p []byte) (n int) {
 }
 
 // Write hands bytes over to be sent, of which it keeps as many as Config.Buffer says. With no carrier it waits once 512 KiB,
-// or 768 after fast writes, are unsent.
+// or up to 1,280 after fast writes, are unsent.
 func (l *Line) Write(p []byte) (n int, err error) {
 	l.writing.Lock()
 	defer l.writing.Unlock()
