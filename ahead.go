@@ -41,6 +41,7 @@ func (n *Node) ahead(l *link) {
 	}
 	relay, leave := context.WithCancel(n.ctx)
 	defer leave()
+	n.byKept(relay, l)
 	relayed := false
 	other := n.links.anyBack()
 	for next := aheadFirst; n.stillLate(l, wait, other); next = min(2*next, aheadLast) {

@@ -53,6 +53,7 @@ type attempt struct {
 	aside   bool  // or to be measured first. Of the dialer
 	relayed bool  // only a relayed connection is wanted, to be compared with the one that the two have
 
+	kept      *keptRelay    // for the session that it is for; nil: none
 	relayRTT  time.Duration // both round trips to the server together; zero: unknown
 	successor bool          // the two have a session, whose carrier is to get a successor; it stays as it is
 	peerFresh bool          // the peer leaves from a new port
@@ -216,6 +217,9 @@ func (n *Node) introduced(intro rendezvous.Introduction) {
 	}
 	n.log.Info("introduced", "peer", peer.name, "observed", intro.Observed, "delay", intro.Delay)
 	way := n.relayed(a, intro.Relay)
+	if len(intro.Kept) > 0 {
+		a.kept = &keptRelay{attempt: a.id.Kept(), token: intro.Kept}
+	}
 	if intro.Returning {
 		n.tasks.Go(func() { n.attemptByRelay(a, way) })
 		return

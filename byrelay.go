@@ -44,6 +44,8 @@ func (n *Node) attemptByRelay(a *attempt, way *punch.Relay) {
 	if err != nil {
 		n.relays.forget(a.id)
 		with = rendezvous.NoCarrier
+	} else {
+		l.keep(a.kept)
 	}
 	n.log.Debug("came by the relay", "peer", a.peer.Short(), "err", err)
 	n.finished(a, 1, with)
@@ -58,24 +60,29 @@ func (n *Node) comeByRelay(ctx context.Context, a *attempt, way *punch.Relay) (*
 	if l == nil {
 		return nil, errNotLateHere
 	}
+	return l, n.comeTo(ctx, a, way, l, was)
+}
+
+// comeTo gives a link a relayed carrier by an attempt, with what its direct carrier has left to both ends.
+func (n *Node) comeTo(ctx context.Context, a *attempt, way *punch.Relay, l *link, was origin) error {
 	began := time.Now()
 	conn, err := way.Dial(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	greeted, keep, err := punch.Greet(conn, a.id, false)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	// In the session's roles, not the attempt's: who runs the server and the relay could give a node its own words as the peer's.
 	secured, err := was.secret.Return(greeted, [record.AttemptLen]byte(a.id), l.dialer)
 	if err != nil {
 		greeted.Close()
-		return nil, err
+		return err
 	}
-	if a.role == rendezvous.Dialer && l.letsGo() {
+	if a.role == rendezvous.Dialer && (l.letsGo() || l.isRelayed()) {
 		greeted.Close()
-		return nil, errNotLate
+		return errNotLate
 	}
 	n.tuneCarrier(conn)
 	w := origin{path: relayedPath(conn, way.Remote), socket: conn, attempt: a.id, born: a.introduced, secret: secured.Secret()}
@@ -83,10 +90,10 @@ func (n *Node) comeByRelay(ctx context.Context, a *attempt, way *punch.Relay) (*
 	carrier := line.Carrier{Conn: secured, Rank: rankRelayed, Label: w, Abort: func() { reuseport.Abort(conn) }}
 	keep() // with the relay TCP ends as usual
 	if err := l.line.Return(ctx, carrier, returnName(a.id)); err != nil {
-		return nil, err
+		return err
 	}
 	n.resumed(l, carrier)
-	return l, nil
+	return nil
 }
 
 // relayedPath is the path of a relayed connection.

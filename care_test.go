@@ -123,6 +123,18 @@ func TestASessionIsBackSoonAfterItsNetwork(t *testing.T) {
 		{"link cut for 60 s", func(_ *testing.T, p *virtualPair) { p.cut(time.Minute) }, 6 * time.Second},
 		{"link cut for 4 min", func(_ *testing.T, p *virtualPair) { p.cut(4 * time.Minute) }, 6 * time.Second},
 		{"all connections silent, new ones work", func(_ *testing.T, p *virtualPair) { p.hosts[0].Silence() }, 1350 * time.Millisecond},
+		{"all connections silent, and both speak", func(t *testing.T, p *virtualPair) {
+			back := func() {
+				if _, err := p.ends[1].Write([]byte{1}); err != nil {
+					t.Error(err)
+				}
+			}
+			back()
+			p.ends[0].Read(make([]byte, 1))
+			time.Sleep(5 * time.Second) // both know how long an answer takes
+			p.hosts[0].Silence()
+			back()
+		}, 900 * time.Millisecond},
 		{"reset, and the server away for 1 s", func(t *testing.T, p *virtualPair) {
 			p.server.stop()
 			p.hosts[0].Reset()

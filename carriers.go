@@ -54,6 +54,7 @@ func (n *Node) establish(a *attempt, peer profile, result *punch.Result) (*link,
 	l, err := join(ctx, a, peer, carrier)
 	if err == nil {
 		l.sighted(a, w.path)
+		l.keep(a.kept)
 		if a.relayRTT > 0 {
 			l.relayRTT.Store(int64(a.relayRTT))
 		}

@@ -29,10 +29,11 @@ type link struct {
 	improved pace // when a direct path was last looked for, if it is relayed
 	opened   time.Time
 	control  *control
-	back     comeback           // to the two ports of the carrier that was lost
-	known    comeback           // to where the peer was, with nobody's introduction
-	leave    context.CancelFunc // has serve end it
-	seeks    atomic.Uint32      // seeksNothing, or for what a further carrier is being looked for
+	back     comeback                  // to the two ports of the carrier that was lost
+	known    comeback                  // to where the peer was, with nobody's introduction
+	kept     atomic.Pointer[keptRelay] // the newest; nil if there is none
+	leave    context.CancelFunc        // has serve end it
+	seeks    atomic.Uint32             // seeksNothing, or for what a further carrier is being looked for
 	comparing
 }
 

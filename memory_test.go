@@ -136,6 +136,9 @@ func (s *memoryServer) start(t *testing.T) {
 			Token: func(attempt wire.AttemptID, role wire.Role, node, room, connection uint64) []byte {
 				return relayed.Token(relay.Ticket{Attempt: attempt, Role: role, Owner: relay.Owner{Node: node, Room: room, Connection: connection}})
 			},
+			Keep: func(attempt wire.AttemptID, role wire.Role, node, room, connection uint64) []byte {
+				return relayed.Keep(relay.Ticket{Attempt: attempt, Role: role, Owner: relay.Owner{Node: node, Room: room, Connection: connection}})
+			},
 			Take: relayed.Take,
 			TLS:  wrapping,
 		},

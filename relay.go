@@ -93,17 +93,22 @@ func (n *Node) relayed(a *attempt, offer *rendezvous.RelayOffer) *punch.Relay {
 		return nil
 	}
 	a.relayRTT = offer.RTT
+	return n.wayByRelay(a, offer.Token, max(0, offer.HeadStart-time.Since(a.introduced)))
+}
+
+// wayByRelay is the way by the relay for an attempt with a token.
+func (n *Node) wayByRelay(a *attempt, token []byte, headStart time.Duration) *punch.Relay {
 	over := n.relays.expect(a.id)
 	return &punch.Relay{
 		Remote:    n.client.State().Remote,
-		HeadStart: max(0, offer.HeadStart-time.Since(a.introduced)),
+		HeadStart: headStart,
 		Dial: func(ctx context.Context) (net.Conn, error) {
 			n.log.Debug("going to the relay", "peer", a.peer.Short())
 			conn, err := n.dialRelay(ctx)
 			if err != nil {
 				return nil, err
 			}
-			return relay.Enter(conn, wire.RelayHello{Attempt: a.id, Token: offer.Token}, over)
+			return relay.Enter(conn, wire.RelayHello{Attempt: a.id, Token: token}, over)
 		},
 	}
 }

@@ -33,6 +33,9 @@ func (s *Server) openRelay() (*rendezvous.Relay, error) {
 		Token: func(attempt wire.AttemptID, role wire.Role, node, room, connection uint64) []byte {
 			return s.relay.Token(relay.Ticket{Attempt: attempt, Role: role, Owner: relay.Owner{Node: node, Room: room, Connection: connection}})
 		},
+		Keep: func(attempt wire.AttemptID, role wire.Role, node, room, connection uint64) []byte {
+			return s.relay.Keep(relay.Ticket{Attempt: attempt, Role: role, Owner: relay.Owner{Node: node, Room: room, Connection: connection}})
+		},
 		Take: s.relay.Take,
 		TLS:  wrapping,
 	}, nil

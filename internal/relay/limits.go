@@ -7,6 +7,7 @@ import "time"
 type Limits struct {
 	HelloTimeout time.Duration // for a connection to say who it is. 5 s, as for a TLS handshake
 	TokenLife    time.Duration // 30 s: an attempt takes 10 s at most
+	KeptLife     time.Duration // of a token that is kept for later. 24 h: the paths of most sessions are made anew sooner
 
 	Waiting        int           // connections whose peer has not come, at once. 1,024, of a socket each
 	WaitingPerNode int           // 16
@@ -30,6 +31,7 @@ type Limits struct {
 func (l Limits) withDefaults() Limits {
 	setDefault(&l.HelloTimeout, 5*time.Second)
 	setDefault(&l.TokenLife, 30*time.Second)
+	setDefault(&l.KeptLife, 24*time.Hour)
 	setDefault(&l.Waiting, 1024)
 	setDefault(&l.WaitingPerNode, 16)
 	setDefault(&l.WaitTimeout, 6*time.Second)

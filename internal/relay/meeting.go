@@ -23,8 +23,8 @@ func (c *side) seat() int {
 	return 1
 }
 
-// A meeting is where the two sides of one attempt find each other. It outlives them until the tokens are too old, so that each
-// token is good once.
+// A meeting is where the two sides of one attempt find each other. It outlives them for Limits.TokenLife, in which tokens become too old, so that each
+// token is good once; one that is kept for later is good once in that time.
 type meeting struct {
 	came    [2]bool // by role
 	waiting *side   // nil: nobody
@@ -47,7 +47,7 @@ func (s *Server) meet(c *side, expires time.Duration) wire.RelayStatus {
 		m = &meeting{}
 		s.meetings[c.Attempt] = m
 	}
-	m.expires = max(m.expires, expires)
+	m.expires = max(m.expires, min(expires, s.now()+s.limits.TokenLife))
 	if m.came[c.seat()] {
 		return wire.RelayStatus_RELAY_STATUS_TOKEN
 	}

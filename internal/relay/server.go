@@ -67,6 +67,9 @@ func NewServer(config Config) *Server {
 // Token returns the token with which the holder of k may come to the relay, within Limits.TokenLife.
 func (s *Server) Token(k Ticket) []byte { return s.tokens.issue(k, s.now()+s.limits.TokenLife) }
 
+// Keep returns a token for later: it is good within Limits.KeptLife.
+func (s *Server) Keep(k Ticket) []byte { return s.tokens.issue(k, s.now()+s.limits.KeptLife) }
+
 // Serve lets pairs run until ctx ends; it then tells them, closes all connections, waits for everything and returns. It
 // is to be called once.
 func (s *Server) Serve(ctx context.Context) {

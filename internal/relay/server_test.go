@@ -89,6 +89,14 @@ func TestTokensAreForOneSideOfOneAttemptOnce(t *testing.T) {
 		s := start(t, relay.Limits{TokenLife: time.Nanosecond})
 		wantStatus(t, s.enter(t, ticket(1, dialer)), wire.RelayStatus_RELAY_STATUS_TOKEN)
 	})
+	t.Run("kept for later", func(t *testing.T) {
+		s := start(t, relay.Limits{TokenLife: 10 * time.Millisecond, WaitTimeout: short})
+		kept := wire.RelayHello{Attempt: wire.AttemptID{1}, Token: s.Keep(ticket(1, dialer))}
+		wantStatus(t, s.say(t, kept, nil), wire.RelayStatus_RELAY_STATUS_ALONE) // good, but nobody else came
+		s = start(t, relay.Limits{KeptLife: time.Nanosecond})
+		kept.Token = s.Keep(ticket(1, dialer))
+		wantStatus(t, s.say(t, kept, nil), wire.RelayStatus_RELAY_STATUS_TOKEN)
+	})
 	t.Run("twice while the first waits", func(t *testing.T) {
 		first := s.say(t, hello(1, good), nil)
 		eventually(t, "the first waits", func() bool { return s.Stats().Waiting == 1 })

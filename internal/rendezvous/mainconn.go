@@ -275,7 +275,7 @@ func (s *mainConn) introduced(m *wire.Introduction) {
 	}
 	i.Behavior.IPv4, i.Behavior.IPv6 = report(m.Behavior, i.Received), report(m.Behavior6, i.Received)
 	i.Sample, i.Fresh, i.Beside = m.Sample.AddrPort(), m.Fresh.AddrPort(), m.Beside
-	i.Relayed, i.Returning = m.Relayed, m.Returning
+	i.Relayed, i.Returning, i.Kept = m.Relayed, m.Returning, m.Kept
 	if offer := m.Relay; offer != nil {
 		micros := func(n uint32) time.Duration { return time.Duration(n) * time.Microsecond }
 		i.Relay = &RelayOffer{Token: offer.Token, HeadStart: micros(offer.HeadStartUs), RTT: micros(offer.RttUs)}

@@ -80,7 +80,8 @@ type Introduction struct {
 
 	Relayed bool // only a relayed connection is wanted, to be compared with one that the two have
 
-	Returning bool // with Relayed: at once, in the place of one that is late
+	Returning bool   // with Relayed: at once, in the place of one that is late
+	Kept      []byte // a token for the relay, for later, of the attempt's Kept; nil: none
 }
 
 // A RelayOffer lets this node open one relayed connection, to the server's main port.

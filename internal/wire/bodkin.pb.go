@@ -2946,6 +2946,7 @@ type Introduction struct {
 	Beside        bool                   `protobuf:"varint,70,opt,name=beside,proto3" json:"beside,omitempty"`                                  // as in the Dial: what connections the two have is to stay as it is
 	Returning     bool                   `protobuf:"varint,71,opt,name=returning,proto3" json:"returning,omitempty"`                            // as in the Dial: both prove themselves by what they share, and begin at once
 	Relayed       bool                   `protobuf:"varint,76,opt,name=relayed,proto3" json:"relayed,omitempty"`                                // as in the Dial: each side goes to the relay, and nowhere else
+	Kept          []byte                 `protobuf:"bytes,77,opt,name=kept,proto3" json:"kept,omitempty"`                                       // absent, or 16..64: a token for the relay, for later, of the attempt that follows from this one (docs/protocol.md)
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3111,6 +3112,13 @@ func (x *Introduction) GetRelayed() bool {
 		return x.Relayed
 	}
 	return false
+}
+
+func (x *Introduction) GetKept() []byte {
+	if x != nil {
+		return x.Kept
+	}
+	return nil
 }
 
 // RelayOffer lets one side of an attempt open one relayed connection, to the server's main port (docs/protocol.md).
@@ -4338,7 +4346,7 @@ const file_bodkin_proto_rawDesc = "" +
 	"\bObserved\x124\n" +
 	"\bendpoint\x18\x01 \x01(\v2\x18.bodkin.wire.v1.EndpointR\bendpoint\x12\x1f\n" +
 	"\vserver_port\x18\x02 \x01(\rR\n" +
-	"serverPort\"\xce\x05\n" +
+	"serverPort\"\xe2\x05\n" +
 	"\fIntroduction\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\fR\aattempt\x12\x18\n" +
 	"\arequest\x18\x02 \x01(\x04R\arequest\x12\x14\n" +
@@ -4359,7 +4367,8 @@ const file_bodkin_proto_rawDesc = "" +
 	"\bname_tag\x18< \x01(\fR\anameTag\x12\x16\n" +
 	"\x06beside\x18F \x01(\bR\x06beside\x12\x1c\n" +
 	"\treturning\x18G \x01(\bR\treturning\x12\x18\n" +
-	"\arelayed\x18L \x01(\bR\arelayed\"]\n" +
+	"\arelayed\x18L \x01(\bR\arelayed\x12\x12\n" +
+	"\x04kept\x18M \x01(\fR\x04kept\"]\n" +
 	"\n" +
 	"RelayOffer\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\fR\x05token\x12\"\n" +

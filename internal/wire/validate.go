@@ -166,6 +166,9 @@ func validateIntroduction(i *Introduction) error {
 	); err != nil {
 		return err
 	}
+	if err := between("introduction.kept", len(i.Kept), MinTokenLen, MaxTokenLen); err != nil && len(i.Kept) > 0 {
+		return err
+	}
 	for field, told := range map[string]*Endpoint{"introduction.sample": i.Sample, "introduction.fresh": i.Fresh} {
 		if told != nil {
 			if err := endpoint(field, told); err != nil {

@@ -58,6 +58,8 @@ func TestEachLimitIsEnforced(t *testing.T) {
 		"no role":               introduction(func(i *Introduction) { i.Role = 0 }),
 		"role from the future":  introduction(func(i *Introduction) { i.Role = 3 }),
 		"relay without a token": introduction(func(i *Introduction) { i.Relay = &RelayOffer{} }),
+		"half a kept token":     introduction(func(i *Introduction) { i.Kept = make([]byte, MinTokenLen-1) }),
+		"a kept book":           introduction(func(i *Introduction) { i.Kept = make([]byte, MaxTokenLen+1) }),
 		"relay from afar":       introduction(func(i *Introduction) { i.Relay = &RelayOffer{Token: make([]byte, 16), RttUs: MaxRTTMicros + 1} }),
 		"relay after an hour":   introduction(func(i *Introduction) { i.Relay = &RelayOffer{Token: make([]byte, 16), HeadStartUs: 3_600_000_000} }),
 		"end of no relay":       &ServerMessage{Body: &ServerMessage_RelayOver{RelayOver: &RelayOver{}}},

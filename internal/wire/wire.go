@@ -7,6 +7,8 @@
 // known must keep the limits of bodkin.proto, which [Decode] and [Read] enforce.
 package wire
 
+import "crypto/sha256"
+
 //go:generate go -C gen run .
 
 // Version is the protocol version that this package speaks. The two ends of a main connection must agree on it.
@@ -57,3 +59,9 @@ const (
 
 // AttemptID names one attempt to connect two nodes. The server draws it at random; it is no secret.
 type AttemptID [AttemptIDLen]byte
+
+// Kept is the attempt under which both sides of this one may meet at the relay later, with the tokens that they keep: [Introduction].kept.
+func (id AttemptID) Kept() AttemptID {
+	sum := sha256.Sum256(append([]byte("bodkin kept relay"), id[:]...))
+	return AttemptID(sum[:AttemptIDLen])
+}

@@ -34,6 +34,7 @@ type attempt struct {
 	mu        sync.Mutex
 	ends      [2]end // the dialer's, the callee's
 	relay     relaying
+	keeps     bool           // both get a token for later
 	plan      []rounds.Round // as of the newest round
 	round     int            // the newest; zero: none has begun
 	began     time.Time      // the round
@@ -73,6 +74,7 @@ func pairOf(a, b *conn, returning bool) pair {
 // "not_here": a relayed connection is wanted, and one side or the server has no use for the relay.
 func (s *attempts) introduce(dialer, callee *conn, m *wire.Dial) (outcome string) {
 	relay := wishes(dialer, callee)
+	keeps := relay == relayInTime
 	if m.DirectOnly {
 		relay = relayNever
 	}
@@ -100,7 +102,7 @@ func (s *attempts) introduce(dialer, callee *conn, m *wire.Dial) (outcome string
 		s.mu.Unlock()
 		return "limited"
 	}
-	a := &attempt{all: s, endsAt: time.Now().Add(attemptTimeout), relay: relay, beside: m.Beside, relayed: m.Relayed, returning: between.returning, ends: [2]end{
+	a := &attempt{all: s, endsAt: time.Now().Add(attemptTimeout), relay: relay, keeps: keeps, beside: m.Beside, relayed: m.Relayed, returning: between.returning, ends: [2]end{
 		{conn: dialer, role: wire.Role_ROLE_DIALER, request: m.Request},
 		{conn: callee, role: wire.Role_ROLE_CALLEE},
 	}}
@@ -160,6 +162,7 @@ func (a *attempt) introductionLocked(e *end, delay time.Duration) []byte {
 		Beside:        a.beside,
 		Relayed:       a.relayed,
 		Returning:     a.returning,
+		Kept:          a.keptLocked(e),
 		Behavior:      behavior,
 		Behavior6:     behavior6,
 	}}})

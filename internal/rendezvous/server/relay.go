@@ -15,6 +15,9 @@ type Relay struct {
 	// Token makes the token with which one side of an attempt may come to the relay. node and room number whose quotas it uses.
 	Token func(attempt wire.AttemptID, role wire.Role, node, room, connection uint64) []byte
 
+	// Keep is Token for one that is kept for later. Nil: there are none.
+	Keep func(attempt wire.AttemptID, role wire.Role, node, room, connection uint64) []byte
+
 	// TLS is for relayed connections that come wrapped in TLS, of identity.RelayServerConfig.
 	TLS *tls.Config
 
@@ -65,12 +68,27 @@ func (a *attempt) relayOfferLocked(e *end) *wire.RelayOffer {
 	if relay == nil || a.relay == relayNever {
 		return nil
 	}
-	c := e.conn
-	offer := &wire.RelayOffer{RttUs: relayRTT(a.ends[0].rtt, a.ends[1].rtt), Token: relay.Token(a.id, e.role, binary.BigEndian.Uint64(c.node[:]), binary.BigEndian.Uint64(c.room.id[:]), c.number)}
+	offer := &wire.RelayOffer{RttUs: relayRTT(a.ends[0].rtt, a.ends[1].rtt), Token: e.token(relay.Token, a.id)}
 	if a.relay == relayInTime {
 		offer.HeadStartUs = uint32(headStart(a.ends[0].rtt, a.ends[1].rtt).Microseconds())
 	}
 	return offer
+}
+
+// keptLocked is a token with which e may come to the relay later, when what comes of this attempt is late: nobody need introduce the two then. Nil:
+// one of them does not want that, or there is no relay.
+func (a *attempt) keptLocked(e *end) []byte {
+	relay := a.all.server.relay
+	if relay == nil || relay.Keep == nil || !a.keeps {
+		return nil
+	}
+	return e.token(relay.Keep, a.id.Kept())
+}
+
+// token has a token made for one end of an attempt.
+func (e *end) token(by func(attempt wire.AttemptID, role wire.Role, node, room, connection uint64) []byte, id wire.AttemptID) []byte {
+	c := e.conn
+	return by(id, e.role, binary.BigEndian.Uint64(c.node[:]), binary.BigEndian.Uint64(c.room.id[:]), c.number)
 }
 
 // relayRTT is the round trip by the relay, in microseconds, as the two to the server tell; zero: one of them is unknown.

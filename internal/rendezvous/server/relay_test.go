@@ -44,9 +44,14 @@ func TestHeadStartLetsAPunchOfOneRoundOpen(t *testing.T) {
 
 // relayed gives s a relay whose tokens say what they are for.
 func relayed(s *Server) {
-	s.relay = &Relay{Token: func(_ wire.AttemptID, role wire.Role, node, room, connection uint64) []byte {
-		return fmt.Appendf(nil, "%-16v %v %v %v", role, node, room, connection)
-	}}
+	s.relay = &Relay{
+		Token: func(_ wire.AttemptID, role wire.Role, node, room, connection uint64) []byte {
+			return fmt.Appendf(nil, "%-16v %v %v %v", role, node, room, connection)
+		},
+		Keep: func(attempt wire.AttemptID, role wire.Role, _, _, _ uint64) []byte {
+			return fmt.Appendf(nil, "%-16v %x", role, attempt)
+		},
+	}
 }
 
 func TestBothSidesAreOfferedTheRelayAsBothWantIt(t *testing.T) {
@@ -99,6 +104,15 @@ func TestBothSidesAreOfferedTheRelayAsBothWantIt(t *testing.T) {
 				}
 				if bytes.Equal(toA.Relay.Token, toB.Relay.Token) {
 					t.Error("both sides have one token")
+				}
+			}
+			for _, i := range []*wire.Introduction{toA, toB} {
+				want := fmt.Sprintf("%-16v %x", i.Role, wire.AttemptID(i.Attempt).Kept())
+				if c.dialer != auto || c.callee != auto {
+					want = ""
+				}
+				if string(i.Kept) != want {
+					t.Errorf("%v keeps %q, want %q", i.Role, i.Kept, want)
 				}
 			}
 			// Who always wants the relay tells nobody where it is.
