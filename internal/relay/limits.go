@@ -10,7 +10,7 @@ type Limits struct {
 	KeptLife     time.Duration // of a token that is kept for later. 24 h: the paths of most sessions are made anew sooner
 
 	Waiting        int           // connections whose peer has not come, at once. 1,024, of a socket each
-	WaitingPerNode int           // 16
+	WaitingPerNode int           // 16. Those with kept tokens take half of both at most
 	WaitTimeout    time.Duration // for the peer. 6 s: both were told in the same tick, and an attempt lasts so long
 
 	Pairs        int // at once. 4,096, of two sockets and two pipes of 64 KiB to 1 MiB each while bytes flow

@@ -125,6 +125,42 @@ func TestHalfOpenConnectionsCostNoGoroutineAndHaveALimit(t *testing.T) {
 	}
 }
 
+// TestKeptTokensLeaveRoomToThoseWhoseOtherSideComes has a node come with more kept tokens than it may have connections waiting, and then with one of a new attempt.
+func TestKeptTokensLeaveRoomToThoseWhoseOtherSideComes(t *testing.T) {
+	for name, limits := range map[string]relay.Limits{
+		"of the node":   {WaitingPerNode: 8, WaitTimeout: time.Minute},
+		"of the server": {Waiting: 8, WaitingPerNode: -1, WaitTimeout: time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, limits)
+			for i := range 12 {
+				k := ticket(byte(100+i), dialer)
+				s.say(t, wire.RelayHello{Attempt: k.Attempt, Token: s.Keep(k)}, nil)
+			}
+			eventually(t, "all are waiting or refused", func() bool {
+				stats := s.Stats()
+				return stats.Waiting+int(stats.Refused["busy"]) == 12
+			})
+			if n := s.Stats().Waiting; n != 4 {
+				t.Errorf("%d wait with kept tokens, want 4", n)
+			}
+			a := s.enter(t, ticket(1, dialer))
+			eventually(t, "the next is waiting or refused", func() bool {
+				stats := s.Stats()
+				return stats.Waiting+int(stats.Refused["busy"]) == 13
+			})
+			b := s.enter(t, ticket(1, callee))
+			if _, err := a.Write([]byte("x")); err != nil {
+				t.Fatal(err)
+			}
+			b.SetReadDeadline(time.Now().Add(patience))
+			if _, err := io.ReadFull(b, make([]byte, 1)); err != nil {
+				t.Errorf("the two of a new attempt do not meet: %v", err)
+			}
+		})
+	}
+}
+
 func TestTimeEndsPairs(t *testing.T) {
 	for name, c := range map[string]struct {
 		limits  relay.Limits

@@ -10,6 +10,7 @@ import (
 // A side is one connection with what its token says.
 type side struct {
 	Ticket
+	kept bool // the token was kept for later: the other side may not know that it is to come
 	conn net.Conn
 	node *account
 	room *account
@@ -77,12 +78,17 @@ func (s *Server) admissible(c *side) wire.RelayStatus {
 	return ready
 }
 
-// waitLocked keeps c until the other side comes. Meanwhile it is a socket and a timer.
+// waitLocked keeps c until the other side comes. Meanwhile it is a socket and a timer. Those with kept tokens often wait for nobody: they leave half of
+// the room to those whose other side was told to come, too.
 func (s *Server) waitLocked(m *meeting, c *side) wire.RelayStatus {
+	most, mostOfNode := s.limits.Waiting, s.limits.WaitingPerNode
+	if c.kept {
+		most, mostOfNode = most/2, mostOfNode/2
+	}
 	switch {
 	case m.came[1-c.seat()]: // and went
 		return wire.RelayStatus_RELAY_STATUS_ALONE
-	case s.waiting >= s.limits.Waiting || c.node.waiting >= s.limits.WaitingPerNode:
+	case s.waiting >= most || c.node.waiting >= mostOfNode:
 		return wire.RelayStatus_RELAY_STATUS_BUSY
 	}
 	s.waiting++

@@ -107,7 +107,7 @@ func (s *Server) Take(conn net.Conn, first []byte) {
 		s.refuse(conn, wire.RelayStatus_RELAY_STATUS_TOKEN)
 		return
 	}
-	if status := s.meet(&side{conn: conn, Ticket: ticket}, expires); status != wire.RelayStatus_RELAY_STATUS_READY {
+	if status := s.meet(&side{conn: conn, Ticket: ticket, kept: expires > s.now()+s.limits.TokenLife}, expires); status != wire.RelayStatus_RELAY_STATUS_READY {
 		s.refuse(conn, status)
 	}
 }
