@@ -3,7 +3,6 @@ package bodkin
 import (
 	"context"
 	"errors"
-	"net"
 	"net/netip"
 	"time"
 
@@ -14,16 +13,8 @@ import (
 	"github.com/bodkin-p2p/bodkin/internal/session/line"
 )
 
-const (
-	// carrierTimeout is how long sent bytes may stay unacknowledged until the kernel gives a carrier up. The line's own pings
-	// notice a silent path sooner; this is for a peer that keeps a connection open and takes nothing.
-	carrierTimeout = 15 * time.Second
-	// carrierUnsent is how much the kernel keeps of a carrier's bytes beyond those on their way: what is written next, a question for a
-	// further carrier or a key press, waits for that. Of a fast carrier it keeps what that sends in a millisecond: see package record.
-	carrierUnsent = 128 << 10
-	// helloTimeout bounds what two nodes say on a new carrier about which session it is for.
-	helloTimeout = 10 * time.Second
-)
+// helloTimeout bounds what two nodes say on a new carrier about which session it is for.
+const helloTimeout = 10 * time.Second
 
 // Ranks of carriers: a line uses the highest that it has.
 const (
@@ -56,20 +47,10 @@ func (n *Node) establish(a *attempt, peer profile, result *punch.Result) (*link,
 		l.sighted(a, w.path)
 		l.keep(a.kept)
 		if a.relayRTT > 0 {
-			l.relayRTT.Store(int64(a.relayRTT))
+			l.compares.relayRTT.Store(int64(a.relayRTT))
 		}
 	}
 	return l, err
-}
-
-// tuneCarrier bounds what the kernel keeps of a carrier's bytes, and how long.
-func (n *Node) tuneCarrier(socket net.Conn) {
-	if err := reuseport.SetUserTimeout(socket, carrierTimeout); err != nil {
-		n.log.Debug("no user timeout on this system", "err", err)
-	}
-	if err := reuseport.LimitUnsent(socket, carrierUnsent); err != nil {
-		n.log.Debug("no limit on what the kernel keeps", "err", err)
-	}
 }
 
 // sighted notes what an attempt has shown of the peer.
@@ -254,18 +235,6 @@ func (t *links) wanting(peer NodeID, rank uint8, beside bool) *link {
 	return best
 }
 
-// of returns the link with a peer over a line; nil if there is none.
-func (t *links) of(peer NodeID, id line.ID) *link {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, l := range t.byPeer[peer] {
-		if l.line.ID() == id && l.line.Err() == nil {
-			return l
-		}
-	}
-	return nil
-}
-
 // yield makes room for a connection that a peer wants to open between the same two ports as a carrier that this node has with it: the
 // peer would not, had it not lost that carrier. It is asked once whether it works, since a server may introduce as it likes.
 func (n *Node) yield(peer NodeID, round punch.Round) {
@@ -301,10 +270,3 @@ const (
 
 // provesWithin is how long a link's carrier may take.
 func (l *link) provesWithin() time.Duration { return min(proveLast, proveFirst+2*l.line.Stats().RTT) }
-
-// with returns the links with a peer.
-func (t *links) with(peer NodeID) []*link {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return append([]*link(nil), t.byPeer[peer]...)
-}

@@ -45,7 +45,7 @@ type tally struct {
 
 // compare takes a reading of a link's paths, does what follows from it, and tells when the next is due.
 func (n *Node) compare(l *link) time.Duration {
-	c, now := &l.comparing, time.Now()
+	c, now := &l.compares, time.Now()
 	gauges, stats := l.line.Gauges(), l.line.Stats()
 	reading := choice.Reading{
 		Now: now, MayRelay: n.config.Relay == RelayAuto, RelayRTT: time.Duration(c.relayRTT.Load()), Pressed: l.line.Pressed(),
@@ -151,7 +151,7 @@ func (n *Node) heed(l *link, advice choice.Advice) {
 		if advice.Why == "" {
 			why = nil
 		}
-		l.comparing.why.Store(why)
+		l.compares.why.Store(why)
 		if l.line.Use(advice.Use) {
 			n.log.Info("session moves to the better path", "peer", l.name, "path", l.path().Kind, "why", advice.Why)
 		}
@@ -196,7 +196,7 @@ func (l *link) asideOf(carrier line.Carrier) line.Carrier {
 func (l *link) choiceOf(path Path) Path {
 	if path.Kind == Relayed && l.line.Chosen() {
 		path.Why = whyPeer
-		if why := l.comparing.why.Load(); why != nil {
+		if why := l.compares.why.Load(); why != nil {
 			path.Why = *why
 		}
 	}

@@ -1,65 +1,11 @@
 package bodkin
 
 import (
-	"context"
-	"net"
-	"net/netip"
 	"slices"
 	"sync"
-	"sync/atomic"
-	"time"
 
-	"github.com/bodkin-p2p/bodkin/internal/punch"
-	"github.com/bodkin-p2p/bodkin/internal/record"
-	"github.com/bodkin-p2p/bodkin/internal/reuseport"
-	"github.com/bodkin-p2p/bodkin/internal/session"
 	"github.com/bodkin-p2p/bodkin/internal/session/line"
-	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
-
-// A link is a session with a peer, over a line that outlives its carriers.
-type link struct {
-	peer     NodeID
-	name     string
-	dialOnly bool // the peer's end takes no calls
-	dialer   bool // this node began it
-	session  *session.Session
-	line     *line.Line
-	local    Addr // this node's end
-	improved pace // when a direct path was last looked for, if it is relayed
-	opened   time.Time
-	control  *control
-	back     comeback                  // to the two ports of the carrier that was lost
-	known    comeback                  // to where the peer was, with nobody's introduction
-	kept     atomic.Pointer[keptRelay] // the newest; nil if there is none
-	leave    context.CancelFunc        // has serve end it
-	seeks    atomic.Uint32             // seeksNothing, or for what a further carrier is being looked for
-	comparing
-}
-
-// An origin is what is known of a carrier of a link from the attempt that made it.
-type origin struct {
-	path    Path
-	socket  net.Conn // under the carrier
-	attempt wire.AttemptID
-	marks   marks
-	born    time.Time     // when the mapping of its local port was made
-	rtt     time.Duration // a round trip, or a little more, when it was made; zero: not known
-	back    bool          // it came back by itself
-	secret  record.Secret // for the next one between its two ends; zero if there is none
-}
-
-// origin returns that of the carrier in use; the zero origin while there is none.
-func (l *link) origin() origin {
-	carrier, ok := l.line.Carrier()
-	if !ok {
-		return origin{}
-	}
-	return carrier.Label.(origin)
-}
-
-// path returns the way the bytes go now; the zero Path while there is none.
-func (l *link) path() Path { return l.choiceOf(l.origin().path) }
 
 // links is the sessions of a node. A peer may have several: one to the node itself, others to commands that only dial.
 type links struct {
@@ -136,6 +82,25 @@ func (t *links) to(who target) *link {
 	return best
 }
 
+// of returns the link with a peer over a line; nil if there is none.
+func (t *links) of(peer NodeID, id line.ID) *link {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, l := range t.byPeer[peer] {
+		if l.line.ID() == id && l.line.Err() == nil {
+			return l
+		}
+	}
+	return nil
+}
+
+// with returns the links with a peer.
+func (t *links) with(peer NodeID) []*link {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return append([]*link(nil), t.byPeer[peer]...)
+}
+
 // all returns all links.
 func (t *links) all() []*link {
 	t.mu.Lock()
@@ -165,56 +130,4 @@ func (t *links) close() {
 		closing.Go(l.close)
 	}
 	closing.Wait()
-}
-
-// localAddr is this machine's address of a TCP connection; zero if it has none of that kind.
-func localAddr(c net.Conn) netip.Addr {
-	if tcp, ok := c.LocalAddr().(*net.TCPAddr); ok {
-		return tcp.AddrPort().Addr().Unmap()
-	}
-	return netip.Addr{}
-}
-
-// close ends a link at both ends. With no path nobody hears a goodbye.
-func (l *link) close() {
-	if l.path().Kind == 0 {
-		l.line.Close()
-	}
-	l.session.Close()
-}
-
-func (l *link) alive() bool {
-	select {
-	case <-l.session.Done():
-		return false
-	default:
-		return true
-	}
-}
-
-// distrustRoundTrip keeps the kernel's false first measurement of a simultaneous open from slowing the carrier. A TLS
-// handshake takes one round trip and some computing.
-func (n *Node) distrustRoundTrip(result *punch.Result) {
-	changed, err := reuseport.DistrustRoundTrip(result.Socket, result.Verified.Sub(result.Connected))
-	if err != nil || changed != "" {
-		n.log.Debug("false first round trip", "changed_to", changed, "err", err)
-	}
-}
-
-// serve gives a link's streams to the node's services, until the link ends.
-func (n *Node) serve(ctx context.Context, l *link) {
-	for {
-		stream, err := l.session.Accept(ctx)
-		if err != nil {
-			break
-		}
-		if stream.Service() == wire.ControlService {
-			n.asked(l, stream)
-			continue
-		}
-		n.services.deliver(l, stream)
-	}
-	l.session.Close()
-	n.log.Info("link ended", "peer", l.name, "err", l.session.Err())
-	n.roster.unlinked(l, n.links.remove(l))
 }

@@ -2,6 +2,7 @@ package bodkin
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"sync"
@@ -128,4 +129,12 @@ func (n *Node) askAll() {
 	for _, l := range n.links.all() {
 		l.line.Ask()
 	}
+}
+
+// localAddr is this machine's address of a TCP connection; zero if it has none of that kind.
+func localAddr(c net.Conn) netip.Addr {
+	if tcp, ok := c.LocalAddr().(*net.TCPAddr); ok {
+		return tcp.AddrPort().Addr().Unmap()
+	}
+	return netip.Addr{}
 }

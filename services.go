@@ -1,10 +1,12 @@
 package bodkin
 
 import (
+	"context"
 	"net"
 	"sync"
 
 	"github.com/bodkin-p2p/bodkin/internal/session"
+	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
 // backlog is how many streams may wait for a listener's Accept; more are refused as busy.
@@ -130,4 +132,22 @@ func (l *Listener) Close() error {
 // Addr names the node and the service.
 func (l *Listener) Addr() net.Addr {
 	return Addr{Node: l.node.id, Name: l.node.config.Name, Service: l.service}
+}
+
+// serve gives a link's streams to the node's services, until the link ends.
+func (n *Node) serve(ctx context.Context, l *link) {
+	for {
+		stream, err := l.session.Accept(ctx)
+		if err != nil {
+			break
+		}
+		if stream.Service() == wire.ControlService {
+			n.asked(l, stream)
+			continue
+		}
+		n.services.deliver(l, stream)
+	}
+	l.session.Close()
+	n.log.Info("link ended", "peer", l.name, "err", l.session.Err())
+	n.roster.unlinked(l, n.links.remove(l))
 }

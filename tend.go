@@ -29,7 +29,7 @@ func (n *Node) tend(l *link, now origin) {
 	defer look.Stop()
 	gauge := time.NewTimer(compareBusy)
 	defer gauge.Stop()
-	defer func() { n.forgetTallies(&l.comparing) }()
+	defer func() { n.forgetTallies(&l.compares) }()
 	var renewed time.Time // when a successor was last looked for
 	renewal := time.NewTimer(time.Hour)
 	defer renewal.Stop()
