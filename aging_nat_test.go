@@ -87,7 +87,7 @@ func (c *couple) ages(t *testing.T, age, while time.Duration) {
 // A machine notices when it stands still: it wakes every few milliseconds, and adds up by how much it woke too late.
 type machine struct{ late atomic.Int64 }
 
-func newMachine(t *testing.T) *machine {
+func newMachine(t testing.TB) *machine {
 	m := new(machine)
 	ctx, cancel := context.WithCancel(t.Context())
 	var work sync.WaitGroup

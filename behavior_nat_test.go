@@ -52,7 +52,7 @@ func (w *world) joinMeasured(t testing.TB, host home, config bodkin.Config, asTh
 	t.Helper()
 	var node *bodkin.Node
 	var status bodkin.Status
-	stopwatch.Met(t, func() error {
+	unlessStalled(t, func() error {
 		node = w.join(t, host, config)
 		if status = measured(t, node); asTheyAre(status) {
 			return nil

@@ -13,12 +13,7 @@ type sweeping struct {
 }
 
 func (w *sweeping) sweep(root *os.Root, parent int) error {
-	dir, err := root.Open(".")
-	if err != nil {
-		return err
-	}
-	found, err := dir.ReadDir(-1)
-	dir.Close()
+	found, err := entries(root)
 	if err != nil {
 		return err
 	}

@@ -124,14 +124,19 @@ func (s *Source) addTop(path string) error {
 	return s.addDirectory(root, index, path)
 }
 
-// addDirectory lists what is in a directory, which is the entry at index and at path for words.
-func (s *Source) addDirectory(root *os.Root, index int, path string) error {
+// entries is what is in a directory, in no order.
+func entries(root *os.Root) ([]fs.DirEntry, error) {
 	dir, err := root.Open(".")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	found, err := dir.ReadDir(-1)
-	dir.Close()
+	defer dir.Close()
+	return dir.ReadDir(-1)
+}
+
+// addDirectory lists what is in a directory, which is the entry at index and at path for words.
+func (s *Source) addDirectory(root *os.Root, index int, path string) error {
+	found, err := entries(root)
 	if err != nil {
 		return err
 	}
