@@ -50,7 +50,8 @@ func TestAWriteThatFindsNoRoomEndsAtItsDeadline(t *testing.T) {
 	wrote := chan1(func() error { _, err := conn.Write(make([]byte, 64<<20)); return err })
 	select {
 	case err := <-wrote:
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
+		var op *net.OpError
+		if !errors.Is(err, os.ErrDeadlineExceeded) || !errors.As(err, &op) || op.Op != "write" {
 			t.Errorf("error is %v", err)
 		}
 	case <-time.After(20 * time.Second):
