@@ -29,13 +29,6 @@ type Judge struct {
 	relay   Loss   // of the last relayed path, which the next one is likely to have
 }
 
-// A mark is what the session had brought at a time.
-type mark struct {
-	at      time.Time
-	moved   uint64
-	pressed bool
-}
-
 // Judge takes in a reading, and tells what to do.
 func (j *Judge) Judge(r Reading) (a Advice) {
 	current := j.note(r)
@@ -143,64 +136,6 @@ func (j *Judge) note(r Reading) (current *track) {
 	return current
 }
 
-// isBad tells whether a direct path is so bad that others are worth looking at.
-func (j *Judge) isBad(r Reading, t *track) bool {
-	return t.rtt() > 0 && (t.lost() >= badLoss || tooFar(r, t.rtt()))
-}
-
-// isFar tells whether the last round trip by a direct path was too long, which calls for more of them.
-func (j *Judge) isFar(r Reading, t *track) bool {
-	return !t.relayed && len(t.rtts) > 0 && tooFar(r, t.rtts[len(t.rtts)-1])
-}
-
-// tooFar tells whether a round trip is so long that others may be shorter by far.
-func tooFar(r Reading, rtt time.Duration) bool {
-	if r.RelayRTT == 0 {
-		return rtt > badAlone
-	}
-	return rtt > min(time.Duration(badFactor*float64(r.RelayRTT))+badBeyond, badEver)
-}
-
-// wins tells whether a cost is less than another by a factor and beyond.
-func wins(cost, than time.Duration, factor float64, beyond time.Duration) bool {
-	return cost > 0 && than > 0 && cost <= time.Duration(factor*float64(than)) && than-cost >= beyond
-}
-
-// recovered tells whether a direct path is good enough to be used again rather than the relay.
-func recovered(direct, relay *track) bool {
-	if direct.rtt() == 0 || relay.rtt() == 0 {
-		return false
-	}
-	most := func(d time.Duration) time.Duration { return time.Duration(backFactor * float64(d)) }
-	return direct.cost() <= most(relay.cost()) || direct.lost() < goodLoss && direct.rtt() <= most(relay.rtt())
-}
-
-// bestOf is the path that is better than the one in use by as much as it takes; zero: none.
-func (j *Judge) bestOf(current *track, now time.Time) (best uint64) {
-	var least time.Duration
-	for id, t := range j.tracks {
-		cost := t.cost()
-		var is bool
-		switch {
-		case t == current:
-		case current.relayed && t.relayed:
-		case current.relayed:
-			is = recovered(t, current)
-		case t.relayed:
-			is = wins(cost, current.cost(), relayFactor, relayBeyond)
-		default:
-			is = wins(cost, current.cost(), directFactor, directBeyond)
-		}
-		if is && t.relayed { // of two that are good enough the direct one, unless the relay is far better than that, too
-			cost = time.Duration(float64(cost) / relayFactor)
-		}
-		if is && (best == 0 || cost < least || cost == least && id < best) {
-			best, least = id, cost
-		}
-	}
-	return best
-}
-
 // held returns a path once it has been the better one for a while.
 func (j *Judge) held(now time.Time, better uint64, rested bool) (use uint64) {
 	if better == 0 {
@@ -272,33 +207,4 @@ func (j *Judge) move(r Reading, current, next *track) {
 	}
 	j.moved, j.badSince, j.betterSince = r.Now, time.Time{}, time.Time{}
 	j.marks = nil
-}
-
-// goodput is how many bytes a second the session brought since a time, and whether it had more to send nearly all the time.
-func (j *Judge) goodput(since time.Time) (rate float64, pressed bool) {
-	marks := j.marks
-	for len(marks) > 0 && marks[0].at.Before(since) {
-		marks = marks[1:]
-	}
-	if len(marks) < 3 {
-		return 0, false
-	}
-	first, last, idle := marks[0], marks[len(marks)-1], 0
-	for _, m := range marks {
-		if !m.pressed {
-			idle++
-		}
-	}
-	return float64(last.moved-first.moved) / last.at.Sub(first.at).Seconds(), idle <= len(marks)/5
-}
-
-// failed tells, when it is time to, whether the relay was used in vain: the session could send more, and got no more through.
-func (j *Judge) failed(r Reading) bool {
-	if j.had == 0 || r.Now.Sub(j.trial) < trialTime {
-		return false
-	}
-	had := j.had
-	j.had = 0
-	rate, pressed := j.goodput(j.trial.Add(settle))
-	return pressed && rate < trialGain*had && j.tracks[j.from] != nil
 }
