@@ -10,6 +10,13 @@ import (
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
+const (
+	// dialBackTimeout bounds the wait for what the server tells of its dials to the node; it waits for 5 s itself at most.
+	dialBackTimeout = 7 * time.Second
+	// dialBackRetryMin keeps a busy server from being asked again at once.
+	dialBackRetryMin = 20 * time.Second
+)
+
 // dialBack has the server dial the node, and takes what came back. It returns when to ask again if the server was busy.
 func (m *measurement) dialBack(ctx context.Context) (retryAfter time.Duration) {
 	s := m.main

@@ -15,6 +15,9 @@ import (
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
+// holeTimeout bounds a hole connection: a SYN that was lost is sent again after 1 s.
+const holeTimeout = 2 * time.Second
+
 // openHole makes one hole connection from the node's port and tells where the server saw it come from. There can be one at a time to an
 // endpoint: the next waits until that is over.
 func (s *mainConn) openHole(ctx context.Context, to netip.AddrPort) (natbehavior.Sample, error) {

@@ -2,7 +2,9 @@ package rendezvous
 
 import (
 	"context"
+	"time"
 
+	"github.com/bodkin-p2p/bodkin/internal/identity"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
@@ -68,4 +70,88 @@ func (c *Client) send(m *wire.ClientMessage) error {
 		return ErrOffline
 	}
 	return s.send(m)
+}
+
+// An answer is what a Dial came to.
+type answer struct {
+	introduction Introduction
+	err          error
+}
+
+// dial registers a waiting request. Without a connection it returns false.
+func (s *mainConn) dial(request uint64) (<-chan answer, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dials == nil {
+		return nil, false
+	}
+	waiting := make(chan answer, 1)
+	s.dials[request] = waiting
+	return waiting, true
+}
+
+func (s *mainConn) forget(request uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.dials, request)
+}
+
+func (s *mainConn) introduced(m *wire.Introduction) {
+	i := Introduction{
+		Attempt:  wire.AttemptID(m.Attempt),
+		Request:  m.Request,
+		Round:    int(m.Round),
+		Role:     Role(m.Role),
+		Peer:     identity.NodeID(m.Peer),
+		Sealed:   m.SealedProfile,
+		NameTag:  [wire.NameTagLen]byte(m.NameTag),
+		Observed: wire.AddrPorts(m.Observed),
+		Mapped:   wire.AddrPorts(m.Mapped),
+		Received: time.Now(),
+		Delay:    time.Duration(m.DelayUs) * time.Microsecond,
+		Deadline: time.Duration(m.DeadlineMs) * time.Millisecond,
+	}
+	i.Behavior.IPv4, i.Behavior.IPv6 = report(m.Behavior, i.Received), report(m.Behavior6, i.Received)
+	i.Sample, i.Fresh, i.Beside = m.Sample.AddrPort(), m.Fresh.AddrPort(), m.Beside
+	i.Relayed, i.Returning, i.Kept = m.Relayed, m.Returning, m.Kept
+	if offer := m.Relay; offer != nil {
+		micros := func(n uint32) time.Duration { return time.Duration(n) * time.Microsecond }
+		i.Relay = &RelayOffer{Token: offer.Token, HeadStart: micros(offer.HeadStartUs), RTT: micros(offer.RttUs)}
+	}
+	if tell := s.client.config.Introduced; tell != nil {
+		s.client.telling.Lock()
+		tell(i)
+		s.client.telling.Unlock()
+	}
+	if i.Request != 0 {
+		s.answer(i.Request, answer{introduction: i})
+	}
+}
+
+func (s *mainConn) dialFailed(m *wire.DialFailed) {
+	err := error(ErrNotHere)
+	if m.Code == wire.DialFailed_CODE_LIMITED {
+		err = &LimitedError{time.Duration(m.RetryAfterMs) * time.Millisecond}
+	}
+	s.answer(m.Request, answer{err: err})
+}
+
+// answer gives a to whoever waits for it. There is one answer to a request; further rounds find nobody waiting.
+func (s *mainConn) answer(request uint64, a answer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if waiting := s.dials[request]; waiting != nil {
+		waiting <- a // has room for one
+		delete(s.dials, request)
+	}
+}
+
+// endDials answers all who wait, and lets nobody begin.
+func (s *mainConn) endDials() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, waiting := range s.dials {
+		waiting <- answer{err: ErrOffline}
+	}
+	s.dials = nil
 }

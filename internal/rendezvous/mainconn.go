@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/bodkin-p2p/bodkin/internal/identity"
 	"github.com/bodkin-p2p/bodkin/internal/natbehavior"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
@@ -61,12 +60,6 @@ type mainConn struct {
 
 	dialBackNumber uint32
 	dialledBack    chan *wire.DialledBack // holds one; nil: nobody waits
-}
-
-// An answer is what a Dial came to.
-type answer struct {
-	introduction Introduction
-	err          error
 }
 
 // welcome takes over what the server said of itself.
@@ -223,81 +216,6 @@ func (s *mainConn) write(ctx context.Context) {
 	}
 }
 
-func (s *mainConn) ping() {
-	s.mu.Lock()
-	rtt := s.rtt
-	if s.pinged.IsZero() {
-		s.pinged = time.Now()
-	}
-	s.mu.Unlock()
-	s.send(&wire.ClientMessage{Body: &wire.ClientMessage_Ping{Ping: &wire.Ping{RttUs: uint32(min(rtt, time.Minute).Microseconds())}}})
-}
-
-// ponged takes the round trip. Of several, a lower one counts at once and a higher one by an eighth: what is
-// wanted is the path's delay, not that of a queue.
-func (s *mainConn) ponged(m *wire.Pong) {
-	s.spread = time.Duration(m.GetReconnectSpreadMs()) * time.Millisecond
-	s.mu.Lock()
-	if s.pinged.IsZero() {
-		s.mu.Unlock()
-		return
-	}
-	sample := time.Since(s.pinged)
-	s.pinged = time.Time{}
-	if s.rtt == 0 || sample < s.rtt {
-		s.rtt = sample
-	} else {
-		s.rtt += (sample - s.rtt) / 8
-	}
-	rtt := s.rtt
-	s.mu.Unlock()
-
-	c := s.client
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.state.RTT = rtt
-}
-
-func (s *mainConn) introduced(m *wire.Introduction) {
-	i := Introduction{
-		Attempt:  wire.AttemptID(m.Attempt),
-		Request:  m.Request,
-		Round:    int(m.Round),
-		Role:     Role(m.Role),
-		Peer:     identity.NodeID(m.Peer),
-		Sealed:   m.SealedProfile,
-		NameTag:  [wire.NameTagLen]byte(m.NameTag),
-		Observed: wire.AddrPorts(m.Observed),
-		Mapped:   wire.AddrPorts(m.Mapped),
-		Received: time.Now(),
-		Delay:    time.Duration(m.DelayUs) * time.Microsecond,
-		Deadline: time.Duration(m.DeadlineMs) * time.Millisecond,
-	}
-	i.Behavior.IPv4, i.Behavior.IPv6 = report(m.Behavior, i.Received), report(m.Behavior6, i.Received)
-	i.Sample, i.Fresh, i.Beside = m.Sample.AddrPort(), m.Fresh.AddrPort(), m.Beside
-	i.Relayed, i.Returning, i.Kept = m.Relayed, m.Returning, m.Kept
-	if offer := m.Relay; offer != nil {
-		micros := func(n uint32) time.Duration { return time.Duration(n) * time.Microsecond }
-		i.Relay = &RelayOffer{Token: offer.Token, HeadStart: micros(offer.HeadStartUs), RTT: micros(offer.RttUs)}
-	}
-	if tell := s.client.config.Introduced; tell != nil {
-		s.client.telling.Lock()
-		tell(i)
-		s.client.telling.Unlock()
-	}
-	if i.Request != 0 {
-		s.answer(i.Request, answer{introduction: i})
-	}
-}
-
-func (s *mainConn) dialFailed(m *wire.DialFailed) {
-	err := error(ErrNotHere)
-	if m.Code == wire.DialFailed_CODE_LIMITED {
-		err = &LimitedError{time.Duration(m.RetryAfterMs) * time.Millisecond}
-	}
-	s.answer(m.Request, answer{err: err})
-}
-
 func (s *mainConn) attemptOver(m *wire.AttemptOver) {
 	if tell := s.client.config.Over; tell != nil {
 		s.client.telling.Lock()
@@ -312,42 +230,4 @@ func (s *mainConn) relayOver(m *wire.RelayOver) {
 		defer s.client.telling.Unlock()
 		tell(wire.AttemptID(m.Attempt), m.Status)
 	}
-}
-
-// answer gives a to whoever waits for it. There is one answer to a request; further rounds find nobody waiting.
-func (s *mainConn) answer(request uint64, a answer) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if waiting := s.dials[request]; waiting != nil {
-		waiting <- a // has room for one
-		delete(s.dials, request)
-	}
-}
-
-// endDials answers all who wait, and lets nobody begin.
-func (s *mainConn) endDials() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, waiting := range s.dials {
-		waiting <- answer{err: ErrOffline}
-	}
-	s.dials = nil
-}
-
-// dial registers a waiting request. Without a connection it returns false.
-func (s *mainConn) dial(request uint64) (<-chan answer, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.dials == nil {
-		return nil, false
-	}
-	waiting := make(chan answer, 1)
-	s.dials[request] = waiting
-	return waiting, true
-}
-
-func (s *mainConn) forget(request uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.dials, request)
 }

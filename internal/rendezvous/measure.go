@@ -22,10 +22,6 @@ const (
 	// samplePause is the least time from one sample to the next, so that the network sees them in their order, and others' traffic
 	// between them shows.
 	samplePause = 8 * time.Millisecond
-	// holeTimeout bounds a hole connection: a SYN that was lost is sent again after 1 s.
-	holeTimeout = 2 * time.Second
-	// dialBackTimeout bounds the wait for what the server tells of its dials to the node; it waits for 5 s itself at most.
-	dialBackTimeout = 7 * time.Second
 )
 
 // A measurement is one look at how the networks between node and server treat TCP.
@@ -160,44 +156,6 @@ func (m *measurement) own(ctx context.Context, to ...netip.AddrPort) {
 	}
 }
 
-// contact notes that the node's port is used to an address of the server, and reports whether that is for the first time now.
-func (m *measurement) contact(addr netip.Addr) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if slices.Contains(m.asked, addr) {
-		return false
-	}
-	m.asked = append(m.asked, addr)
-	m.main.client.contact(addr)
-	return true
-}
-
-// filterForgets is how long after the last connection to an address a filter lets that in, at most: RFC 5382 has it 4 minutes.
-const filterForgets = 5 * time.Minute
-
-// contact notes that the node's port is used to an address of the server.
-func (c *Client) contact(addr netip.Addr) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.contacted == nil {
-		c.contacted = map[netip.Addr]time.Time{}
-	}
-	for addr, at := range c.contacted {
-		if time.Since(at) > filterForgets {
-			delete(c.contacted, addr)
-		}
-	}
-	c.contacted[addr] = time.Now()
-}
-
-// isFresh reports whether no filter knows of addr from the node's own connections.
-func (c *Client) isFresh(addr netip.Addr) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	at, ok := c.contacted[addr]
-	return !ok || time.Since(at) > filterForgets
-}
-
 // sample looks at the mappings of fresh ports, in the family of the main connection: each begins when the SYN before has left.
 func (m *measurement) sample(ctx context.Context) {
 	s := m.main
@@ -281,9 +239,6 @@ func clone(e natbehavior.Evidence) natbehavior.Evidence {
 	e.Samples, e.DialBacks = slices.Clone(e.Samples), slices.Clone(e.DialBacks)
 	return e
 }
-
-// dialBackRetryMin keeps a busy server from being asked again at once.
-const dialBackRetryMin = 20 * time.Second
 
 // Remeasure looks at the networks anew, because something changed that the connection to the server may not have noticed: an interface,
 // an address, a route. It does not block. Each new connection to the server measures in any case.
