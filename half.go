@@ -2,6 +2,7 @@ package bodkin
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
 	"github.com/bodkin-p2p/bodkin/internal/rounds"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
+	"google.golang.org/protobuf/proto"
 )
 
 // half is what this node tells a peer of the port that it leaves from.
@@ -123,4 +125,26 @@ func (n *Node) leaving(ctx context.Context, a *attempt, fresh, show bool) (local
 	}
 	a.keep(s)
 	return s.port, outside, nil
+}
+
+// sealHalf is what this node tells a peer that it reaches by another.
+func (n *Node) sealHalf(id wire.AttemptID) ([]byte, error) {
+	plain, err := proto.Marshal(&wire.Further{Attempt: id[:], Half: n.half(n.port.Number(), n.outside())})
+	if err != nil {
+		return nil, err
+	}
+	return n.config.Invite.Room.Seal(n.id, plain), nil
+}
+
+// openHalf reads what a peer tells by another.
+func (n *Node) openHalf(peer NodeID, sealed []byte) (*wire.Further, error) {
+	plain, err := n.config.Invite.Room.Open(peer, sealed)
+	if err != nil {
+		return nil, err
+	}
+	var f wire.Further
+	if err := proto.Unmarshal(plain, &f); err != nil {
+		return nil, fmt.Errorf("%w: %v", wire.ErrMalformed, err)
+	}
+	return &f, wire.Validate(&f)
 }

@@ -131,3 +131,44 @@ func (t *links) close() {
 	}
 	closing.Wait()
 }
+
+// waiting returns the newest session with a peer that has no path; nil if there is none.
+func (t *links) waiting(who target) *link {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var newest *link
+	for id, all := range t.byPeer {
+		for _, l := range all {
+			if who.matches(id, l.name) && l.line.Err() == nil && l.path().Kind == 0 {
+				newest = l
+			}
+		}
+	}
+	return newest
+}
+
+// alive returns the newest session with a peer that is not over, with a path or without; nil if there is none.
+func (t *links) alive(peer NodeID) *link {
+	for _, l := range slices.Backward(t.with(peer)) {
+		if l.line.Err() == nil {
+			return l
+		}
+	}
+	return nil
+}
+
+// common returns some peers with direct sessions that may have one with l's peer, too, each once.
+func (t *links) common(l *link) []*link {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var some []*link
+	for peer, all := range t.byPeer {
+		for _, other := range slices.Backward(all) {
+			if peer != l.peer && other.line.Err() == nil && other.path().Kind == Direct && len(some) < commonPeers {
+				some = append(some, other)
+				break
+			}
+		}
+	}
+	return some
+}
