@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"time"
 )
@@ -15,9 +16,15 @@ import (
 type cell struct {
 	contestant string
 	streams    int
+	program    string // of the version that plays it; empty: this one
 }
 
-func (c cell) String() string { return fmt.Sprintf("%s, %d", c.contestant, c.streams) }
+func (c cell) String() string {
+	if c.program != "" {
+		return fmt.Sprintf("%s of %s, %d", c.contestant, filepath.Base(c.program), c.streams)
+	}
+	return fmt.Sprintf("%s, %d", c.contestant, c.streams)
+}
 
 // A result is what one turn gave.
 type result struct {
@@ -48,8 +55,15 @@ const patience = 30 * time.Second
 func (c cell) run(ctx context.Context, p *path, o options) (result, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.time+patience)
 	defer cancel()
-	part := part{Contestant: c.contestant, Streams: c.streams, Small: o.small && c.contestant == "bodkin", Time: o.time, Address: p.address, Profile: o.profile}
-	to, err := start(ctx, p.far, "receive", part)
+	part := part{Contestant: c.contestant, Streams: c.streams, Small: o.small && c.contestant == "bodkin", Time: o.time, Address: p.address}
+	if c.program == "" {
+		part.Profile = o.profile
+	}
+	program, err := c.path()
+	if err != nil {
+		return result{}, err
+	}
+	to, err := start(ctx, p.far, program, "receive", part)
 	if err != nil {
 		return result{}, err
 	}
@@ -57,7 +71,7 @@ func (c cell) run(ctx context.Context, p *path, o options) (result, error) {
 	if err := to.hear(&part.Target); err != nil {
 		return result{}, err
 	}
-	from, err := start(ctx, p.near, "send", part)
+	from, err := start(ctx, p.near, program, "send", part)
 	if err != nil {
 		return result{}, err
 	}
@@ -70,6 +84,14 @@ func (c cell) run(ctx context.Context, p *path, o options) (result, error) {
 		return result{}, err
 	}
 	return judge(sent, got), nil
+}
+
+// path is where the program is that plays the cell.
+func (c cell) path() (string, error) {
+	if c.program == "" {
+		return os.Executable()
+	}
+	return filepath.Abs(c.program)
 }
 
 // judge puts both sides' accounts together.
@@ -97,12 +119,8 @@ type player struct {
 	cancel  func()
 }
 
-func start(ctx context.Context, at func(context.Context, io.Writer, ...string) command, role string, p part) (*player, error) {
+func start(ctx context.Context, at func(context.Context, io.Writer, ...string) command, program, role string, p part) (*player, error) {
 	text, err := json.Marshal(p)
-	if err != nil {
-		return nil, err
-	}
-	program, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}

@@ -5,10 +5,12 @@
 //	go run ./speed -contestants tls,bodkin -streams 1 -rounds 9
 //	go run ./speed -small                       and little messages to and fro beside them, over a stream more
 //	go run ./speed -profile DIR                 processor profiles of every process as well
+//	go run ./speed -beside OLD -contestants bodkin    two versions of Bodkin in turns: OLD is what go build -o OLD ./speed made of the other
 //
 // The path is the kernel's: two hosts and between them a router, joined by veth pairs; the router masquerades with nftables. Sender and
 // receiver are processes of their own, fresh for each cell. One round has every cell once; the contestants take turns, so what else the machine
-// does hits all of them.
+// does hits all of them. With -beside the program of another version has turns of its own as the contestant bodkin, of which it plays both
+// roles.
 //
 // # What is measured
 //
@@ -39,6 +41,7 @@ type options struct {
 	time        time.Duration
 	distant     bool
 	small       bool
+	beside      []string // programs of other versions
 	profile     string
 }
 
@@ -54,13 +57,17 @@ func main() {
 	flag.DurationVar(&o.time, "time", 2*time.Second, "how long is measured in each turn")
 	flag.BoolVar(&o.distant, "distant", false, "100 ms of round trip in natlab instead of the router; one stream alone")
 	flag.BoolVar(&o.small, "small", false, "measure round trips of small messages beside a session's streams as well")
-	flag.StringVar(&o.profile, "profile", "", "write a processor profile of each process into this folder")
+	beside := flag.String("beside", "", "programs of other versions, which take turns as bodkin")
+	flag.StringVar(&o.profile, "profile", "", "write a processor profile of each of this version's processes into this folder")
 	flag.Parse()
 	o.contestants = strings.Split(*names, ",")
 	for _, text := range strings.Split(*counts, ",") {
 		n, err := strconv.Atoi(text)
 		exitOn(err)
 		o.streams = append(o.streams, n)
+	}
+	if *beside != "" {
+		o.beside = strings.Split(*beside, ",")
 	}
 	if o.distant {
 		o.streams = []int{1}
@@ -94,7 +101,7 @@ func compare(ctx context.Context, o options) (err error) {
 		for _, c := range cells(o, round) {
 			result, err := c.run(ctx, path, o)
 			if err != nil {
-				return fmt.Errorf("%s over %d streams: %w", c.contestant, c.streams, err)
+				return fmt.Errorf("%s: %w", c, err)
 			}
 			fmt.Fprintf(os.Stderr, "%-18s %6.0f MiB/s %5.2f CPU s/GiB (%.2f sending), shares %.2f, small ones %v\n", c, result.speed, result.cpu, result.sending, result.shares, result.small)
 			r.add(c, result)
@@ -108,11 +115,25 @@ func hasStreams(name string) bool { return !slices.Contains([]string{"tcp", "tls
 
 // cells are those of one round. Each round begins with another contestant.
 func cells(o options, round int) (all []cell) {
+	turns := entrants(o)
 	for _, n := range o.streams {
-		for i := range o.contestants {
-			name := o.contestants[(i+round)%len(o.contestants)]
-			if n == 1 || hasStreams(name) {
-				all = append(all, cell{name, n})
+		for i := range turns {
+			c := turns[(i+round)%len(turns)]
+			if c.streams = n; n == 1 || hasStreams(c.contestant) {
+				all = append(all, c)
+			}
+		}
+	}
+	return all
+}
+
+// entrants are those who take turns. Versions differ in what is Bodkin's.
+func entrants(o options) (all []cell) {
+	for _, name := range o.contestants {
+		all = append(all, cell{contestant: name})
+		if name == "bodkin" {
+			for _, program := range o.beside {
+				all = append(all, cell{contestant: name, program: program})
 			}
 		}
 	}

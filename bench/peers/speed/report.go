@@ -22,34 +22,68 @@ func (r *report) add(c cell, x result) {
 	r.results[c] = append(r.results[c], x)
 }
 
-// print writes a table of medians, least and most. Beside TLS means by turns of the same round.
+// print writes a table of medians, least and most, and one of ratios. What is beside another is compared by turns of the same round.
 func (r *report) print(w io.Writer) {
 	fmt.Fprintln(w, "| | MiB/s | beside bare TLS | CPU s/GiB | sending | receiving | most / least of a stream | a small message and back |")
 	fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|")
 	slices.SortStableFunc(r.cells, func(a, b cell) int { return a.streams - b.streams })
 	for _, c := range r.cells {
 		all := r.results[c]
-		speeds := column(all, func(x result) float64 { return x.speed })
+		speeds := column(all, speedOf)
 		fmt.Fprintf(w, "| %s | %.0f (%.0f–%.0f) | %s | %.2f | %.2f | %.2f | %s | %s |\n", c, median(speeds), slices.Min(speeds), slices.Max(speeds), r.besideTLS(c),
-			median(column(all, func(x result) float64 { return x.cpu })), median(column(all, func(x result) float64 { return x.sending })),
+			median(column(all, cpuOf)), median(column(all, func(x result) float64 { return x.sending })),
 			median(column(all, func(x result) float64 { return x.cpu - x.sending })), sharesOf(c, all), smallOf(all))
+	}
+	r.printPairs(w)
+}
+
+// besideTLS compares the speed with bare TLS's.
+func (r *report) besideTLS(c cell) string {
+	return spread(r.ratios(c, cell{contestant: "tls", streams: 1}, speedOf))
+}
+
+// printPairs writes what one cell has of another: this version of each other one, and many streams of one.
+func (r *report) printPairs(w io.Writer) {
+	var pairs [][2]cell
+	for _, c := range r.cells {
+		for _, other := range r.cells {
+			isVersion := c.program == "" && other.program != "" && c.contestant == other.contestant && c.streams == other.streams
+			isMany := c.program == other.program && c.contestant == other.contestant && c.streams > 1 && other.streams == 1
+			if isVersion || isMany {
+				pairs = append(pairs, [2]cell{c, other})
+			}
+		}
+	}
+	if len(pairs) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\n| beside each other | times the MiB/s | times the CPU s/GiB |\n|---|---|---|")
+	for _, p := range pairs {
+		fmt.Fprintf(w, "| %s, to %s | %s | %s |\n", p[0], p[1], spread(r.ratios(p[0], p[1], speedOf)), spread(r.ratios(p[0], p[1], cpuOf)))
 	}
 }
 
-// besideTLS is the median of the ratios to the turn of bare TLS in the same round.
-func (r *report) besideTLS(c cell) string {
-	bare := r.results[cell{"tls", 1}]
-	var ratios []float64
+// ratios are those of one cell to another, by turns of the same round.
+func (r *report) ratios(c, to cell, of func(result) float64) (all []float64) {
+	others := r.results[to]
 	for i, x := range r.results[c] {
-		if i < len(bare) {
-			ratios = append(ratios, x.speed/bare[i].speed)
+		if i < len(others) {
+			all = append(all, of(x)/of(others[i]))
 		}
 	}
+	return all
+}
+
+// spread is the median of ratios, the least and the most.
+func spread(ratios []float64) string {
 	if len(ratios) == 0 {
 		return "–"
 	}
 	return fmt.Sprintf("%.2f (%.2f–%.2f)", median(ratios), slices.Min(ratios), slices.Max(ratios))
 }
+
+func speedOf(x result) float64 { return x.speed }
+func cpuOf(x result) float64   { return x.cpu }
 
 func sharesOf(c cell, all []result) string {
 	if c.streams == 1 {
