@@ -231,7 +231,7 @@ func (c *couple) reset(t *testing.T, both bool) {
 	}()
 	<-watching
 	defer func() { cancel(); <-moved }()
-	// What is on the way would come before the reset, and put it out of sequence; so would the acknowledgement of it, a little later.
+	// What is on the way would come before the reset, and put it out of sequence; so would the acknowledgment of it, a little later.
 	for _, f := range c.flows {
 		f.held.Store(true)
 		defer f.held.Store(false)

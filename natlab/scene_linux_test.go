@@ -183,7 +183,7 @@ func exchange(c net.Conn) string {
 	return outcomeOf(err)
 }
 
-// settle waits until no acknowledgement is due any more, which Linux delays by up to 200 ms.
+// settle waits until no acknowledgment is due any more, which Linux delays by up to 200 ms.
 func settle(t *testing.T, lab *Lab) {
 	t.Helper()
 	const quiet = 250 * time.Millisecond

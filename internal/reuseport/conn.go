@@ -24,7 +24,7 @@ func Abort(c net.Conn) error {
 }
 
 // SetUserTimeout makes the kernel give up on c when data it has sent stays without
-// acknowledgement for d. That finds a dead mapping sooner than keepalive does when
+// acknowledgment for d. That finds a dead mapping sooner than keepalive does when
 // there is something to send. Linux counts milliseconds; macOS and Windows count
 // seconds, and d is rounded up; other systems have no such option and nothing
 // happens. Zero means the system's default. A layer with NetConn, such as

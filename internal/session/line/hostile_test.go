@@ -38,14 +38,14 @@ func raw(t *testing.T, config Config) (*Line, net.Conn) {
 func TestAPeerThatBreaksTheProtocolEndsTheLine(t *testing.T) {
 	beyond := header{kindData, 1, 32 << 20}.append(nil)
 	for name, frame := range map[string][]byte{
-		"a frame of a multiplexer":         {0, 1, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 9, 9, 9, 9},
-		"data of no bytes":                 header{kindData, 0, 5}.append(nil),
-		"data at the end of time":          header{kindData, 5, 1<<64 - 1}.append(nil),
-		"data beyond the limit":            append(beyond, 1),
-		"a frame of 16 MiB":                header{kindData, 1<<24 - 1, 0}.append(nil),
-		"what was not sent acknowledged":   appendAck(nil, 1, firstLimit),
-		"an acknowledgement without limit": header{kindAck, 0, 0}.append(nil),
-		"a ping with a load":               header{kindPing, 8, 0}.append(nil),
+		"a frame of a multiplexer":        {0, 1, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 9, 9, 9, 9},
+		"data of no bytes":                header{kindData, 0, 5}.append(nil),
+		"data at the end of time":         header{kindData, 5, 1<<64 - 1}.append(nil),
+		"data beyond the limit":           append(beyond, 1),
+		"a frame of 16 MiB":               header{kindData, 1<<24 - 1, 0}.append(nil),
+		"what was not sent acknowledged":  appendAck(nil, 1, firstLimit),
+		"an acknowledgment without limit": header{kindAck, 0, 0}.append(nil),
+		"a ping with a load":              header{kindPing, 8, 0}.append(nil),
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

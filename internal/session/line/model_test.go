@@ -31,7 +31,7 @@ type modelCarrier struct {
 	slow   int // a frame gets through one time in so many
 }
 
-// A model is one direction of a line: both machines, carriers between them, and acknowledgements that are late, lost and overtake
+// A model is one direction of a line: both machines, carriers between them, and acknowledgments that are late, lost and overtake
 // each other.
 type model struct {
 	t        *testing.T

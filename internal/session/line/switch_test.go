@@ -24,7 +24,7 @@ func (m *mute) Write(p []byte) (int, error) {
 }
 
 // TestACarrierStaysUntilThePeerHasSaidItsLast has the peer still be writing on the slow carrier when it is put down for a better one.
-// Were it closed then, what is on it would have to go again: 156 KiB. What came in the last 25 ms may go again, since its acknowledgement
+// Were it closed then, what is on it would have to go again: 156 KiB. What came in the last 25 ms may go again, since its acknowledgment
 // comes by the other carrier, and perhaps after the end of this one.
 func TestACarrierStaysUntilThePeerHasSaidItsLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
