@@ -146,7 +146,7 @@ func (r ResetEffect) String() string {
 	return word(uint8(r), "closes", "removes unanswered", "removes", "ignored")
 }
 
-// word is the name of value number i of an axis.
+// word is the name of value number i of an enumeration.
 func word(i uint8, words ...string) string {
 	if int(i) < len(words) {
 		return words[i]

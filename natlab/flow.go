@@ -19,7 +19,7 @@ const (
 
 // String is a word such as "carried".
 func (f Fate) String() string {
-	return [...]string{"carried", "lost", "cut", "unrouted", "spoofed", "expired"}[f]
+	return word(uint8(f), "carried", "lost", "cut", "unrouted", "spoofed", "expired")
 }
 
 // A Flow is the packets that one network saw from one endpoint to another.

@@ -19,7 +19,7 @@ const (
 )
 
 // String is a word such as "drop".
-func (f Firewall) String() string { return [...]string{"drop", "reject", "none"}[f] }
+func (f Firewall) String() string { return word(uint8(f), "drop", "reject", "none") }
 
 // Masquerade is how the kernel chooses the external port of a connection.
 type Masquerade uint8
@@ -34,7 +34,7 @@ const (
 )
 
 // String is the option of nft's masquerade statement.
-func (m Masquerade) String() string { return [...]string{"", "random", "fully-random"}[m] }
+func (m Masquerade) String() string { return word(uint8(m), "", "random", "fully-random") }
 
 // Kernel tells how a kernel NAT is set up. The zero value is masquerading behind a firewall that
 // drops.

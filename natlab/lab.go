@@ -209,4 +209,4 @@ func (p *port) outer() *port {
 }
 
 // String is a word such as "tun".
-func (d Device) String() string { return [...]string{"auto", "tun", "packet"}[d] }
+func (d Device) String() string { return word(uint8(d), "auto", "tun", "packet") }

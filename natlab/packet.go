@@ -197,8 +197,6 @@ func (p *packet) src() netip.AddrPort { return p.from }
 // dst is the address and port, or echo identifier, the packet goes to. Zero port: it has none.
 func (p *packet) dst() netip.AddrPort { return p.to }
 
-func (p *packet) proto() protocol { return p.protocol }
-
 // srcPortAt is where the source port is in raw, or zero if there is none.
 func (p *packet) srcPortAt() int {
 	switch {

@@ -20,8 +20,8 @@ func TestParseReadsTheHeaders(t *testing.T) {
 	if !ok {
 		t.Fatal("not parsed")
 	}
-	if p.src().String() != "10.0.0.2:4000" || p.dst().String() != "198.51.100.1:80" || p.proto() != protoTCP {
-		t.Errorf("got protocol %d from %v to %v", p.proto(), p.src(), p.dst())
+	if p.src().String() != "10.0.0.2:4000" || p.dst().String() != "198.51.100.1:80" || p.protocol != protoTCP {
+		t.Errorf("got protocol %d from %v to %v", p.protocol, p.src(), p.dst())
 	}
 	if p.seq() != 7 || p.ack() != 9 || p.window() != 11 || p.payloadLength() != 13 || p.end() != 21 ||
 		p.flags() != flagSYN|flagACK || p.isSYN() {

@@ -42,6 +42,19 @@ func TestReadmesShowWhatIsPlayed(t *testing.T) {
 	}
 }
 
+// commands are the lines of a cast that somebody has typed.
+func commands(text string) []string {
+	var typed []string
+	for line := range strings.Lines(text) {
+		for _, s := range story {
+			if strings.HasPrefix(line, s.who+"$ ") {
+				typed = append(typed, strings.TrimSpace(line))
+			}
+		}
+	}
+	return typed
+}
+
 // withoutCode is a cast with the same code as any other.
 func withoutCode(text string) string {
 	if found := printed["$CODE"].FindStringSubmatch(text); found != nil {

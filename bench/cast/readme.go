@@ -34,16 +34,3 @@ func replace(name, text string) error {
 	}
 	return os.WriteFile(name, []byte(before+text+behind), 0o644)
 }
-
-// commands are the lines of a cast that somebody has typed.
-func commands(text string) []string {
-	var typed []string
-	for line := range strings.Lines(text) {
-		for _, s := range story {
-			if strings.HasPrefix(line, s.who+"$ ") {
-				typed = append(typed, strings.TrimSpace(line))
-			}
-		}
-	}
-	return typed
-}

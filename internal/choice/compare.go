@@ -37,7 +37,7 @@ func recovered(direct, relay *track) bool {
 }
 
 // bestOf is the path that is better than the one in use by as much as it takes; zero: none.
-func (j *Judge) bestOf(current *track, now time.Time) (best uint64) {
+func (j *Judge) bestOf(current *track) (best uint64) {
 	var least time.Duration
 	for id, t := range j.tracks {
 		cost := t.cost()

@@ -44,7 +44,7 @@ func (j *Judge) Judge(r Reading) (a Advice) {
 		j.seek = r.Now.Add(j.pause)
 	case current.relayed:
 		j.badSince = time.Time{}
-		a.Use = j.held(r.Now, j.bestOf(current, r.Now), rested)
+		a.Use = j.held(r.Now, j.bestOf(current), rested)
 		if a.Use == 0 && j.byChoice && !j.has(false) && j.maySeek(r.Now) {
 			a.SeekDirect = true
 		}
@@ -81,7 +81,7 @@ func (j *Judge) direct(r Reading, current *track, rested bool, a *Advice) {
 	if r.Now.Sub(j.badSince) < badFor {
 		return
 	}
-	if a.Use = j.held(r.Now, j.bestOf(current, r.Now), rested); a.Use != 0 {
+	if a.Use = j.held(r.Now, j.bestOf(current), rested); a.Use != 0 {
 		return
 	}
 	if len(j.tracks) > 1 { // those that are there are compared first

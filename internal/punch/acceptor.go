@@ -211,13 +211,6 @@ func (a *Acceptor) find(attempt wire.AttemptID) (*inbox, <-chan struct{}) {
 	return nil, a.changed
 }
 
-func orDefault(n, fallback int) int {
-	if n > 0 {
-		return n
-	}
-	return fallback
-}
-
 // wait returns after d, or when ctx ends.
 func wait(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)

@@ -1,6 +1,7 @@
 package punch
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 )
@@ -25,11 +26,11 @@ func (a *Acceptor) enter(g *guest) bool {
 		}
 	}
 	switch {
-	case fromHere >= orDefault(a.PerAddress, DefaultPerAddress):
+	case fromHere >= cmp.Or(a.PerAddress, DefaultPerAddress):
 		if !a.evictLocked(func(other *guest) bool { return other.source == g.source }) {
 			return false
 		}
-	case len(a.guests) >= orDefault(a.Limit, DefaultLimit):
+	case len(a.guests) >= cmp.Or(a.Limit, DefaultLimit):
 		if !a.evictLocked(func(*guest) bool { return true }) {
 			return false
 		}

@@ -40,7 +40,7 @@ func (a *again) Read(b []byte) (int, error) {
 	if !open {
 		return n, err
 	}
-	if n == 0 && isCut(err) {
+	if n == 0 && sockerr.IsCut(err) {
 		if conn, err = a.replace(); err != nil {
 			return 0, err
 		}
@@ -63,7 +63,7 @@ func (a *again) Write(b []byte) (int, error) {
 	}
 	a.mu.Unlock()
 	n, err := conn.Write(b)
-	if keep && isCut(err) {
+	if keep && sockerr.IsCut(err) {
 		return len(b), nil
 	}
 	return n, err
@@ -90,11 +90,6 @@ func (a *again) replace() (net.Conn, error) {
 	a.conn.Close()
 	a.conn, a.open, a.said = conn, false, nil
 	return conn, nil
-}
-
-// isCut tells whether somebody else ended a connection.
-func isCut(err error) bool {
-	return sockerr.IsCut(err)
 }
 
 // now is the connection, and whether it may be made again.

@@ -129,28 +129,3 @@ func window(rate int) int {
 	mean := float64(rate) * sampleAge.Seconds()
 	return min(spare+int(math.Ceil(mean+4*math.Sqrt(mean))), MaxPredicted)
 }
-
-// Meet is the probability that one of k different ports, drawn out of space, is one of n others.
-func Meet(n, k, space int) float64 {
-	miss := 1.0
-	for i := range k {
-		miss *= max(0, float64(space-n-i)) / float64(space-i)
-	}
-	return 1 - miss
-}
-
-// Chance is the probability that the round finds a mapping, if nothing is lost; 1 if it need not guess. dialer and callee are those of
-// the plan.
-func (r Round) Chance(dialer, callee Side) float64 {
-	guess, ports, target := r.Callee.Guess, r.Dialer.Ports, dialer
-	if r.Dialer.Guess.Kind != Nowhere {
-		guess, ports, target = r.Dialer.Guess, r.Callee.Ports, callee
-	}
-	switch guess.Kind {
-	case InBlock:
-		return Meet(ports, guess.Count, target.blockSize())
-	case Anywhere:
-		return Meet(ports, guess.Count, dynamic)
-	}
-	return 1
-}

@@ -54,9 +54,3 @@ func (a *admission) leave(addr netip.Addr) {
 		delete(a.byAddress, n)
 	}
 }
-
-func (a *admission) count() int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.total
-}

@@ -56,3 +56,10 @@ func TestBucketAllowsItsRate(t *testing.T) {
 		t.Error("whole again at the wrong time")
 	}
 }
+
+// count is how many are in.
+func (a *admission) count() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.total
+}

@@ -159,7 +159,7 @@ func (c *conn) sealLocked(seal func([]byte) ([]byte, error)) bool {
 	return true
 }
 
-func (c *conn) sendMessage(m *wire.ServerMessage) bool { return c.send(c.server.appendFrame(nil, m)) }
+func (c *conn) sendMessage(m *wire.ServerMessage) { c.send(c.server.appendFrame(nil, m)) }
 
 func (c *conn) updateKeys() {
 	c.mu.Lock()

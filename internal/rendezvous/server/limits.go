@@ -1,6 +1,9 @@
 package server
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Limits bounds what nodes and strangers can cost the server. A zero field means its default, which is given with its reason.
 // An address is an IPv4 address or an IPv6 /64, since whoever has one address of such a network has all.
@@ -44,43 +47,33 @@ type Limits struct {
 }
 
 func (l Limits) withDefaults() Limits {
-	number := func(n *int, otherwise int) {
-		if *n == 0 {
-			*n = otherwise
-		}
-	}
-	duration := func(d *time.Duration, otherwise time.Duration) {
-		if *d == 0 {
-			*d = otherwise
-		}
-	}
-	number(&l.Connections, 1_000_000)
-	number(&l.ConnectionsPerAddress, 4096)
-	number(&l.ConnectionsPerNode, 16)
-	number(&l.Handshakes, 1024)
-	number(&l.HandshakesPerAddress, 64)
-	duration(&l.HandshakeTimeout, 5*time.Second)
-	duration(&l.HelloTimeout, 2*time.Second)
-	duration(&l.RegisterTimeout, 5*time.Second)
-	number(&l.MessagesPerSecond, 100)
-	number(&l.DialsPerSecond, 10)
-	number(&l.DialsPerMinute, 60)
-	number(&l.AttemptsPerNode, 64)
-	number(&l.QueueBytes, 64<<10)
-	duration(&l.WriteTimeout, 15*time.Second)
-	duration(&l.PingInterval, 20*time.Second)
-	number(&l.PingsMissed, 3)
-	number(&l.HoleConnections, 512)
-	number(&l.HoleConnectionsPerAddress, 32)
-	duration(&l.HoleTimeout, 5*time.Second)
-	number(&l.HeldConnections, 100_000)
-	number(&l.HeldConnectionsPerAddress, 1024)
-	number(&l.Proofs, 64)
-	number(&l.ProofsPerMinute, 30)
-	duration(&l.ProofTimeout, 5*time.Second)
-	number(&l.DialBacks, 256)
-	number(&l.DialBacksPerMinute, 120)
-	number(&l.ReconnectsPerSecond, 500)
+	l.Connections = cmp.Or(l.Connections, 1_000_000)
+	l.ConnectionsPerAddress = cmp.Or(l.ConnectionsPerAddress, 4096)
+	l.ConnectionsPerNode = cmp.Or(l.ConnectionsPerNode, 16)
+	l.Handshakes = cmp.Or(l.Handshakes, 1024)
+	l.HandshakesPerAddress = cmp.Or(l.HandshakesPerAddress, 64)
+	l.HandshakeTimeout = cmp.Or(l.HandshakeTimeout, 5*time.Second)
+	l.HelloTimeout = cmp.Or(l.HelloTimeout, 2*time.Second)
+	l.RegisterTimeout = cmp.Or(l.RegisterTimeout, 5*time.Second)
+	l.MessagesPerSecond = cmp.Or(l.MessagesPerSecond, 100)
+	l.DialsPerSecond = cmp.Or(l.DialsPerSecond, 10)
+	l.DialsPerMinute = cmp.Or(l.DialsPerMinute, 60)
+	l.AttemptsPerNode = cmp.Or(l.AttemptsPerNode, 64)
+	l.QueueBytes = cmp.Or(l.QueueBytes, 64<<10)
+	l.WriteTimeout = cmp.Or(l.WriteTimeout, 15*time.Second)
+	l.PingInterval = cmp.Or(l.PingInterval, 20*time.Second)
+	l.PingsMissed = cmp.Or(l.PingsMissed, 3)
+	l.HoleConnections = cmp.Or(l.HoleConnections, 512)
+	l.HoleConnectionsPerAddress = cmp.Or(l.HoleConnectionsPerAddress, 32)
+	l.HoleTimeout = cmp.Or(l.HoleTimeout, 5*time.Second)
+	l.HeldConnections = cmp.Or(l.HeldConnections, 100_000)
+	l.HeldConnectionsPerAddress = cmp.Or(l.HeldConnectionsPerAddress, 1024)
+	l.Proofs = cmp.Or(l.Proofs, 64)
+	l.ProofsPerMinute = cmp.Or(l.ProofsPerMinute, 30)
+	l.ProofTimeout = cmp.Or(l.ProofTimeout, 5*time.Second)
+	l.DialBacks = cmp.Or(l.DialBacks, 256)
+	l.DialBacksPerMinute = cmp.Or(l.DialBacksPerMinute, 120)
+	l.ReconnectsPerSecond = cmp.Or(l.ReconnectsPerSecond, 500)
 	return l
 }
 
