@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/bodkin-p2p/bodkin"
@@ -204,10 +205,18 @@ func (r *receiver) find(ctx context.Context, code pairing.Code) (control.Stream,
 				hint: "ask for a new one: one wrong try ends a code"}
 		case errors.Is(err, bodkin.ErrServiceUnknown), errors.Is(err, bodkin.ErrPeerUnavailable):
 			continue // another node with this number
+		case errors.Is(err, pairing.ErrCut):
+			return nil, &failure{code: exitPeerUnavailable, err: err, text: fmt.Sprintf("%s does not offer this code any more: %s", printable(p.Name), afterCut(err)),
+				hint: nobody.hint}
 		}
 		return nil, aboutTransfer(printable(p.Name), err)
 	}
 	return nil, nobody
+}
+
+// afterCut is why a pairing was cut, without the words of pairing.ErrCut.
+func afterCut(err error) string {
+	return strings.TrimPrefix(plain(err), pairing.ErrCut.Error()+": ")
 }
 
 func (r *receiver) prove(ctx context.Context, peer bodkin.NodeID, code pairing.Code) (control.Stream, error) {

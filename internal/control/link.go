@@ -214,10 +214,26 @@ func (l *link) sendLocked(kind byte, data []byte) error {
 	record := net.Buffers{header, data}
 	if _, err := record.WriteTo(l.Conn); err != nil {
 		if sockerr.IsCut(err) {
-			err = errTaken
+			err = l.whyTaken()
 		}
 		l.werr = err
 		return err
 	}
 	return nil
+}
+
+// whyTaken is the reason that the other side has given before it closed: it waits where Read would find it, and who writes first would
+// not learn it. It is errTaken where none was given, bytes of the stream come before it, or somebody reads at the moment, who gets it.
+func (l *link) whyTaken() error {
+	if !l.rmu.TryLock() {
+		return errTaken
+	}
+	defer l.rmu.Unlock()
+	if l.rerr == nil && l.left == 0 {
+		l.next() // which does not wait: the other side has closed
+	}
+	if l.rerr == nil || sockerr.IsCut(l.rerr) || errors.Is(l.rerr, net.ErrClosed) {
+		return errTaken
+	}
+	return l.rerr
 }

@@ -48,6 +48,45 @@ func TestTheReasonOfACutComesThrough(t *testing.T) {
 	}
 }
 
+// gone is a connection whose other side has closed it, after it sent what is still to be read.
+type gone struct {
+	net.Conn
+	sent io.Reader
+}
+
+func (g gone) Read(p []byte) (int, error) { return g.sent.Read(p) }
+func (gone) Write([]byte) (int, error)    { return 0, io.ErrUnexpectedEOF }
+
+func TestAWriterLearnsTheReasonToo(t *testing.T) {
+	cases := []struct {
+		name  string
+		close func(*link)
+		want  error
+	}{
+		{"a reason", func(a *link) { a.CloseWithError(bodkin.ErrServiceUnknown) }, bodkin.ErrServiceUnknown},
+		{"none", func(a *link) { a.Close() }, errTaken},
+		{"an end", func(a *link) { a.CloseWrite(); a.Close() }, errTaken},
+		{"bytes before it", func(a *link) { a.Write([]byte("some")); a.CloseWithError(bodkin.ErrServiceUnknown) }, errTaken},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			near, far := tcptest.Pair(t)
+			c.close(newLink(near, bufio.NewReader(near), streamInfo{}))
+			sent, err := io.ReadAll(far)
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn := gone{far, bytes.NewReader(sent)}
+			b := newLink(conn, bufio.NewReader(conn), streamInfo{})
+			for range 2 {
+				if _, err := b.Write([]byte("hello")); !errors.Is(err, c.want) {
+					t.Errorf("Write: %v, want %v", err, c.want)
+				}
+			}
+		})
+	}
+}
+
 func TestCloseWithErrorDoesNotWaitForAWriteThatIsStuck(t *testing.T) {
 	a, b := linkPair(t)
 	stuck := make(chan error, 1)
