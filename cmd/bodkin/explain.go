@@ -10,6 +10,9 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
 	"github.com/bodkin-p2p/bodkin"
 	"github.com/bodkin-p2p/bodkin/internal/control"
 	"github.com/bodkin-p2p/bodkin/internal/settings"
@@ -63,6 +66,26 @@ func usageError(err error) error {
 		hint = "did you mean `bodkin " + strings.Join(guess, "` or `bodkin ") + "`?"
 	}
 	return misuse(hint, "%s", text)
+}
+
+// wrongFlag makes a failure of a flag that a command does not have, or not with this value.
+func wrongFlag(c *cobra.Command, err error) error {
+	f := &failure{code: exitUsage, text: noiseNumber.ReplaceAllString(err.Error(), "no number"), hint: fmt.Sprintf("`%s --help` lists its flags", c.CommandPath())}
+	var unknown *pflag.NotExistError
+	switch {
+	case !errors.As(err, &unknown):
+	case unknown.GetSpecifiedShortnames() != "":
+		f.hint += "; what begins with - and is no flag goes after --"
+	default:
+		var flags []string
+		collect := func(flag *pflag.Flag) { flags = append(flags, flag.Name) }
+		c.LocalFlags().VisitAll(collect)
+		c.InheritedFlags().VisitAll(collect)
+		if near := nearest(unknown.GetSpecifiedName(), flags); len(near) > 0 {
+			f.hint = "did you mean --" + strings.Join(near, " or --") + "?"
+		}
+	}
+	return f
 }
 
 // report tells errs of err and returns the exit code. An interruption needs no words: whoever sent it knows.

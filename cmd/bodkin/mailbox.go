@@ -21,6 +21,7 @@ type mailbox struct {
 	ctx context.Context
 	dir string
 	log *slog.Logger
+	say func(delivered) // nil: nobody is told
 
 	tasks sync.WaitGroup
 
@@ -36,8 +37,16 @@ type delivery struct {
 	done   chan struct{}
 }
 
-func newMailbox(ctx context.Context, dir string, log *slog.Logger) *mailbox {
-	return &mailbox{ctx: ctx, dir: dir, log: log, from: map[bodkin.NodeID]*delivery{}}
+// delivered is what has arrived.
+type delivered struct {
+	peer  string
+	id    bodkin.NodeID
+	meter transfer.Reading
+	paths []string
+}
+
+func newMailbox(ctx context.Context, dir string, log *slog.Logger, say func(delivered)) *mailbox {
+	return &mailbox{ctx: ctx, dir: dir, log: log, say: say, from: map[bodkin.NodeID]*delivery{}}
 }
 
 // serve takes transfers until the listener is closed, and waits for those that are under way.
@@ -92,6 +101,9 @@ func (m *mailbox) take(d, older *delivery) {
 	switch {
 	case err == nil:
 		m.log.Info("received", "peer", peer, "paths", received.Paths)
+		if m.say != nil {
+			m.say(delivered{peer, d.stream.Peer(), d.meter.Read(), received.Paths})
+		}
 	case m.ctx.Err() == nil && !errors.Is(err, transfer.ErrInterrupted):
 		m.log.Warn("not received", "peer", peer, "err", plain(err))
 	default:

@@ -45,9 +45,31 @@ func reach[T any](ctx context.Context, node control.Node, peer string, do func(p
 		}
 	}
 	if err != nil {
-		return result, about(peer, err)
+		err = about(peer, err)
+		if f := (*failure)(nil); errors.Is(err, bodkin.ErrPeerUnavailable) && errors.As(err, &f) {
+			f.hint = meant(ctx, node, peer, f.hint)
+		}
+		return result, err
 	}
 	return result, nil
+}
+
+// meant asks whether another peer that is there was meant, and is hint where none has a name like that.
+func meant(ctx context.Context, node control.Node, peer, hint string) string {
+	peers, err := node.Peers(ctx)
+	if err != nil {
+		return hint
+	}
+	var there []string
+	for _, p := range peers {
+		if p.Online && !strings.EqualFold(p.Name, peer) {
+			there = append(there, printable(p.Name))
+		}
+	}
+	if near := nearest(peer, there); len(near) > 0 {
+		return "did you mean " + strings.Join(near, " or ") + "? `bodkin peers` shows who is there"
+	}
+	return hint
 }
 
 // isSelf tells whether a peer is the node that is to dial it.

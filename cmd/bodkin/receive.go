@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"time"
 
@@ -50,8 +51,8 @@ that, give - and the code on stdin, or put it into BODKIN_CODE.`,
 		}
 		if *stdout {
 			r.output = c.OutOrStdout()
-		} else if info, err := os.Stat(r.dir); err != nil || !info.IsDir() {
-			return misuse("make it first, or give another with --dir", "there is no directory %s", r.dir)
+		} else if err := checkDir(r.dir); err != nil {
+			return err
 		}
 		r.view = newView(c.OutOrStdout(), c.ErrOrStderr(), *asJSON)
 		r.view.results = !*stdout
@@ -67,6 +68,21 @@ that, give - and the code on stdin, or put it into BODKIN_CODE.`,
 		return r.fromRoom(c.Context())
 	}
 	return c
+}
+
+// checkDir refuses what nothing can be received into, before a code is used up for it.
+func checkDir(dir string) error {
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return misuse("make it first, or give another with --dir", "there is no directory %s", dir)
+	}
+	trial, err := os.MkdirTemp(dir, ".bodkin-*.trial")
+	if err != nil {
+		if inner := (*fs.PathError)(nil); errors.As(err, &inner) {
+			err = inner.Err
+		}
+		return fail("give another with --dir", "nothing can be written into %s: %s", dir, plain(err))
+	}
+	return os.Remove(trial)
 }
 
 // readCode takes the code from the argument, from stdin if that is "-", or from BODKIN_CODE. Empty means none.
@@ -119,7 +135,7 @@ type receiver struct {
 func (r *receiver) fromRoom(ctx context.Context) error {
 	listener, err := r.node.Listen(ctx, receiveService)
 	if errors.Is(err, bodkin.ErrServiceTaken) {
-		return fail("wait for it, or end it", "another bodkin receive of this machine is waiting already")
+		return fail("wait for it, or end it", "this machine is receiving already, by another bodkin receive or by bodkin up --receive")
 	}
 	if err != nil {
 		return err
@@ -195,7 +211,7 @@ func (r *receiver) receive(ctx context.Context, stream control.Stream, meter *tr
 	w.stop()
 	r.view.leftOut(received.LeftOut, "it leads out of what was sent")
 	if err == nil {
-		r.view.done("received", meter.Read(), received.Paths)
+		r.view.done("received", w, received.Paths)
 	}
 	return received, err
 }

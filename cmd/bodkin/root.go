@@ -97,6 +97,7 @@ NATs. A small server introduces the two; the bytes do not pass through it.`,
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	refuseUnknown(root)
+	root.SetFlagErrorFunc(wrongFlag)
 	completeFlags(root)
 	return root
 }

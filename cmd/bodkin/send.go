@@ -161,7 +161,7 @@ func (s *sender) send(ctx context.Context, stream control.Stream, meter *transfe
 	err := transfer.Send(ctx, stream, s.source, meter)
 	w.stop()
 	if err == nil {
-		s.view.done("sent", meter.Read(), nil)
+		s.view.done("sent", w, nil)
 	}
 	return err
 }

@@ -23,6 +23,8 @@ type serving struct {
 	log  *slog.Logger
 	told *complaints
 
+	delivered func(delivered) // tells what has arrived; nil: nobody. Set before apply
+
 	ledger control.Ledger // the streams of this and of other commands
 
 	tasks sync.WaitGroup

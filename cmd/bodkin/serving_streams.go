@@ -20,7 +20,7 @@ func (s *serving) serve(v *service) {
 	case e.socks != nil:
 		err = forward.Socks(s.ctx, listener, e.socks, log)
 	case e.dir != "":
-		m := newMailbox(s.ctx, e.dir, log)
+		m := newMailbox(s.ctx, e.dir, log, s.delivered)
 		v.mailbox.Store(m)
 		err = m.serve(listener)
 	default:

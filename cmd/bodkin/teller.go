@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -47,6 +48,31 @@ func (t *teller) line(what, text string) {
 		return
 	}
 	fmt.Fprintf(t.out, "%s: %s\n", what, printable(text))
+}
+
+// delivered says what has been sent to this node.
+func (t *teller) delivered(d delivered) {
+	r := d.meter
+	if t.json != nil {
+		t.json.Info("received", "peer", d.peer, "id", d.id, "files", r.Files, "bytes", r.Bytes, "paths", d.paths)
+		return
+	}
+	fmt.Fprintf(t.out, "%s received %s (%s) from %s\n", t.style.faint(time.Now().Format(time.TimeOnly)), names(r.Offer.Names), amount(r.Files, r.Bytes),
+		t.style.bold(printable(d.peer)))
+}
+
+// deliveredJSON tells programs of it, in a line among those of peers.
+func deliveredJSON(out io.Writer) func(delivered) {
+	return func(d delivered) {
+		json.NewEncoder(out).Encode(struct {
+			Event string        `json:"event"`
+			Name  string        `json:"name"`
+			ID    bodkin.NodeID `json:"id"`
+			Files int           `json:"files"`
+			Bytes int64         `json:"bytes"`
+			Paths []string      `json:"paths"`
+		}{"received", d.peer, d.id, d.meter.Files, d.meter.Bytes, d.paths})
+	}
 }
 
 // status says where the node stands.

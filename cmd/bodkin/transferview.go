@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"sync"
 	"time"
@@ -11,7 +12,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/bodkin-p2p/bodkin"
-	"github.com/bodkin-p2p/bodkin/transfer"
 )
 
 const (
@@ -152,9 +152,12 @@ type transferJSON struct {
 }
 
 // done tells the end.
-func (v *view) done(verb string, r transfer.Reading, paths []string) {
-	v.event(transferJSON{Event: "done", Names: r.Offer.Names, Files: r.Files, Bytes: r.Bytes, Resumed: r.Resumed, Paths: paths})
+func (v *view) done(verb string, w *watch, paths []string) {
+	r := w.meter.Read()
 	if v.json {
+		j := w.json("done", r)
+		j.Speed, j.Paths = math.Round(float64(r.Bytes-r.Resumed)/time.Since(w.since).Seconds()), paths
+		v.event(j)
 		return
 	}
 	text := fmt.Sprintf("%s %s: %s", verb, names(r.Offer.Names), amount(r.Files, r.Bytes))

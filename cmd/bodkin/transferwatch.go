@@ -20,6 +20,7 @@ type watch struct {
 	node     control.Node
 	meter    *transfer.Meter
 	path     bodkin.Path
+	since    time.Time
 	told     bool // the offer
 	samples  []moment
 	finished chan struct{}
@@ -28,7 +29,7 @@ type watch struct {
 
 // watch begins to show a transfer until stop.
 func (v *view) watch(ctx context.Context, toward string, stream control.Stream, node control.Node, meter *transfer.Meter) *watch {
-	w := &watch{view: v, toward: toward, peer: stream.PeerName(), id: stream.Peer(), node: node, meter: meter, path: stream.Path(),
+	w := &watch{view: v, toward: toward, peer: stream.PeerName(), id: stream.Peer(), node: node, meter: meter, path: stream.Path(), since: time.Now(),
 		finished: make(chan struct{}), ended: make(chan struct{})}
 	go func() {
 		defer close(w.ended)

@@ -51,7 +51,7 @@ up changes by bodkin reload or SIGHUP.`,
 	c.Flags().StringArrayVar(&flags.allow, "allow", nil, "let only these peers use a service, as `NAME=PEER,PEER`; may be repeated")
 	c.Flags().StringArrayVar(&flags.forward, "forward", nil, "make a service of a node a local port, as `[BIND:]PORT:PEER:SERVICE`; may be repeated")
 	c.RegisterFlagCompletionFunc("forward", completeForward(g))
-	asJSON := jsonFlag(c, "events to stdout, an object a line: first {event: up, name, id, port, server, reflexive, mapping}, then those of peers --watch --json")
+	asJSON := jsonFlag(c, "events to stdout, an object a line: first {event: up, name, id, port, server, reflexive, mapping}, then those of peers --watch --json, and received with what --receive took")
 	nodeFlags(g, c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		h, err := openHome(g)
@@ -124,7 +124,12 @@ func runNode(ctx context.Context, node *bodkin.Node, socket net.Listener, p plan
 	defer cancel(nil)
 	own, started := control.Own(node), time.Now()
 	log := r.log
+	t := newTeller(errs, log.format)
 	serving := newServing(ctx, own, log.Logger)
+	serving.delivered = t.delivered
+	if out != nil {
+		serving.delivered = deliveredJSON(out)
+	}
 	defer func() {
 		cancel(nil)
 		serving.close()
@@ -159,7 +164,6 @@ func runNode(ctx context.Context, node *bodkin.Node, socket net.Listener, p plan
 			}
 		}
 	})
-	t := newTeller(errs, log.format)
 	t.status(node)
 	for _, f := range serving.forwards {
 		t.line("forward", f.now.Load().String())
