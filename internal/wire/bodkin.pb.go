@@ -448,6 +448,7 @@ func (PortReuse) EnumDescriptor() ([]byte, []int) {
 	return file_bodkin_proto_rawDescGZIP(), []int{7}
 }
 
+// FailureKind is what came back from a candidate.
 type FailureKind int32
 
 const (
@@ -1225,6 +1226,7 @@ func (x *Profile) GetDialOnly() bool {
 	return false
 }
 
+// ClientMessage is one frame of the node's. A body from a newer version is passed over.
 type ClientMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Body:
@@ -2198,6 +2200,7 @@ func (x *DialBack) GetKey() []byte {
 	return nil
 }
 
+// ServerMessage is one frame of the server's. A body from a newer version is passed over.
 type ServerMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Body:
@@ -3457,6 +3460,7 @@ func (*SnapshotBegin) Descriptor() ([]byte, []int) {
 	return file_bodkin_proto_rawDescGZIP(), []int{28}
 }
 
+// SnapshotEnd says that all nodes that are here have been told.
 type SnapshotEnd struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -3493,6 +3497,7 @@ func (*SnapshotEnd) Descriptor() ([]byte, []int) {
 	return file_bodkin_proto_rawDescGZIP(), []int{29}
 }
 
+// Pong answers a Ping.
 type Pong struct {
 	state             protoimpl.MessageState `protogen:"open.v1"`
 	ReconnectSpreadMs uint32                 `protobuf:"varint,1,opt,name=reconnect_spread_ms,json=reconnectSpreadMs,proto3" json:"reconnect_spread_ms,omitempty"` // as in Welcome, which was when fewer nodes were here; 0: none
@@ -3537,6 +3542,7 @@ func (x *Pong) GetReconnectSpreadMs() uint32 {
 	return 0
 }
 
+// HoleHello is the first message on a hole connection, and the only one of the node's.
 type HoleHello struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Token         []byte                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`                // from Welcome
