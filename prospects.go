@@ -1,9 +1,11 @@
 package bodkin
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/bodkin-p2p/bodkin/internal/natbehavior"
+	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
 	"github.com/bodkin-p2p/bodkin/internal/rounds"
 )
 
@@ -100,4 +102,38 @@ func unforeseen(s rounds.Side) string {
 		return "nobody knows how"
 	}
 	return "allocation " + s.Allocation.String()
+}
+
+// withWhy adds to a *PathError what is known of the two networks.
+func (n *Node) withWhy(err error, peer natbehavior.Reports) error {
+	var path *PathError
+	if errors.As(err, &path) {
+		state := n.client.State()
+		path.Local, path.Remote, path.Why = behaviorOf(state.Behavior.IPv4), behaviorOf(peer.IPv4), n.why(peer, state)
+	}
+	return err
+}
+
+// why tells which rule of which NAT stands between this node and a peer, as far as both are known.
+func (n *Node) why(peer natbehavior.Reports, state rendezvous.State) string {
+	if state.Proxied {
+		return "this node reaches the server through an HTTP proxy: nobody can connect to it"
+	}
+	known := false
+	for _, family := range [][2]natbehavior.Report{{state.Behavior.IPv4, peer.IPv4}, {state.Behavior.IPv6, peer.IPv6}} {
+		if family[0].Mapping == natbehavior.Unknown || family[1].Mapping == natbehavior.Unknown {
+			continue
+		}
+		known = true
+		own := rounds.Side{Report: family[0], Mapped: state.Proof == rendezvous.Proven}
+		own.Search = n.config.Search
+		_, why := way(own, rounds.Side{Report: family[1]})
+		if why != "" {
+			return why
+		}
+	}
+	if !known {
+		return "one of the two networks is not measured yet, or has no address family in common with the other"
+	}
+	return "theory has a direct way between these two networks, but something in them behaves otherwise than it was measured"
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"sync"
 	"time"
 
 	"github.com/bodkin-p2p/bodkin/internal/rendezvous"
@@ -20,41 +19,6 @@ const (
 	sampleTimeout = 2 * time.Second
 )
 
-// A spare is a second port of an attempt, with the hole connection that shows its mapping and keeps it.
-type spare struct {
-	port localPort
-	made time.Time
-
-	mu     sync.Mutex
-	hole   net.Conn // nil: nobody was shown
-	closed bool
-}
-
-// hold has the spare keep a hole connection from its port.
-func (s *spare) hold(hole net.Conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		reuseport.Abort(hole)
-		return
-	}
-	s.hole = hole
-}
-
-// close gives the port back.
-func (s *spare) close() {
-	if s == nil {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closed = true
-	if s.hole != nil {
-		reuseport.Abort(s.hole)
-	}
-	s.port.Close()
-}
-
 // sampleAsked shows the server a mapping. The client calls it from its reading goroutine.
 func (n *Node) sampleAsked(request rendezvous.SampleRequest) {
 	n.takeSample(func(ctx context.Context) {
@@ -66,44 +30,6 @@ func (n *Node) sampleAsked(request rendezvous.SampleRequest) {
 			n.log.Debug("no second port for the attempt", "attempt", request.Attempt, "err", err)
 		}
 	})
-}
-
-// keep gives an attempt a second port for its next round. One that is still to be introduced finds it when it begins; if it does not
-// begin, the port is closed.
-func (t *attempts) keep(id wire.AttemptID, s *spare) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if a := t.byID[id]; a != nil {
-		a.keep(s)
-		return
-	}
-	if t.early == nil {
-		t.early = map[wire.AttemptID]*spare{}
-	}
-	if _, ok := t.early[id]; ok || t.closed || len(t.early) >= samplesAtOnce {
-		s.close()
-		return
-	}
-	t.early[id] = s
-	time.AfterFunc(sampleTimeout, func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		if t.early[id] == s {
-			delete(t.early, id)
-			s.close()
-		}
-	})
-}
-
-// close closes the ports of attempts that have not begun, and takes no more.
-func (t *attempts) close() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.closed = true
-	for id, s := range t.early {
-		delete(t.early, id)
-		s.close()
-	}
 }
 
 // takeSample runs a task in the background, if not too many run.
@@ -138,35 +64,6 @@ func (n *Node) sample(ctx context.Context, attempt wire.AttemptID) {
 // dialApart connects from a port of its own.
 func (n *Node) dialApart(ctx context.Context, remote netip.AddrPort) (net.Conn, error) {
 	return n.config.system.Connect(ctx, netip.AddrPort{}, remote, nil)
-}
-
-// sampleSpare takes a second port for an attempt and shows the server how that is mapped. The attempt has the port before the server has
-// seen it: the introduction that follows may be here first.
-func (n *Node) sampleSpare(ctx context.Context, attempt wire.AttemptID) error {
-	s, err := n.newSpare(ctx)
-	if err != nil {
-		return err
-	}
-	n.attempts.keep(attempt, s)
-	hole, err := n.client.Sample(ctx, attempt, s.port.Dial)
-	if err == nil {
-		s.hold(hole)
-	}
-	return err
-}
-
-// newSpare takes a second port, from which connections may come and go.
-func (n *Node) newSpare(ctx context.Context) (*spare, error) {
-	port, err := n.config.system.Open(ctx, 0)
-	if err != nil {
-		return nil, err
-	}
-	s := &spare{port: port, made: time.Now()}
-	if !n.spawn(func() { n.acceptor.Serve(n.ctx, port) }) {
-		s.close()
-		return nil, n.Err()
-	}
-	return s, nil
 }
 
 // countsPorts tells whether a peer would have to predict this node's next mapping, so that the server is going to want a sample.
