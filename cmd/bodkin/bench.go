@@ -110,11 +110,11 @@ func (b *bench) draw(l load, bytesPerSecond float64) {
 	if !b.view.live {
 		return
 	}
-	if l.streams == 0 {
-		b.view.draw("round trips ...")
-		return
+	line := "round trips ..."
+	if l.streams > 0 {
+		line = fmt.Sprintf("%s: %s ...", loadName(l, b.peer), bitRate(8*bytesPerSecond))
 	}
-	b.view.draw(fmt.Sprintf("%s: %s ...", loadName(l, b.peer), bitRate(8*bytesPerSecond)))
+	b.view.draw(func(int) string { return line })
 }
 
 // print prints a result: for people, or for programs.

@@ -20,9 +20,17 @@ func printDiagnosis(to io.Writer, d bodkin.Diagnosis) error {
 		fmt.Fprintln(out, "Not everything could be measured in time; what follows may be incomplete.")
 	}
 
+	width, narrow := lineWidth, isTerminal(to)
+	if narrow {
+		width = max(leastWidth, min(width, terminalWidth(to)))
+	}
 	section("This network")
 	for _, line := range networkLines(d) {
-		fmt.Fprintf(out, "  %-8s  %s\n", line[0], printable(line[1]))
+		text := printable(line[1])
+		if narrow {
+			text = wrapped(text, "            ", width)
+		}
+		fmt.Fprintf(out, "  %-8s  %s\n", line[0], text)
 	}
 	if len(d.Prospects) > 0 {
 		section("Peers behind other networks")
@@ -35,14 +43,14 @@ func printDiagnosis(to io.Writer, d bodkin.Diagnosis) error {
 			note := noteOf(p)
 			isLast := i == len(d.Prospects)-1 || noteOf(d.Prospects[i+1]) != note
 			if note != "" && isLast { // of several with the same note
-				fmt.Fprintf(out, "           %s\n", style.faint(wrapped(note, "           ")))
+				fmt.Fprintf(out, "           %s\n", style.faint(wrapped(note, "           ", width)))
 			}
 		}
 	}
 	if len(d.Advice) > 0 {
 		section("What would help")
 		for _, advice := range d.Advice {
-			fmt.Fprintf(out, "  - %s\n", wrapped(printable(advice), "    "))
+			fmt.Fprintf(out, "  - %s\n", wrapped(printable(advice), "    ", width))
 		}
 	}
 	if len(d.Samples)+len(d.DialBacks) > 0 {
@@ -178,17 +186,19 @@ func behaviorLines(b bodkin.Behavior) []string {
 	return lines
 }
 
-// lineWidth is how wide a line of prose gets.
-const lineWidth = 92
+const (
+	lineWidth  = 92 // of prose, where the terminal is wide enough
+	leastWidth = 40 // where it is not
+)
 
-// wrapped breaks text into lines, each after the first behind indent.
-func wrapped(text, indent string) string {
+// wrapped breaks text into lines of so many columns, each after the first behind indent.
+func wrapped(text, indent string, columns int) string {
 	var b strings.Builder
-	width := len(indent)
+	width := cells(indent)
 	for i, word := range strings.Fields(text) {
 		switch {
 		case i == 0:
-		case width+1+len(word) > lineWidth:
+		case width+1+cells(word) > columns:
 			b.WriteString("\n" + indent)
 			width = len(indent)
 		default:
@@ -196,7 +206,7 @@ func wrapped(text, indent string) string {
 			width++
 		}
 		b.WriteString(word)
-		width += len(word)
+		width += cells(word)
 	}
 	return b.String()
 }

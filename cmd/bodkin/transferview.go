@@ -82,8 +82,8 @@ func (v *view) clearLocked() {
 	}
 }
 
-// draw replaces the line that moves.
-func (v *view) draw(text string) {
+// draw replaces the line that moves by one that is made for so many columns.
+func (v *view) draw(line func(width int) string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	width := plainWidth
@@ -92,10 +92,7 @@ func (v *view) draw(text string) {
 			width = w - 1
 		}
 	}
-	if runes := []rune(text); len(runes) > width {
-		text = string(runes[:width])
-	}
-	fmt.Fprintf(v.errs, "\r\x1b[K%s", text)
+	fmt.Fprintf(v.errs, "\r\x1b[K%s", shorten(line(width), width))
 	v.drawn = true
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/bodkin-p2p/bodkin"
@@ -58,7 +60,7 @@ func (w *watch) run(ctx context.Context) {
 			r := w.meter.Read()
 			w.begin(r)
 			if w.sample(time.Now(), r); w.view.live && w.told {
-				w.view.draw(progressLine(r, speedOf(w.samples), w.path))
+				w.view.draw(func(width int) string { return progressLine(r, speedOf(w.samples), w.path, width) })
 			}
 		case <-tell.C:
 			w.lookAtPath(ctx)
@@ -142,28 +144,54 @@ func speedOf(samples []moment) float64 {
 	return float64(last.bytes-first.bytes) / last.at.Sub(first.at).Seconds()
 }
 
-// progressLine tells how far a transfer is: "photos  45% of 1.2 GB  83.1 MB/s  0:07 left  direct".
-func progressLine(r transfer.Reading, speed float64, path bodkin.Path) string {
+// leastNames is how many columns names keep before other fields of a line make room for them.
+const leastNames = 8
+
+// progressLine tells how far a transfer is: "photos  45% of 1.2 GB  83.1 MB/s  0:07 left  direct". Where that is wider than the terminal, what
+// is missed least goes first.
+func progressLine(r transfer.Reading, speed float64, path bodkin.Path, width int) string {
 	o := r.Offer
-	text := names(o.Names) + "  "
+	type field struct {
+		text  string
+		spare int // fields of a higher number go first; 0 stays
+	}
+	var fields []field
+	add := func(spare int, format string, args ...any) {
+		fields = append(fields, field{fmt.Sprintf(format, args...), spare})
+	}
 	switch {
 	case o.Stream:
-		text += byteCount(uint64(r.Bytes))
+		add(0, "%s", byteCount(uint64(r.Bytes)))
 	case o.Bytes > 0:
-		text += fmt.Sprintf("%d%% of %s", r.Bytes*100/o.Bytes, byteCount(uint64(o.Bytes)))
+		add(0, "%d%% of %s", r.Bytes*100/o.Bytes, byteCount(uint64(o.Bytes)))
 	default:
-		text += fmt.Sprintf("%d of %d files", r.Files, o.Files)
+		add(0, "%d of %d files", r.Files, o.Files)
 	}
 	if o.Files > 1 && o.Bytes > 0 {
-		text += fmt.Sprintf("  %d of %d files", r.Files, o.Files)
+		add(4, "%d of %d files", r.Files, o.Files)
 	}
 	if speed > 0 {
-		text += fmt.Sprintf("  %s/s", byteCount(uint64(speed)))
+		add(2, "%s/s", byteCount(uint64(speed)))
 		if !o.Stream {
-			text += "  " + clock(time.Duration(float64(o.Bytes-r.Bytes)/speed*float64(time.Second))) + " left"
+			add(1, "%s left", clock(time.Duration(float64(o.Bytes-r.Bytes)/speed*float64(time.Second))))
 		}
 	}
-	return text + "  " + path.Kind.String()
+	add(3, "%s", path.Kind)
+	title := names(o.Names)
+	for spare := 4; ; spare-- {
+		rest := ""
+		for _, f := range fields {
+			rest += "  " + f.text
+		}
+		room := width - cells(rest)
+		if room >= min(cells(title), leastNames) || spare == 0 && room > 1 {
+			return shorten(title, room) + rest
+		}
+		if spare == 0 {
+			return shorten(strings.TrimSpace(rest), width)
+		}
+		fields = slices.DeleteFunc(fields, func(f field) bool { return f.spare == spare })
+	}
 }
 
 // clock is a length of time as clocks show it: 0:07, 1:02:03.
