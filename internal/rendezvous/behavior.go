@@ -8,42 +8,8 @@ import (
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
-// registerAgain tells the server of a new profile.
-func (s *mainConn) registerAgain(r Registration) {
-	s.registering.Lock()
-	defer s.registering.Unlock()
-	s.told = r
-	s.send(r.message(s.proxied, s.client.State().Behavior))
-}
-
-// registerBehavior tells the server how the networks behave, with the profile as it was sealed before: nobody in the room is told of that.
-func (s *mainConn) registerBehavior() {
-	s.registering.Lock()
-	defer s.registering.Unlock()
-	s.send(s.told.message(s.proxied, s.client.State().Behavior))
-}
-
-// message is r as it is sent.
-func (r Registration) message(proxied bool, behaves natbehavior.Reports) *wire.ClientMessage {
-	now := time.Now()
-	behaves.IPv4.Search, behaves.IPv6.Search = r.Search, r.Search
-	return &wire.ClientMessage{Body: &wire.ClientMessage_Register{Register: &wire.Register{
-		Version: wire.Version, SealedProfile: r.Sealed, NameTag: r.NameTag[:], Primary: r.Primary,
-		PortReuse: wire.PortReuse(r.PortReuse), Software: r.Software,
-		Relay: wire.RelayPolicy(r.Relay), Proxied: proxied, Samples: r.Samples && !proxied,
-		Behavior: behavior(behaves.IPv4, now), Behavior6: behavior(behaves.IPv6, now)}}}
-}
-
-// BehaviorMessage is r as it is sent at a time, nil if it says nothing. It is for nodes that tell each other.
-func BehaviorMessage(r natbehavior.Report, now time.Time) *wire.Behavior { return behavior(r, now) }
-
-// BehaviorReport is what b says, which was received at a time and may be nil. What this version has no word for is unknown.
-func BehaviorReport(b *wire.Behavior, received time.Time) natbehavior.Report {
-	return report(b, received)
-}
-
-// behavior is r as it is sent at a time, nil if it says nothing.
-func behavior(r natbehavior.Report, now time.Time) *wire.Behavior {
+// BehaviorMessage is r as it is sent at a time, nil if it says nothing.
+func BehaviorMessage(r natbehavior.Report, now time.Time) *wire.Behavior {
 	if r == (natbehavior.Report{}) {
 		return nil
 	}
@@ -69,8 +35,8 @@ func behavior(r natbehavior.Report, now time.Time) *wire.Behavior {
 	return b
 }
 
-// report is what b says, which was received at a time. What this version has no word for is unknown.
-func report(b *wire.Behavior, received time.Time) natbehavior.Report {
+// BehaviorReport is what b says, which was received at a time and may be nil. What this version has no word for is unknown.
+func BehaviorReport(b *wire.Behavior, received time.Time) natbehavior.Report {
 	if b == nil {
 		return natbehavior.Report{}
 	}

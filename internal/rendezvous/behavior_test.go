@@ -20,13 +20,13 @@ func TestABehaviorArrivesAsItWasSent(t *testing.T) {
 			Pooling: natbehavior.Arbitrary, Hairpin: natbehavior.No, Lifetime: 2 * time.Hour, Proxied: true, Search: true},
 		"a block": {Mapping: natbehavior.None, Filtering: natbehavior.None, Allocation: natbehavior.Block, BlockFirst: 2048, BlockLast: 65535},
 	} {
-		sent := behavior(want, now)
+		sent := BehaviorMessage(want, now)
 		register := &wire.ClientMessage{Body: &wire.ClientMessage_Register{Register: &wire.Register{
 			SealedProfile: []byte{1}, NameTag: make([]byte, wire.NameTagLen), Behavior: sent}}}
 		if err := wire.Validate(register); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if got := report(sent, now); got != want {
+		if got := BehaviorReport(sent, now); got != want {
 			t.Errorf("%s: sent %+v, arrived %+v", name, want, got)
 		}
 	}
@@ -36,7 +36,7 @@ func TestASillyReportIsSentWithinTheLimits(t *testing.T) {
 	silly := natbehavior.Report{Delta: 1 << 20, Rate: -1, BlockFirst: 9, BlockLast: 8, Lifetime: 1000 * time.Hour,
 		Last: netip.MustParseAddrPort("198.51.100.1:0")}
 	register := &wire.ClientMessage{Body: &wire.ClientMessage_Register{Register: &wire.Register{
-		SealedProfile: []byte{1}, NameTag: make([]byte, wire.NameTagLen), Behavior: behavior(silly, time.Time{})}}}
+		SealedProfile: []byte{1}, NameTag: make([]byte, wire.NameTagLen), Behavior: BehaviorMessage(silly, time.Time{})}}}
 	if err := wire.Validate(register); err != nil {
 		t.Error(err)
 	}
@@ -44,14 +44,14 @@ func TestASillyReportIsSentWithinTheLimits(t *testing.T) {
 
 func TestWhatANewerVersionSaysIsUnknown(t *testing.T) {
 	const next = 256 + 2 // must not be taken for 2
-	got := report(&wire.Behavior{Mapping: next, Filtering: -1, Unsolicited: 5, Allocation: next, Pooling: next, Hairpin: next}, time.Now())
+	got := BehaviorReport(&wire.Behavior{Mapping: next, Filtering: -1, Unsolicited: 5, Allocation: next, Pooling: next, Hairpin: next}, time.Now())
 	if got != (natbehavior.Report{}) {
 		t.Errorf("got %+v, want nothing known", got)
 	}
 }
 
 func FuzzABehaviorThatIsLegalIsLegalToPassOn(f *testing.F) {
-	seed, err := proto.Marshal(behavior(natbehavior.Report{Mapping: natbehavior.None, Delta: 4, Last: netip.MustParseAddrPort("[2001:db8::1]:9")}, time.Now()))
+	seed, err := proto.Marshal(BehaviorMessage(natbehavior.Report{Mapping: natbehavior.None, Delta: 4, Last: netip.MustParseAddrPort("[2001:db8::1]:9")}, time.Now()))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func FuzzABehaviorThatIsLegalIsLegalToPassOn(f *testing.F) {
 			return
 		}
 		now := time.Now()
-		if err := wire.Validate(wrap(behavior(report(&received, now), now))); err != nil {
+		if err := wire.Validate(wrap(BehaviorMessage(BehaviorReport(&received, now), now))); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -37,16 +37,6 @@ func (c *Client) Introduce(ctx context.Context, target Target) (Introduction, er
 	}
 }
 
-func (t Target) dial(request uint64) *wire.ClientMessage {
-	dial := &wire.Dial{Request: request, Target: &wire.Dial_Node{Node: t.node[:]}}
-	dial.DirectOnly, dial.Sampling, dial.Beside = t.directOnly, t.sampling, t.beside
-	dial.Relayed, dial.Returning = t.relayed, t.returning
-	if t.name != nil {
-		dial.Target = &wire.Dial_NameTag{NameTag: t.name[:]}
-	}
-	return &wire.ClientMessage{Body: &wire.ClientMessage_Dial{Dial: dial}}
-}
-
 // Report tells the server what failed in a round, of which it makes the next one if that helps. It does not block. More than
 // 16 failures are cut. The error is ErrOffline.
 func (c *Client) Report(attempt wire.AttemptID, round int, failures []Failure) error {
@@ -111,7 +101,7 @@ func (s *mainConn) introduced(m *wire.Introduction) {
 		Delay:    time.Duration(m.DelayUs) * time.Microsecond,
 		Deadline: time.Duration(m.DeadlineMs) * time.Millisecond,
 	}
-	i.Behavior.IPv4, i.Behavior.IPv6 = report(m.Behavior, i.Received), report(m.Behavior6, i.Received)
+	i.Behavior.IPv4, i.Behavior.IPv6 = BehaviorReport(m.Behavior, i.Received), BehaviorReport(m.Behavior6, i.Received)
 	i.Sample, i.Fresh, i.Beside = m.Sample.AddrPort(), m.Fresh.AddrPort(), m.Beside
 	i.Relayed, i.Returning, i.Kept = m.Relayed, m.Returning, m.Kept
 	if offer := m.Relay; offer != nil {
