@@ -137,8 +137,10 @@ func (s *Stream) handle(f frame, body []byte) error {
 		if more > maxCredit-uint32(s.credit) {
 			return fmt.Errorf("%w: stream %d gets credit for %d bytes", ErrProtocol, f.value, more)
 		}
+		if s.credit == 0 { // else a Write waits for something else, if any does
+			s.writable.Signal()
+		}
 		s.credit += int(more)
-		s.writable.Signal()
 	case kindBlocked:
 		if s.window.blocked() {
 			s.enlarge(2 * s.window.size)

@@ -66,7 +66,7 @@ func playStreams(t *testing.T, seed uint64) {
 		if s.budget.left != config.Buffer || s.store.pinned != 0 {
 			t.Errorf("%d bytes of windows and %d of memory are not given back", config.Buffer-s.budget.left, s.store.pinned)
 		}
-		if s.turns.waiting != 0 || s.turns.promised != 0 || s.turns.old.first() != nil || s.turns.fresh.first() != nil {
+		if s.turns.waiting != 0 || s.turns.promised != 0 || s.turns.fresh.first() != nil || s.turns.now().first() != nil || s.turns.later().first() != nil {
 			t.Error("turns are left")
 		}
 		s.mu.Unlock()

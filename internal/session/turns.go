@@ -14,44 +14,43 @@ const (
 // A turn is the place of one writer in the order of those that write.
 type turn struct {
 	wake         *sync.Cond
-	want         int // zero if it does not wait
-	granted      int // of room, and not used
-	left         int // of its turn, with which it may go on
-	queue        *ring
-	before, next *turn // in queue
+	want         int    // zero if it does not wait
+	granted      int    // of room, and not used
+	left         int    // of its turn, with which it may go on
+	due          uint64 // the round in which it may have the next
+	before, next *turn  // in a ring, while it waits
 }
 
 // A ring is turns in an order; its root is not one of them.
 type ring struct{ root turn }
 
-func (r *ring) first() *turn {
-	if r.root.next == nil || r.root.next == &r.root {
-		return nil
-	}
-	return r.root.next
-}
-
-func (r *ring) push(w *turn) {
+// ends is the root, in front of the first and behind the last.
+func (r *ring) ends() *turn {
 	if r.root.next == nil {
 		r.root.next, r.root.before = &r.root, &r.root
 	}
-	w.queue, w.before, w.next = r, r.root.before, &r.root
+	return &r.root
+}
+
+func (r *ring) first() *turn {
+	if first := r.ends().next; first != &r.root {
+		return first
+	}
+	return nil
+}
+
+func (r *ring) push(w *turn)      { w.enter(r.ends().before) }
+func (r *ring) pushFront(w *turn) { w.enter(r.ends()) }
+
+func (w *turn) enter(behind *turn) {
+	w.before, w.next = behind, behind.next
 	w.before.next, w.next.before = w, w
 }
 
-func (r *ring) pushFront(w *turn) {
-	r.push(w)
-	if first := r.first(); first != w {
-		w.before.next, w.next.before = w.next, w.before
-		w.before, w.next = &r.root, first
-		first.before, r.root.next = w, w
-	}
-}
-
 func (w *turn) leave() {
-	if w.queue != nil {
+	if w.next != nil {
 		w.before.next, w.next.before = w.next, w.before
-		w.queue, w.before, w.next = nil, nil, nil
+		w.before, w.next = nil, nil
 	}
 }
 
@@ -60,15 +59,21 @@ func (w *turn) leave() {
 // Who writes a turn's bytes in several pieces need not wait between them, which spares a thousand writers of little pieces most of their
 // wake-ups. So that there is room for that, only a part of it is granted at once.
 //
-// Who had a turn goes behind all others, and keeps that place while it does not write: so whoever writes again at once waits for as
-// many turns as there are others. Who writes after its place has come up is new, and is in front, so that who comes with little need not wait for
-// those with much. Newcomers without end leave the others one turn in 17.
+// Each has one turn in a round. Who had its turn and asks again waits for the next round, and so for as many turns as there are others.
+// Who has not had it when it asks is in front of those who wait since the last round, so that who comes with little need not wait for those
+// with much; of these one has a turn after 16 of the others, however many come.
 type turns struct {
-	fresh, old ring
-	waiting    int // how many want
-	promised   int // granted, and not used yet
-	row        int // turns of new ones since the last of another
+	round    uint64
+	fresh    ring    // who asked in this round, and has a turn in it
+	waited   [2]ring // who asked in the round before, at the round's parity, and who had a turn in this one
+	waiting  int     // how many want
+	promised int     // granted, and not used yet
+	row      int     // turns of fresh ones since the last of another
 }
+
+// now is who asked in the round before, later who waits for the next.
+func (t *turns) now() *ring   { return &t.waited[t.round%2] }
+func (t *turns) later() *ring { return &t.waited[(t.round+1)%2] }
 
 // goOn grants a writer so many bytes of the turn that it has, if there is room for them.
 func (t *turns) goOn(w *turn, want, room int) bool {
@@ -86,11 +91,12 @@ func (t *turns) ask(w *turn, want int) {
 	w.want = want
 	t.waiting++
 	switch {
-	case w.queue == nil:
-		t.fresh.push(w)
 	case want <= w.left:
-		w.leave()
-		t.old.pushFront(w)
+		t.now().pushFront(w)
+	case w.due > t.round:
+		t.later().push(w)
+	default:
+		t.fresh.push(w)
 	}
 }
 
@@ -108,11 +114,13 @@ func (t *turns) grant(room int) *turn {
 	if room < min(give, leastTurn) {
 		return nil
 	}
-	if t.row++; w.queue == &t.old {
+	if w == t.fresh.first() {
+		t.row++
+	} else {
 		t.row = 0
 	}
 	w.leave()
-	t.old.push(w)
+	w.due = t.round + 1
 	w.granted = min(give, room)
 	if w.left -= w.granted; w.left < 0 {
 		w.left = wholeTurn - w.granted
@@ -125,13 +133,18 @@ func (t *turns) grant(room int) *turn {
 
 // head is the writer whose turn it is. Somebody waits.
 func (t *turns) head() *turn {
-	for w := t.old.first(); w != nil && w.want == 0; w = t.old.first() { // it has not written since its last turn
-		w.leave()
-		w.left = 0
+	fresh := t.fresh.first()
+	if fresh != nil && t.row < freshTurns {
+		return fresh
 	}
-	fresh, old := t.fresh.first(), t.old.first()
-	if fresh == nil || old != nil && t.row >= freshTurns {
-		return old
+	if fresh == nil && t.now().first() == nil {
+		t.round++
+	}
+	if w := t.now().first(); w != nil {
+		return w
+	}
+	if w := t.later().first(); w != nil {
+		return w
 	}
 	return fresh
 }
@@ -142,7 +155,7 @@ func (t *turns) use(w *turn) {
 	w.granted = 0
 }
 
-// quit gives back a turn, or the wait for one, and a place that is kept.
+// quit gives back a turn, or the wait for one.
 func (t *turns) quit(w *turn) {
 	if w.want > 0 {
 		w.want = 0

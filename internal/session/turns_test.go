@@ -2,6 +2,7 @@ package session
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -78,6 +79,48 @@ func TestAWriterGoesOnWithItsTurnWhileThereIsRoom(t *testing.T) {
 	all.ask(&w, piece)
 	if all.grant(1<<20) != &other {
 		t.Error("the other has no turn")
+	}
+}
+
+func TestManyWhoBeginAtOnceGoOnWithTheirTurns(t *testing.T) {
+	const piece, room = 16<<10 + headerSize, 1 << 20
+	random := rand.New(rand.NewPCG(7, 8))
+	var all turns
+	of := map[*turn]int{} // pieces of each
+	for range 1000 {
+		w := new(turn)
+		of[w] = 0
+		all.ask(w, piece)
+	}
+	var writing []*turn // a goroutine that was woken writes a little later
+	grant := func() {
+		for w := all.grant(room); w != nil; w = all.grant(room) {
+			writing = append(writing, w)
+		}
+	}
+	asked := 0
+	for range 200_000 {
+		grant()
+		i := random.IntN(len(writing))
+		w := writing[i]
+		writing = slices.Delete(writing, i, i+1)
+		all.use(w)
+		grant() // while the piece is copied
+		of[w]++
+		if all.goOn(w, piece, room) {
+			writing = append(writing, w)
+			continue
+		}
+		all.ask(w, piece)
+		asked++
+	}
+	if asked > 60_000 { // of a turn's four pieces one is asked for
+		t.Errorf("%d of 200,000 pieces were waited for", asked)
+	}
+	for _, n := range of {
+		if n < 180 || n > 220 {
+			t.Fatalf("one wrote %d pieces in 200 rounds of a thousand", n)
+		}
 	}
 }
 
@@ -174,7 +217,7 @@ func TestTurnsThatAreGivenUpLeaveNothingBehind(t *testing.T) {
 	for i := range writers {
 		all.quit(&writers[i])
 	}
-	if all.promised != 0 || all.waiting != 0 || all.old.first() != nil || all.fresh.first() != nil {
-		t.Errorf("%d bytes are promised, %d wait, and places are kept: %v, %v", all.promised, all.waiting, all.old.first(), all.fresh.first())
+	if all.promised != 0 || all.waiting != 0 || all.fresh.first() != nil || all.now().first() != nil || all.later().first() != nil {
+		t.Errorf("%d bytes are promised, %d wait, and places are kept: %+v", all.promised, all.waiting, all)
 	}
 }
