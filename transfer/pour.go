@@ -19,7 +19,7 @@ type piece struct {
 
 // content reads, hashes and writes all files, each step beside the others.
 func (s *sending) content() error {
-	ctx, cancel := context.WithCancelCause(context.Background())
+	ctx, cancel := context.WithCancelCause(context.Background()) // of the steps: a Send that is called off shows as a connection that fails
 	var steps sync.WaitGroup
 	defer steps.Wait()
 	defer s.source.interrupt()

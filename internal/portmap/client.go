@@ -49,7 +49,8 @@ func newClient(p Protocol, l link, port uint16) client {
 // seconds is d as the protocols say it, rounded up: 0 would be a removal.
 func seconds(d time.Duration) uint32 { return uint32((d + time.Second - 1) / time.Second) }
 
-// lasts is a lifetime as the protocols say it. A day is the longest that one should grant (RFC 6887, section 15).
+// lasts is a lifetime as the protocols say it. A gateway should grant a day at most (RFC 6887, section 15); more than a week is not
+// believed.
 func lasts(seconds uint32) time.Duration {
 	return min(time.Duration(seconds)*time.Second, 7*24*time.Hour)
 }

@@ -3,15 +3,10 @@ package portmap
 import "net/netip"
 
 // Gateway returns the gateway of the default route, for IPv4. It fails with ErrNoGateway.
-func Gateway(within func(open func() error) error) (netip.Addr, error) {
+func Gateway(within func(open func() error) error) (gateway netip.Addr, err error) {
 	if within == nil {
 		within = func(open func() error) error { return open() }
 	}
-	return gatewayOf(within)
-}
-
-// gatewayOf returns the gateway of the default route, for IPv4. It fails with ErrNoGateway.
-func gatewayOf(within func(open func() error) error) (gateway netip.Addr, err error) {
 	err = within(func() error {
 		gateway, err = defaultGateway()
 		return err

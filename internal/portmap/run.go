@@ -11,7 +11,7 @@ import (
 
 // Run keeps the port mapped until ctx ends. It then removes the mapping, which takes at most two seconds, and returns ctx's error.
 func Run(ctx context.Context, c Config) error {
-	k := &keeper{config: c.withDefaults(), gatewayOf: gatewayOf, newClient: newClient}
+	k := &keeper{config: c.withDefaults(), gatewayOf: Gateway, newClient: newClient}
 	return k.run(ctx)
 }
 

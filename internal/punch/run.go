@@ -107,10 +107,8 @@ type answer struct {
 // holdRounds hands each round on when its delay is over, one after the other, and closes due after the last.
 func holdRounds(ctx context.Context, first Round, further <-chan Round, due chan<- Round) {
 	for r, ok := first, true; ok; {
-		delay := time.NewTimer(r.Delay)
-		defer delay.Stop()
 		select {
-		case <-delay.C:
+		case <-time.After(r.Delay):
 		case <-ctx.Done():
 			return
 		}
@@ -143,7 +141,7 @@ func (a *attempt) act(ctx context.Context, do []action) {
 			a.start(i, verify, func() (net.Conn, error) { return l.verify(ctx, timeout, a.plan.Verify) })
 		case nominate:
 			conn := a.proven[i]
-			a.start(i, nominate, func() (net.Conn, error) { return nil, a.settle(conn) })
+			a.start(i, nominate, func() (net.Conn, error) { return nil, a.nominate(conn) })
 		case abort:
 			_ = a.links[i].Close() // nothing can be done about an error, nor does it matter to anybody
 		case retire:
@@ -177,8 +175,8 @@ func (a *attempt) start(i int, to verb, work func() (net.Conn, error)) {
 	})
 }
 
-// settle does this role's part of the nomination.
-func (a *attempt) settle(conn net.Conn) error {
+// nominate does this role's part of the nomination.
+func (a *attempt) nominate(conn net.Conn) error {
 	if a.plan.Role == Dialer {
 		return writeNomination(conn, a.plan.Attempt)
 	}

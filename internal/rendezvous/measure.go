@@ -43,9 +43,7 @@ func (s *mainConn) measureAll(ctx context.Context) {
 		retryAfter := s.measure(ctx)
 		var again <-chan time.Time
 		if retryAfter > 0 {
-			timer := time.NewTimer(retryAfter)
-			defer timer.Stop()
-			again = timer.C
+			again = time.After(retryAfter)
 		}
 		select {
 		case <-ctx.Done():
