@@ -18,12 +18,26 @@ import (
 // ErrNeverStarted tells that a home has no server in it yet, so that invites could not say where it is.
 var ErrNeverStarted = errors.New("no server has been started with this home")
 
+// ErrNoRoom tells that a server has no room of a name.
+var ErrNoRoom = errors.New("there is no such room")
+
 // ErrAdvertise tells that a host of Config.Advertise cannot stand in an invite.
 var ErrAdvertise = errors.New("cannot stand in an invite")
 
 // Invite returns the invite to a room of the server whose home this is, and makes the room if it is new; a running
 // server takes it up by itself. It returns ErrNeverStarted if no server has run there.
 func Invite(home, room string) (identity.Invite, error) {
+	return inviteTo(home, func(r *rooms) (identity.Room, error) { return r.open(room) })
+}
+
+// RenewInvite gives a room another secret, and returns the invite to it: those from before are void. A running server notices within
+// half a minute, and refuses the nodes that came by them, which end. It returns ErrNeverStarted if no server has run there, and ErrNoRoom if
+// there is no such room.
+func RenewInvite(home, room string) (identity.Invite, error) {
+	return inviteTo(home, func(r *rooms) (identity.Room, error) { return r.renew(room) })
+}
+
+func inviteTo(home string, open func(*rooms) (identity.Room, error)) (identity.Invite, error) {
 	servers, err := readAdvertised(home)
 	if err != nil {
 		return identity.Invite{}, err
@@ -33,7 +47,7 @@ func Invite(home, room string) (identity.Invite, error) {
 		return identity.Invite{}, err
 	}
 	r := &rooms{folder: filepath.Join(home, roomsFolder)}
-	opened, err := r.open(room)
+	opened, err := open(r)
 	if err != nil {
 		return identity.Invite{}, err
 	}

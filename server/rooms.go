@@ -25,16 +25,21 @@ const (
 // DefaultRoom is the room that a server makes at its first start.
 const DefaultRoom = "default"
 
-// roomsReread is how often a room nobody knows makes the server look for new ones on disk.
-const roomsReread = time.Second
+const (
+	// roomsReread is how often a room nobody knows makes the server look for new ones on disk.
+	roomsReread = time.Second
+	// roomsStale is for how long the server takes what it knows for true: a room may have another secret by now.
+	roomsStale = 5 * time.Second
+)
 
-// rooms is the rooms that a server serves: the files of a folder, which `bodkin invite` may add to while it runs.
+// rooms is the rooms that a server serves: the files of a folder, which `bodkin invite` may add to, and change, while it runs.
 type rooms struct {
 	folder string
 
-	mu   sync.Mutex
-	ids  map[identity.RoomID]bool
-	read time.Time
+	mu    sync.Mutex
+	names map[string]identity.RoomID
+	ids   map[identity.RoomID]bool // of names
+	read  time.Time
 }
 
 // openRooms reads the rooms of a home, and makes the first one.
@@ -53,22 +58,47 @@ func (r *rooms) open(name string) (identity.Room, error) {
 		return identity.Room{}, err
 	}
 	path := filepath.Join(r.folder, name)
-	text, err := identity.ReadOrCreate(path, func() ([]byte, error) { // a replaced secret would void invites handed out
-		room, err := identity.NewRoom()
-		secret := room.Secret()
-		return []byte(hex.EncodeToString(secret[:]) + "\n"), err
-	})
+	text, err := identity.ReadOrCreate(path, newSecret) // a replaced secret would void invites handed out
 	if err != nil {
 		return identity.Room{}, err
 	}
 	return parseRoom(path, text)
 }
 
+// renew gives the room with a name another secret, which voids the invites handed out.
+func (r *rooms) renew(name string) (identity.Room, error) {
+	if err := checkRoomName(name); err != nil {
+		return identity.Room{}, err
+	}
+	path := filepath.Join(r.folder, name)
+	switch _, err := os.Lstat(path); {
+	case errors.Is(err, os.ErrNotExist):
+		return identity.Room{}, fmt.Errorf("room %q: %w", name, ErrNoRoom)
+	case err != nil:
+		return identity.Room{}, err
+	}
+	text, err := newSecret()
+	if err == nil {
+		err = identity.WriteFile(path, text)
+	}
+	if err != nil {
+		return identity.Room{}, err
+	}
+	return parseRoom(path, text)
+}
+
+// newSecret is what a new room's file holds.
+func newSecret() ([]byte, error) {
+	room, err := identity.NewRoom()
+	secret := room.Secret()
+	return []byte(hex.EncodeToString(secret[:]) + "\n"), err
+}
+
 // served tells whether the server serves a room.
 func (r *rooms) served(id identity.RoomID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if now := time.Now(); !r.ids[id] && now.Sub(r.read) >= roomsReread {
+	if now := time.Now(); !r.ids[id] && now.Sub(r.read) >= roomsReread || now.Sub(r.read) >= roomsStale {
 		r.rereadLocked(now) // an unreadable file must not shut out the rooms of the others
 	}
 	return r.ids[id]
@@ -86,20 +116,24 @@ func (r *rooms) rereadLocked(now time.Time) error {
 	if err != nil {
 		return err
 	}
-	ids := map[identity.RoomID]bool{}
+	names, ids := map[string]identity.RoomID{}, map[identity.RoomID]bool{}
 	var errs []error
 	for _, file := range files {
 		if checkRoomName(file.Name()) != nil {
 			continue // a temporary file of a writer, or something of the owner's
 		}
 		room, err := readRoom(filepath.Join(r.folder, file.Name()))
-		if err != nil {
+		id, known := r.names[file.Name()] // what cannot be read now has not become another room by that
+		if err == nil {
+			id, known = room.ID(), true
+		} else {
 			errs = append(errs, err)
-			continue
 		}
-		ids[room.ID()] = true
+		if known {
+			names[file.Name()], ids[id] = id, true
+		}
 	}
-	r.ids = ids
+	r.names, r.ids = names, ids
 	return errors.Join(errs...)
 }
 

@@ -136,6 +136,64 @@ func TestARunningServerTakesUpANewRoom(t *testing.T) {
 	}
 }
 
+func invited(t *testing.T, home, room string) identity.Invite {
+	t.Helper()
+	invite, err := Invite(home, room)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return invite
+}
+
+func TestARenewedInviteVoidsTheOneBefore(t *testing.T) {
+	home := t.TempDir()
+	s := open(t, home)
+	if _, err := RenewInvite(home, "guests"); !errors.Is(err, ErrNoRoom) {
+		t.Errorf("of a room that is not there: %v, want ErrNoRoom", err)
+	}
+	old, family := invited(t, home, DefaultRoom), invited(t, home, "family")
+	renewed, err := RenewInvite(home, DefaultRoom)
+	if err != nil || renewed.Room.ID() == old.Room.ID() {
+		t.Fatalf("the room has the secret from before (%v)", err)
+	}
+	if again := invited(t, home, DefaultRoom); again.Room.ID() != renewed.Room.ID() {
+		t.Error("the next invite leads elsewhere")
+	}
+	s.rooms.read = time.Time{} // as if the last look at the folder were long ago
+	if s.rooms.served(old.Room.ID()) {
+		t.Error("the old invite still lets nodes in")
+	}
+	if !s.rooms.served(renewed.Room.ID()) || !s.rooms.served(family.Room.ID()) {
+		t.Error("the new invite, or one to another room, does not")
+	}
+}
+
+func TestARoomThatCannotBeReadForAMomentIsServedOn(t *testing.T) {
+	home := t.TempDir()
+	s := open(t, home)
+	family := invited(t, home, "family")
+	if err := s.rooms.reread(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(home, roomsFolder, "family")
+	if err := os.WriteFile(file, []byte("half of wha"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		s.rooms.read = time.Time{}
+		if !s.rooms.served(family.Room.ID()) {
+			t.Error("the room is gone for a file that is damaged")
+		}
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	s.rooms.read = time.Time{}
+	if s.rooms.served(family.Room.ID()) {
+		t.Error("the room is served on although its file is removed")
+	}
+}
+
 func TestUnknownRoomsDoNotMakeTheServerReadItsDiskEachTime(t *testing.T) {
 	s := open(t, t.TempDir())
 	invite, err := Invite(s.config.Home, "late")

@@ -2,6 +2,7 @@ package server
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/bodkin-p2p/bodkin/internal/identity"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
@@ -19,7 +20,8 @@ type registry struct {
 // A room is the nodes that may see and reach each other.
 type room struct {
 	id          identity.RoomID
-	connections int // guarded by registry.mu
+	connections int         // guarded by registry.mu
+	ended       atomic.Bool // it is not served any more; see sweeper.endRooms
 
 	mu         sync.Mutex
 	members    map[identity.NodeID]*member
@@ -61,13 +63,19 @@ func (g *registry) leave(r *room) {
 	}
 }
 
-func (g *registry) count() (rooms, nodes int) {
+// list is the rooms there are.
+func (g *registry) list() []*room {
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	list := make([]*room, 0, len(g.rooms))
 	for _, r := range g.rooms {
 		list = append(list, r)
 	}
-	g.mu.Unlock()
+	return list
+}
+
+func (g *registry) count() (rooms, nodes int) {
+	list := g.list()
 	for _, r := range list {
 		r.mu.Lock()
 		nodes += len(r.members)

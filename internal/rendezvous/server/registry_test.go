@@ -6,10 +6,12 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/bodkin-p2p/bodkin/internal/identity"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
@@ -260,6 +262,47 @@ func TestSilentUnregisteredAndStuckConnectionsEnd(t *testing.T) {
 		}
 		if stats := s.Stats(); stats.Connections != 1 || stats.Nodes != 1 {
 			t.Errorf("%+v is left, want one node", stats)
+		}
+	})
+}
+
+func TestNodesOfARoomThatIsNotServedAnyMoreAreRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newTestServer(t, Limits{})
+		ada, ben, eve := join(s, 1, 1), join(s, 1, 2), join(s, 2, 3)
+		var gone atomic.Pointer[identity.RoomID]
+		s.roomServed = func(id identity.RoomID) bool { return gone.Load() == nil || *gone.Load() != id }
+		go s.sweeper.run(t.Context())
+		alive := func(span time.Duration) {
+			for range int(span / (5 * time.Second)) {
+				time.Sleep(5 * time.Second)
+				for _, n := range []*fakeNode{ada, ben, eve} {
+					if !n.far.isClosed() {
+						n.say(pingMessage(0))
+					}
+				}
+			}
+		}
+		alive(time.Minute)
+		if ada.far.isClosed() || ben.far.isClosed() || eve.far.isClosed() {
+			t.Fatal("a node of a room that is served was refused")
+		}
+		gone.Store(&ada.conn.room.id)
+		alive(30 * time.Second)
+		for _, n := range []*fakeNode{ada, ben} {
+			told := n.take()
+			if len(told) == 0 || told[len(told)-1].GetRefused().GetCode() != wire.Refused_CODE_ROOM {
+				t.Errorf("the node was told %v, want a refusal for the room at the end", told)
+			}
+			if !n.far.isClosed() {
+				t.Error("the connection of a refused node is still open")
+			}
+		}
+		if eve.far.isClosed() {
+			t.Error("a node of another room was refused")
+		}
+		if stats := s.Stats(); stats.Nodes != 1 || stats.Rooms != 1 {
+			t.Errorf("%+v is left, want one node of one room", stats)
 		}
 	})
 }

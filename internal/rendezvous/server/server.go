@@ -33,7 +33,7 @@ import (
 // Config is what a Server is made from. Only TLS is needed.
 type Config struct {
 	TLS        *tls.Config                // of identity.ServerConfig
-	RoomServed func(identity.RoomID) bool // asked at each registration; nil: every room is
+	RoomServed func(identity.RoomID) bool // asked at each registration, and now and then of rooms with nodes; nil: every room is
 	Relay      *Relay                     // nil: none
 	HolePorts  []uint16                   // told to nodes, where it is not the ports of the hole listeners; at most 8
 	Limits     Limits

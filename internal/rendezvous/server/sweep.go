@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
 const (
@@ -69,6 +71,9 @@ func (w *sweeper) run(ctx context.Context) {
 			w.reapDue()
 			w.server.renewPong()
 		case <-shardTicker.C:
+			if shard%tableShards == 0 {
+				w.endRooms()
+			}
 			clear(list)
 			list = w.server.table.part(shard, list[:0])
 			shard++
@@ -107,11 +112,23 @@ func (c *conn) fate() string {
 	return "unregistered"
 }
 
-// sweep drops those of list that are silent or do not read.
+// endRooms finds the rooms that are not served any more. Their nodes are told when the sweep comes to them.
+func (w *sweeper) endRooms() {
+	if w.server.roomServed == nil {
+		return
+	}
+	for _, r := range w.server.registry.list() {
+		r.ended.Store(!w.server.roomServed(r.id))
+	}
+}
+
+// sweep drops those of list that are silent or do not read, and refuses those whose room has ended.
 func (w *sweeper) sweep(list []*conn) {
 	for _, c := range list {
 		if !w.server.isAlive(c) {
 			w.server.drop(c, "silent")
+		} else if c.room.ended.Load() {
+			c.refuse(wire.Refused_CODE_ROOM, "this server does not serve the room any more", 0)
 		} else if waiting, since := c.socket.Pending(); waiting > 0 && time.Since(since) > w.server.limits.WriteTimeout {
 			w.server.drop(c, "slow")
 		}
