@@ -33,6 +33,9 @@ const (
 	callsAtOnce    = 100
 )
 
+// supersedeTimeout is how long a new attempt waits for one that it supersedes, which may just have a connection.
+const supersedeTimeout = 100 * time.Millisecond
+
 var (
 	errTooManyAttempts = errors.New("too many attempts at once")
 	errTooManyCalls    = errors.New("too many introductions that were not asked for")
@@ -61,6 +64,7 @@ type attempt struct {
 	rounds chan punch.Round // further rounds; closed when the server starts no more
 	seen   int              // the newest round. Guarded by attempts.mu, as is over
 	over   bool
+	gone   bool               // the peer has left the connection to the server on which it was introduced
 	giveUp context.CancelFunc // nil until it runs. Guarded by attempts.mu
 
 	mu       sync.Mutex // guards these three
@@ -135,6 +139,34 @@ func (t *attempts) find(id wire.AttemptID) *attempt {
 	return t.byID[id]
 }
 
+// with is a running attempt with a peer; nil if there is none.
+func (t *attempts) with(peer NodeID) *attempt {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, id := range t.order {
+		if a := t.byID[id]; a.peer == peer && !a.isOver() {
+			return a
+		}
+	}
+	return nil
+}
+
+func (a *attempt) isOver() bool {
+	select {
+	case <-a.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// isWith notes who has called, in an attempt that nobody introduced.
+func (t *attempts) isWith(a *attempt, peer NodeID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	a.peer = peer
+}
+
 // wants tells whether a round is a further one of a running attempt. Those that are not newer than the last are repeats.
 func (t *attempts) wants(a *attempt, round int) bool {
 	t.mu.Lock()
@@ -161,10 +193,40 @@ func (t *attempts) noMore(id wire.AttemptID, reason rendezvous.OverReason) {
 	if a == nil || a.over {
 		return
 	}
-	a.over = true
+	a.over, a.gone = true, reason == rendezvous.OverPeerGone
 	close(a.rounds)
-	if a.successor && reason == rendezvous.OverPeerGone && a.giveUp != nil {
+	if a.successor && a.gone && a.giveUp != nil {
 		a.giveUp()
+	}
+}
+
+// leave gives a running attempt up.
+func (t *attempts) leave(a *attempt) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if a.giveUp != nil {
+		a.giveUp()
+	}
+}
+
+// supersede gives up the attempts with the peer of a new one that began before the peer came back to the server: they hold the ports that it dials.
+func (t *attempts) supersede(ctx context.Context, by *attempt) {
+	var ending []*attempt
+	t.mu.Lock()
+	for _, id := range t.order {
+		if a := t.byID[id]; a != by && a.peer == by.peer && a.gone && a.giveUp != nil && !a.isOver() {
+			a.giveUp()
+			ending = append(ending, a)
+		}
+	}
+	t.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, supersedeTimeout)
+	defer cancel()
+	for _, a := range ending {
+		select {
+		case <-a.done:
+		case <-ctx.Done():
+		}
 	}
 }
 
@@ -323,6 +385,7 @@ func (n *Node) attempt(a *attempt, peer profile, first punch.Round, way *punch.R
 	accepted, forget := n.acceptor.Expect(a.id)
 	defer forget()
 	defer a.closeSpares()
+	n.attempts.supersede(n.ctx, a)
 	if first.Second.Dial == nil && !a.successor {
 		n.yield(a.peer, first)
 	}
@@ -376,6 +439,9 @@ func (n *Node) verify(a *attempt) func(context.Context, net.Conn) (net.Conn, err
 		}
 		secured, err := secure(ctx, conn, config)
 		if err != nil {
+			if other := (*punch.OtherAttemptError)(nil); errors.As(err, &other) {
+				n.metComingBack(a, other.Attempt)
+			}
 			return nil, err
 		}
 		return secured, nil

@@ -45,6 +45,9 @@ func (n *Node) establish(a *attempt, peer profile, result *punch.Result) (*link,
 	l, err := join(ctx, a, peer, carrier)
 	if err == nil {
 		l.sighted(a, w.path)
+		if w.path.Kind == Direct && !a.peerFresh && w.path.Local.Port() == n.port.Number() {
+			l.home.Store(&w)
+		}
 		l.keep(a.kept)
 		if a.relayRTT > 0 {
 			l.compares.relayRTT.Store(int64(a.relayRTT))

@@ -25,6 +25,8 @@ const (
 	comeBackAlone = 3 * time.Second
 	// comeBackPause is how long a connection that came back must have lasted for the next to, if there is a server to ask.
 	comeBackPause = time.Second
+	// tupleBusyPause is how long a dial waits that finds the lost connection still there.
+	tupleBusyPause = 20 * time.Millisecond
 	// unknownRTT stands for a round trip that was not measured.
 	unknownRTT = 150 * time.Millisecond
 )
@@ -67,17 +69,26 @@ func (b *comeback) cancel() {
 // canComeBack tells whether the ends of a lost connection may find each other between the same two ports: it did not fall silent, and this
 // machine still has its address.
 func (n *Node) canComeBack(l *link, was origin) bool {
+	if was.back && time.Since(was.marks.secured) < comeBackPause && n.client.State().Connected {
+		return false // something between the two resets what it sees, and there are other ways
+	}
+	return n.mayReturn(l, was) && !n.hasMoved(was) && !errors.Is(l.line.Lost(), line.ErrSilent)
+}
+
+// mayReturn tells whether the ends of a link's lost connection have what it takes to know each other again without an introduction.
+func (n *Node) mayReturn(l *link, was origin) bool {
 	for _, c := range l.line.Carriers() {
 		if c.Label.(origin).attempt == was.attempt {
 			return false // it has to prove that it works
 		}
 	}
-	if was.back && time.Since(was.marks.secured) < comeBackPause && n.client.State().Connected {
-		return false // something between the two resets what it sees, and there are other ways
-	}
+	return was.path.Kind == Direct && !was.secret.IsZero() && l.line.CanReturn() && n.config.Relay != RelayAlways
+}
+
+// hasMoved tells whether this machine would not dial the other end of a lost connection from the address that it had.
+func (n *Node) hasMoved(was origin) bool {
 	source, err := n.config.system.Source(was.path.Remote)
-	return was.path.Kind == Direct && !was.secret.IsZero() && l.line.CanReturn() && n.config.Relay != RelayAlways &&
-		err == nil && source == was.path.Local.Addr() && !errors.Is(l.line.Lost(), line.ErrSilent)
+	return err != nil || source != was.path.Local.Addr()
 }
 
 // comeBack connects the two ports again between which a connection of a link was, without asking anybody. Both ends do so when they see that it
@@ -86,15 +97,21 @@ func (n *Node) comeBack(l *link, was origin) error {
 	if !n.canComeBack(l, was) {
 		return errNoWayBack
 	}
-	id := wire.AttemptID(was.secret.Attempt())
-	rtt := l.roundTrip(was)
-	within := min(comeBackLast, comeBackFirst+4*rtt)
+	within := min(comeBackLast, comeBackFirst+4*l.roundTrip(was))
 	if !n.client.State().Connected {
 		within = comeBackAlone
 	}
 	ctx, cancel := context.WithTimeout(n.ctx, within)
 	defer cancel()
 	defer l.back.begin(cancel)()
+	return n.meetAgain(ctx, l, was, redialOften)
+}
+
+// meetAgain waits for the other end of a lost connection between the same two ports, and dials it by dial, until ctx ends.
+func (n *Node) meetAgain(ctx context.Context, l *link, was origin, dial redialing) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	id := wire.AttemptID(was.secret.Attempt())
 	accepted, forget := n.acceptor.Expect(id)
 	defer forget()
 	began := time.Now()
@@ -103,7 +120,7 @@ func (n *Node) comeBack(l *link, was origin) error {
 		return err
 	}
 	defer leave()
-	dialled, settle := n.dialAgain(ctx, port, was, rtt)
+	dialled, settle := n.dialAgain(ctx, was, func() (net.Conn, error) { return dial(ctx, port, was.path.Remote, l.roundTrip(was)) })
 	defer settle()
 	defer cancel()
 	for {
@@ -125,16 +142,21 @@ func (n *Node) comeBack(l *link, was origin) error {
 			return nil
 		}
 		n.log.Debug("a returning connection failed", "peer", l.name, "accepted", isAccepted, "err", err)
+		if other := (*punch.OtherAttemptError)(nil); errors.As(err, &other) {
+			return err // the peer does not try to come back at the moment
+		}
 	}
 }
 
-// dialAgain dials the other end of a lost connection from the same port. The connection is received if it opens before settle, which waits
-// until the dial has ended.
-func (n *Node) dialAgain(ctx context.Context, port localPort, was origin, rtt time.Duration) (dialled <-chan net.Conn, settle func()) {
+// A redialing dials the other end of a connection that is lost, from the same port, over a path of some round trip.
+type redialing func(ctx context.Context, port localPort, remote netip.AddrPort, rtt time.Duration) (net.Conn, error)
+
+// dialAgain dials the other end of a lost connection. The connection is received if it opens before settle, which waits until the dial has ended.
+func (n *Node) dialAgain(ctx context.Context, was origin, dial func() (net.Conn, error)) (dialled <-chan net.Conn, settle func()) {
 	opened := make(chan net.Conn)
 	var work sync.WaitGroup
 	work.Go(func() {
-		conn, err := redial(ctx, port, was.path.Remote, rtt)
+		conn, err := dial()
 		if err != nil {
 			n.log.Debug("dialled the lost connection's end", "remote", was.path.Remote, "err", err)
 			return
@@ -165,15 +187,21 @@ func (n *Node) portOf(ctx context.Context, was origin) (port localPort, leave fu
 	return port, func() { port.Close() }, nil
 }
 
-// redial is the port's Redial; one in memory has none, and needs none.
-func redial(ctx context.Context, port localPort, remote netip.AddrPort, rtt time.Duration) (net.Conn, error) {
-	system, ok := port.(interface {
+// redialOften is the port's Redial, repeated while the lost connection holds the ports, as it is about to be closed. A port in memory has none, and needs
+// none.
+func redialOften(ctx context.Context, port localPort, remote netip.AddrPort, rtt time.Duration) (net.Conn, error) {
+	dial := func() (net.Conn, error) { return port.Dial(ctx, remote) }
+	if system, ok := port.(interface {
 		Redial(context.Context, netip.AddrPort, time.Duration) (net.Conn, error)
-	})
-	if !ok {
-		return port.Dial(ctx, remote)
+	}); ok {
+		dial = func() (net.Conn, error) { return system.Redial(ctx, remote, rtt) }
 	}
-	return system.Redial(ctx, remote, rtt)
+	for {
+		conn, err := dial()
+		if reuseport.Classify(err) != reuseport.TupleBusy || !pause(ctx, tupleBusyPause) {
+			return conn, err
+		}
+	}
 }
 
 // returned gives a link the connection by which it comes back, once the peer has shown itself on it.
@@ -200,6 +228,9 @@ func (n *Node) returned(ctx context.Context, l *link, was origin, id wire.Attemp
 	keep()
 	if l.dialer {
 		resetAtEnd(conn)
+	}
+	if home := l.home.Load(); home != nil && home.attempt == was.attempt {
+		l.home.Store(&w)
 	}
 	n.resumed(l, carrier)
 	return nil

@@ -188,6 +188,16 @@ func (t *dials) fulfil(l *link) {
 func (n *Node) dial(d *dial) {
 	ctx, cancel := context.WithTimeout(n.ctx, dialTimeout)
 	defer cancel()
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer cancel()
+	watching.Go(func() {
+		select {
+		case <-d.done: // fulfilled: what goes on would make a second session
+			cancel()
+		case <-ctx.Done():
+		}
+	})
 	l, err := n.introduce(ctx, d.who)
 	if n.ctx.Err() != nil {
 		err = n.Err() // the node was closed, which says more than a cancelled context

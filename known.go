@@ -12,6 +12,10 @@ import (
 	"github.com/bodkin-p2p/bodkin/internal/rounds"
 )
 
+// unknownTurns is in how many turns one dials a peer where it was of whose network it is not known what that lets in. In the others the ports are left
+// to the two ends of the lost connection, which meet if nothing has changed but that a link was cut; see comeLater.
+const unknownTurns = 64
+
 // knownTimeout is what a dial to a peer has whose network lets everybody in: a lost SYN is sent again after one second.
 const knownTimeout = 4 * time.Second
 
@@ -30,7 +34,10 @@ func (n *Node) again(ctx context.Context, who target) (*link, error) {
 		}
 		ways := []func(context.Context, *link) error{n.whereKnown, n.byCommonPeer}
 		if _, filters := n.knownHome(l); filters == natbehavior.Unknown {
-			ways = []func(context.Context, *link) error{n.byCommonPeer, n.whereKnown}
+			ways = []func(context.Context, *link) error{n.byCommonPeer}
+			if home := l.home.Load(); l.turns.Add(1)%unknownTurns == 1 || home == nil || !n.mayReturn(l, *home) {
+				ways = append(ways, n.whereKnown)
+			}
 		}
 		for _, way := range ways {
 			if err := way(ctx, l); err == nil {

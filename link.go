@@ -28,11 +28,14 @@ type link struct {
 	control *control
 
 	// Ways to other paths.
-	improved pace                      // when a direct path was last looked for, if it is relayed
-	back     comeback                  // to the two ports of the carrier that was lost
-	known    comeback                  // to where the peer was, with nobody's introduction
-	kept     atomic.Pointer[keptRelay] // the newest; nil if there is none
-	seeks    atomic.Uint32             // seeksNothing, or for what a further carrier is being looked for
+	improved pace                           // when a direct path was last looked for, if it is relayed
+	back     comeback                       // to the two ports of the carrier that was lost
+	later    atomic.Pointer[wire.AttemptID] // by which the peer may come back at any time; nil: it waits for no path
+	home     atomic.Pointer[origin]         // of the newest carrier between the usual ports of both
+	turns    atomic.Uint32                  // since the path was lost, in which nobody was asked; see unknownTurns
+	known    comeback                       // to where the peer was, with nobody's introduction
+	kept     atomic.Pointer[keptRelay]      // the newest; nil if there is none
+	seeks    atomic.Uint32                  // seeksNothing, or for what a further carrier is being looked for
 	compares comparing
 }
 

@@ -114,6 +114,11 @@ func (n *Node) beginUnasked(ctx context.Context, id NodeID, peer profile, remote
 }
 
 func (n *Node) attemptNear(ctx context.Context, a *attempt, peer profile, remotes []candidate.Candidate, timeout time.Duration) {
+	for _, l := range n.links.with(a.peer) {
+		l.back.cancel()
+	}
+	ctx, cancel := n.attempts.run(ctx, a)
+	defer cancel()
 	result, err := punch.Run(ctx, punch.Round{Number: 1, Remotes: remotes}, punch.Plan{
 		Attempt:    a.id,
 		Role:       punch.Dialer,
@@ -178,7 +183,7 @@ func (n *Node) answerUnasked(a *attempt, accepted <-chan net.Conn, forget func()
 		n.attempts.end(a, nil, err)
 		return
 	}
-	a.peer = who.id
+	n.attempts.isWith(a, who.id)
 	peer, err := readProfile(result.Conn)
 	if err == nil && !near && n.links.alive(a.peer) == nil {
 		err = errNotLinked

@@ -51,6 +51,7 @@ func (n *Node) tend(l *link, now origin) {
 				n.log.Info("idle session ends, there is another", "peer", l.name)
 				l.leave()
 			}
+			l.forgetHome()
 			look.Reset(improveFirst)
 		case <-gauge.C:
 			gauge.Reset(n.compare(l))
@@ -78,6 +79,7 @@ func (n *Node) tend(l *link, now origin) {
 		if now.path.Kind == Direct {
 			l.improved.succeed()
 		}
+		l.forgetHome()
 		n.roster.moved(l)
 		if now.path.Kind == 0 && l.line.Err() == nil {
 			if err := final(l.line.Lost()); err != nil {
@@ -109,6 +111,8 @@ func (n *Node) redial(l *link, was origin) {
 	if l.dialOnly { // the peer must come
 		return
 	}
+	l.turns.Store(0)
+	defer n.comeLater(l, was)()
 	wait := time.Duration(0)
 	if !l.dialer {
 		wait = redialSecond

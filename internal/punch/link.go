@@ -33,8 +33,16 @@ func newLink(c net.Conn, attempt wire.AttemptID, accepted bool) *link {
 	return &link{Conn: c, attempt: attempt, ready: accepted}
 }
 
-// errOtherAttempt tells of a node that is busy with something else: never seen in a healthy network.
 var errOtherAttempt = errors.New("the preface names another attempt")
+
+// An OtherAttemptError tells of a node that is busy with something else, and with what.
+type OtherAttemptError struct{ Attempt wire.AttemptID }
+
+// Error does not name the attempt, which says nothing to people.
+func (e *OtherAttemptError) Error() string { return errOtherAttempt.Error() }
+
+// Unwrap is the same for all attempts.
+func (e *OtherAttemptError) Unwrap() error { return errOtherAttempt }
 
 // verify sends our preface and has the peer proven, all within timeout.
 func (l *link) verify(ctx context.Context, timeout time.Duration, prove func(context.Context, net.Conn) (net.Conn, error)) (net.Conn, error) {
@@ -70,7 +78,7 @@ func (l *link) readPreface() error {
 		return err
 	}
 	if preface.Attempt != l.attempt {
-		return errOtherAttempt
+		return &OtherAttemptError{preface.Attempt}
 	}
 	return nil
 }
