@@ -143,9 +143,6 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Connections == 0 {
 		c.Connections = usualConnections
 	}
-	if c.Within == nil {
-		c.Within = func(open func() error) error { return open() }
-	}
 	if c.system == nil {
 		c.system = machine{c.Within}
 	}

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 
 	"github.com/bodkin-p2p/bodkin/internal/gather"
+	"github.com/bodkin-p2p/bodkin/internal/netspace"
 	"github.com/bodkin-p2p/bodkin/internal/netwatch"
 	"github.com/bodkin-p2p/bodkin/internal/portmap"
 	"github.com/bodkin-p2p/bodkin/internal/reuseport"
@@ -42,7 +43,7 @@ type localPort interface {
 
 // machine is the system in a network namespace: where within runs what opens sockets.
 type machine struct {
-	within func(open func() error) error
+	within netspace.Space
 }
 
 func (m machine) Open(ctx context.Context, number uint16) (localPort, error) {
@@ -60,7 +61,7 @@ func (m machine) Connect(ctx context.Context, local, remote netip.AddrPort, star
 func (m machine) Dial(ctx context.Context, network, address string) (conn net.Conn, err error) {
 	var dialer net.Dialer
 	dialer.SetMultipathTCP(false) // the relay could not splice it
-	err = m.within(func() (err error) {
+	err = m.within.Do(func() (err error) {
 		conn, err = dialer.DialContext(ctx, network, address)
 		return err
 	})

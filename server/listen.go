@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 
+	"github.com/bodkin-p2p/bodkin/internal/netspace"
 	"github.com/bodkin-p2p/bodkin/internal/reuseport"
 )
 
@@ -18,10 +19,7 @@ func (s *Server) dialFrom(ctx context.Context, from netip.Addr, remote netip.Add
 func (s *Server) dial(ctx context.Context, remote netip.AddrPort) (conn net.Conn, err error) {
 	dialer := net.Dialer{}
 	dialer.SetMultipathTCP(false)
-	if s.config.Within == nil {
-		return dialer.DialContext(ctx, "tcp", remote.String())
-	}
-	err = s.config.Within(func() error { // a literal address is dialled on this goroutine
+	err = netspace.Space(s.config.Within).Do(func() error { // a literal address is dialled on this goroutine
 		conn, err = dialer.DialContext(ctx, "tcp", remote.String())
 		return err
 	})

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bodkin-p2p/bodkin/internal/candidate"
+	"github.com/bodkin-p2p/bodkin/internal/netspace"
 )
 
 // An Interface is a network interface of this machine that is up and connected, with
@@ -31,12 +32,9 @@ type Addr struct {
 // Interfaces returns the interfaces of this machine without loopback, as they are at
 // this moment. It asks the system through within, so that a test can ask in another
 // network namespace; nil means to ask directly.
-func Interfaces(within func(open func() error) error) ([]Interface, error) {
-	if within == nil {
-		within = func(open func() error) error { return open() }
-	}
+func Interfaces(within netspace.Space) ([]Interface, error) {
 	var all []Interface
-	err := within(func() (err error) {
+	err := within.Do(func() (err error) {
 		all, err = systemInterfaces()
 		return err
 	})

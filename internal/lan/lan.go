@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/bodkin-p2p/bodkin/internal/netspace"
 	"github.com/pion/mdns/v2"
 )
 
@@ -46,16 +47,13 @@ type Config struct {
 
 	// Within runs open, which opens sockets, where the link is to be listened to: in another network namespace, for instance.
 	// Nil means here.
-	Within func(open func() error) error
+	Within netspace.Space
 
 	Log *slog.Logger // nil: silence
 }
 
 // Run tells and listens until ctx ends, and returns its error. Where multicast is blocked it hears nothing.
 func Run(ctx context.Context, c Config) error {
-	if c.Within == nil {
-		c.Within = func(open func() error) error { return open() }
-	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}

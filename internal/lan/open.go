@@ -12,7 +12,7 @@ var group = net.UDPAddr{IP: net.IPv4(224, 0, 0, 251), Port: 5353}
 
 // open opens sockets on all interfaces that there are now. The port is shared with the system's own responder.
 func (c Config) open() (conn *mdns.Conn, err error) {
-	err = c.Within(func() error {
+	err = c.Within.Do(func() error {
 		socket, err := net.ListenUDP("udp4", &group) // to a multicast address it is shared
 		if err != nil {
 			return err

@@ -4,14 +4,15 @@ import (
 	"errors"
 	"os"
 
+	"github.com/bodkin-p2p/bodkin/internal/netspace"
 	"golang.org/x/sys/unix"
 )
 
 // listen returns a channel that holds an element when the routing socket (route(4)) told something. Which message it was does not
 // matter: all are about links, addresses and routes.
-func listen(within func(open func() error) error) (events <-chan struct{}, stop func(), err error) {
+func listen(within netspace.Space) (events <-chan struct{}, stop func(), err error) {
 	var socket *os.File
-	err = within(func() error {
+	err = within.Do(func() error {
 		fd, err := unix.Socket(unix.AF_ROUTE, unix.SOCK_RAW, unix.AF_UNSPEC)
 		if err != nil {
 			return err

@@ -4,14 +4,15 @@ import (
 	"errors"
 	"syscall"
 
+	"github.com/bodkin-p2p/bodkin/internal/netspace"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
 // listen returns a channel that holds an element when rtnetlink told of a link, an address or a default route.
-func listen(within func(open func() error) error) (events <-chan struct{}, stop func(), err error) {
+func listen(within netspace.Space) (events <-chan struct{}, stop func(), err error) {
 	var socket *nl.NetlinkSocket
-	err = within(func() (err error) {
+	err = within.Do(func() (err error) {
 		socket, err = nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK,
 			unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE)
 		return err

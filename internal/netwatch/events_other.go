@@ -2,9 +2,13 @@
 
 package netwatch
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/bodkin-p2p/bodkin/internal/netspace"
+)
 
 // listen fails: the network is looked at every so often.
-func listen(func(open func() error) error) (events <-chan struct{}, stop func(), err error) {
+func listen(netspace.Space) (events <-chan struct{}, stop func(), err error) {
 	return nil, nil, errors.ErrUnsupported
 }

@@ -3,13 +3,14 @@ package netwatch
 import (
 	"unsafe"
 
+	"github.com/bodkin-p2p/bodkin/internal/netspace"
 	"golang.org/x/sys/windows"
 )
 
 // listen returns a channel that holds an element when the system told of an interface, an address or a route.
 //
 // The runtime never frees a callback and has room for some 2000 in a process, which is one for each call.
-func listen(func(open func() error) error) (events <-chan struct{}, stop func(), err error) {
+func listen(netspace.Space) (events <-chan struct{}, stop func(), err error) {
 	told := make(chan struct{}, 1)
 	callback := windows.NewCallback(func(context, row uintptr, kind uint32) uintptr {
 		select {

@@ -10,6 +10,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/netspace"
 )
 
 const (
@@ -29,7 +31,7 @@ type Config struct {
 
 	// Within runs open, which opens a socket, where the network is to be watched: in another network namespace, for instance.
 	// Nil means here.
-	Within func(open func() error) error
+	Within netspace.Space
 
 	Log *slog.Logger // nil: silence
 }
@@ -41,9 +43,6 @@ type Change struct {
 
 // Run watches until ctx ends, and returns its error.
 func Run(ctx context.Context, c Config) error {
-	if c.Within == nil {
-		c.Within = func(open func() error) error { return open() }
-	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}

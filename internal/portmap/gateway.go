@@ -1,13 +1,14 @@
 package portmap
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"github.com/bodkin-p2p/bodkin/internal/netspace"
+)
 
 // Gateway returns the gateway of the default route, for IPv4. It fails with ErrNoGateway.
-func Gateway(within func(open func() error) error) (gateway netip.Addr, err error) {
-	if within == nil {
-		within = func(open func() error) error { return open() }
-	}
-	err = within(func() error {
+func Gateway(within netspace.Space) (gateway netip.Addr, err error) {
+	err = within.Do(func() error {
 		gateway, err = defaultGateway()
 		return err
 	})

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"os"
 	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/netspace"
 )
 
 // controlPort is the port of PCP and NAT-PMP servers (RFC 6887, section 19.1).
@@ -24,7 +26,7 @@ const maxPacket = 1100
 // A link leads to the gateway.
 type link struct {
 	gateway netip.Addr
-	within  func(open func() error) error
+	within  netspace.Space
 }
 
 // exchange sends a request to the gateway's control port, up to three times, until an answer comes that take accepts. What take
@@ -79,7 +81,7 @@ func answerless(ctx context.Context, err error) error {
 
 // dialUDP returns a socket that only receives from remote.
 func (l link) dialUDP(remote netip.AddrPort) (conn *net.UDPConn, err error) {
-	err = l.within(func() error {
+	err = l.within.Do(func() error {
 		conn, err = net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(remote))
 		return err
 	})

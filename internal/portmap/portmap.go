@@ -17,6 +17,8 @@ import (
 	"log/slog"
 	"net/netip"
 	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/netspace"
 )
 
 // Protocol is a way of asking a gateway.
@@ -61,7 +63,7 @@ type Config struct {
 
 	// Within runs open, which opens a socket or reads the routing table, where that is to be done: in another network
 	// namespace, for instance. Nil means here.
-	Within func(open func() error) error
+	Within netspace.Space
 
 	// Changed is told each new state, one at a time, and must return at once. Nil: nobody is told.
 	Changed func(State)
@@ -76,9 +78,6 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	if c.Within == nil {
-		c.Within = func(open func() error) error { return open() }
-	}
 	if c.Changed == nil {
 		c.Changed = func(State) {}
 	}

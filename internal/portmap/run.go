@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/netspace"
 )
 
 // Run keeps the port mapped until ctx ends. It then removes the mapping, which takes at most two seconds, and returns ctx's error.
@@ -18,7 +20,7 @@ func Run(ctx context.Context, c Config) error {
 // A keeper is the state of Run. All of it belongs to Run's goroutine.
 type keeper struct {
 	config    Config
-	gatewayOf func(within func(open func() error) error) (netip.Addr, error)
+	gatewayOf func(within netspace.Space) (netip.Addr, error)
 	newClient func(Protocol, link, uint16) client
 
 	state   State

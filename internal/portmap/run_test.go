@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/netspace"
 )
 
 // A fakeClient does what its functions say, after a delay, and notes what it was asked.
@@ -137,7 +139,7 @@ func (n *fakeNetwork) changed(s State) {
 func (n *fakeNetwork) keep(t *testing.T, wake <-chan struct{}) (stop func()) {
 	k := &keeper{
 		config: Config{Port: 4001, Wake: wake, Protocols: []Protocol{PCP}, Changed: n.changed}.withDefaults(),
-		gatewayOf: func(func(open func() error) error) (netip.Addr, error) {
+		gatewayOf: func(netspace.Space) (netip.Addr, error) {
 			n.mu.Lock()
 			defer n.mu.Unlock()
 			return n.gateway, n.err

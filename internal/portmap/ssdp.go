@@ -125,7 +125,7 @@ func (l link) listenUDP(ctx context.Context) (conn *net.UDPConn, err error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	err = l.within(func() error {
+	err = l.within.Do(func() error {
 		conn, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(local, 0)))
 		return err
 	})

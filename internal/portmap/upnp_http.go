@@ -39,7 +39,7 @@ func (l link) dialHTTP(ctx context.Context, _, address string) (conn net.Conn, e
 	if err != nil || to.Addr().Unmap() != l.gateway.Unmap() {
 		return nil, fmt.Errorf("portmap: a UPnP device at %s, which is not the gateway's address", address)
 	}
-	err = l.within(func() error { // a literal address is dialled on this goroutine
+	err = l.within.Do(func() error { // a literal address is dialled on this goroutine
 		dialer := net.Dialer{Timeout: httpTimeout}
 		conn, err = dialer.DialContext(ctx, "tcp", to.String())
 		return err

@@ -101,7 +101,7 @@ func (p *Port) checkArriving(ctx context.Context, loopback netip.Addr) error {
 
 // listenWitness listens on a free port of the loopback address.
 func (p *Port) listenWitness(ctx context.Context, loopback netip.Addr) (l *net.TCPListener, err error) {
-	err = p.within(func() error {
+	err = p.within.Do(func() error {
 		l, err = listen(ctx, netip.AddrPortFrom(loopback, 0))
 		return err
 	})

@@ -6,13 +6,15 @@ import (
 	"net"
 	"net/netip"
 	"syscall"
+
+	"github.com/bodkin-p2p/bodkin/internal/netspace"
 )
 
 // A Connect is one connection that does not leave from a [Port]: from another port, to see how that is mapped, or from one of this
 // machine's addresses.
 type Connect struct {
-	Within  func(open func() error) error // as in Config; nil: here
-	Local   netip.AddrPort                // the zero value: any. Port zero: any port
+	Within  netspace.Space // as in Config; nil: here
+	Local   netip.AddrPort // the zero value: any. Port zero: any port
 	Remote  netip.AddrPort
 	Started func() // called once the SYN has left, or has failed to; nil: nobody. Elsewhere than on Linux it is called before
 }
@@ -29,9 +31,6 @@ func (c Connect) Dial(ctx context.Context) (net.Conn, error) {
 	}
 	if c.Started == nil {
 		c.Started = func() {}
-	}
-	if c.Within == nil {
-		c.Within = func(open func() error) error { return open() }
 	}
 	if !remote.IsValid() || remote.Port() == 0 || remote.Addr().Zone() != "" || remote.Addr().Is4() != local.Addr().Unmap().Is4() {
 		c.Started()

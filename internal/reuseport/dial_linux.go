@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/bodkin-p2p/bodkin/internal/netspace"
 	"golang.org/x/sys/unix"
 )
 
@@ -17,13 +18,13 @@ import (
 // the start of the handshake runs within; the wait for its end holds no thread.
 // (A net.Dialer would wait within: 512 dials in another namespace were 512 threads.)
 // It calls started when the SYN has left, with its socket, or with nil if none did.
-func connect(ctx context.Context, within func(func() error) error, started func(syscall.RawConn), local, remote netip.AddrPort) (net.Conn, error) {
+func connect(ctx context.Context, within netspace.Space, started func(syscall.RawConn), local, remote netip.AddrPort) (net.Conn, error) {
 	if err := ctx.Err(); err != nil {
 		started(nil)
 		return nil, err
 	}
 	var socket *os.File
-	err := within(func() error {
+	err := within.Do(func() error {
 		fd, err := startConnect(local, remote)
 		if err != nil {
 			return err

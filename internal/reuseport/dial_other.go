@@ -8,10 +8,12 @@ import (
 	"net"
 	"net/netip"
 	"syscall"
+
+	"github.com/bodkin-p2p/bodkin/internal/netspace"
 )
 
 // connect dials from local to remote, with the options of every socket here. It calls started before.
-func connect(ctx context.Context, within func(func() error) error, started func(syscall.RawConn), local, remote netip.AddrPort) (net.Conn, error) {
+func connect(ctx context.Context, within netspace.Space, started func(syscall.RawConn), local, remote netip.AddrPort) (net.Conn, error) {
 	d := net.Dialer{
 		LocalAddr:       net.TCPAddrFromAddrPort(local),
 		KeepAliveConfig: keepAlive(),
@@ -19,7 +21,7 @@ func connect(ctx context.Context, within func(func() error) error, started func(
 	}
 	started(nil)
 	var conn net.Conn
-	err := within(func() error {
+	err := within.Do(func() error {
 		var err error
 		conn, err = d.DialContext(ctx, network(remote.Addr()), remote.String())
 		return err

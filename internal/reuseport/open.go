@@ -61,10 +61,7 @@ func open(ctx context.Context, c Config) (*Port, error) {
 		dials:    map[*context.CancelCauseFunc]struct{}{},
 		expected: map[netip.AddrPort]chan<- net.Conn{},
 	}
-	if p.within == nil {
-		p.within = func(open func() error) error { return open() }
-	}
-	if err := p.within(func() error { return p.listenBoth(ctx) }); err != nil {
+	if err := p.within.Do(func() error { return p.listenBoth(ctx) }); err != nil {
 		_ = p.closeListeners()
 		return nil, err
 	}

@@ -25,6 +25,8 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+
+	"github.com/bodkin-p2p/bodkin/internal/netspace"
 )
 
 // ErrPortInUse is returned by [Open] when a socket that is not ours holds the port.
@@ -41,14 +43,14 @@ type Config struct {
 	// how a test places a Port in another network namespace; nil means to call
 	// the function directly. On Linux the function never blocks: a dial waits
 	// for its peer outside of it.
-	Within func(open func() error) error
+	Within netspace.Space
 }
 
 // A Port is one local TCP port with a listener for each address family. Its
 // methods may be called at the same time.
 type Port struct {
 	number    uint16
-	within    func(open func() error) error
+	within    netspace.Space
 	listeners []*net.TCPListener // one a family: IPv4, IPv6, or both
 
 	accepted chan acceptance // filled by the accept loops

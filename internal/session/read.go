@@ -60,7 +60,7 @@ func (s *Stream) await(nothing bool) error {
 			return errClosed
 		case s.fate != nil && s.dropUnread:
 			return s.fate
-		case s.readBy.exceeded():
+		case s.readBy.Passed():
 			return errTimeout
 		case nothing, s.queue.bytes > 0:
 			return nil

@@ -3,6 +3,8 @@ package session
 import (
 	"net"
 	"sync"
+
+	"github.com/bodkin-p2p/bodkin/internal/deadline"
 )
 
 // A Stream is one connection inside a session. It is a [net.Conn]: its methods are safe for concurrent use, an
@@ -19,7 +21,7 @@ type Stream struct {
 
 	// What follows is guarded by session.mu.
 	readable, writable sync.Cond
-	readBy, writeBy    deadline
+	readBy, writeBy    deadline.Timer
 	queue              queue  // come, and not read
 	window             window // of the peer
 	credit             int    // how many bytes the peer takes
@@ -159,8 +161,8 @@ func (s *Stream) end(lastWords func()) {
 // shut interrupts Read and Write, which find the stream closed, and drops what was not read. The caller holds mu.
 func (s *Stream) shut() {
 	s.closed = true
-	s.readBy.stop()
-	s.writeBy.stop()
+	s.readBy.Stop()
+	s.writeBy.Stop()
 	s.release()
 	s.wake()
 }

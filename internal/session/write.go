@@ -86,7 +86,7 @@ func (s *Stream) writeError() error {
 		return fmt.Errorf("session: write after CloseWrite: %w", net.ErrClosed)
 	case s.session.cause != nil:
 		return s.session.cause
-	case s.writeBy.exceeded():
+	case s.writeBy.Passed():
 		return errTimeout
 	}
 	return nil

@@ -6,6 +6,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/deadline"
 )
 
 // A Line is one end of a reliable byte stream over changing carriers. It is a [net.Conn] whose methods are safe for
@@ -23,8 +25,8 @@ type Line struct {
 	readable  sync.Cond
 	writable  sync.Cond
 	proven    sync.Cond // a carrier was heard or lost
-	readBy    deadline
-	writeBy   deadline
+	readBy    deadline.Timer
+	writeBy   deadline.Timer
 	out       sender
 	in        receiver
 	known     bool          // the peer is known to know the line
@@ -106,7 +108,7 @@ func (l *Line) Read(p []byte) (n int, err error) {
 		switch {
 		case l.err == errClosed:
 			return 0, errClosed
-		case l.readBy.exceeded():
+		case l.readBy.Passed():
 			return 0, errTimeout
 		case len(p) == 0:
 			return 0, nil
@@ -158,7 +160,7 @@ func (l *Line) Write(p []byte) (n int, err error) {
 			return n, io.ErrClosedPipe
 		case l.err != nil:
 			return n, l.err
-		case l.writeBy.exceeded():
+		case l.writeBy.Passed():
 			return n, errTimeout
 		case n == len(p):
 			return n, nil
@@ -207,8 +209,8 @@ func (l *Line) end(err error) {
 	l.giveUp.Stop()
 	l.ackTimer.Stop()
 	l.watchTimer.Stop()
-	l.readBy.stop()
-	l.writeBy.stop()
+	l.readBy.Stop()
+	l.writeBy.Stop()
 	l.wakeAll()
 	for _, c := range l.carriers {
 		c.closeDue = true
