@@ -23,6 +23,13 @@ type virtualPair struct {
 
 // playPair has two nodes meet, play, and leave.
 func playPair(t *testing.T, play func(*virtualPair)) {
+	t.Helper()
+	playPairOn(t, true, play)
+}
+
+// playPairOn is playPair on hosts that let strangers in, unless they are guarded.
+func playPairOn(t *testing.T, guarded bool, play func(*virtualPair)) {
+	t.Helper()
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"} {
 		t.Setenv(name, "")
 	}
@@ -31,7 +38,7 @@ func playPair(t *testing.T, play func(*virtualPair)) {
 		c := &virtualPair{server: newMemoryServer(t, network.Host(netip.MustParseAddr("203.0.113.10"), false))}
 		c.server.start(t)
 		for i, name := range []string{"ada", "ben"} {
-			c.hosts[i] = network.Host(netip.AddrFrom4([4]byte{198, 51, 100, byte(1 + i)}), true)
+			c.hosts[i] = network.Host(netip.AddrFrom4([4]byte{198, 51, 100, byte(1 + i)}), guarded)
 			node, err := Join(t.Context(), Config{Invite: c.server.invite(), Name: name, NoPortMapping: true, NoLAN: true, system: memory{c.hosts[i]}})
 			if err != nil {
 				t.Fatal(err)

@@ -186,10 +186,15 @@ func (n *Node) linked(a *attempt, peer profile, fresh *line.Line, carrier line.C
 		opened:   time.Now(),
 		control:  newControl(),
 	}
-	if !n.links.add(l) {
+	crowded, open := n.links.add(l)
+	if !open {
 		leave()
 		s.Close()
 		return nil, n.Err()
+	}
+	if crowded != nil {
+		n.log.Warn("session ends for a newer one", "peer", crowded.name, "err", errCrowded)
+		crowded.line.Fail(errCrowded)
 	}
 	w := carrier.Label.(origin)
 	timing := w.marks.since(a.introduced)

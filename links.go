@@ -1,11 +1,19 @@
 package bodkin
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 
 	"github.com/bodkin-p2p/bodkin/internal/session/line"
 )
+
+// sessionsOfPeer is how many sessions a node has with one peer. A peer needs one for itself, and one for each of its commands, of which the
+// server lets 16 run at once; those of commands that were killed are among them until they are given up.
+const sessionsOfPeer = 64
+
+// errCrowded ends a session for a newer one of the same peer.
+var errCrowded = fmt.Errorf("bodkin: the peer has more than %d sessions", sessionsOfPeer)
 
 // links is the sessions of a node. A peer may have several: one to the node itself, others to commands that only dial.
 type links struct {
@@ -35,18 +43,45 @@ func (t *links) isBack() {
 	}
 }
 
-// add takes a link in, and tells whether the node is still open.
-func (t *links) add(l *link) bool {
+// add takes a link in, and tells whether the node is still open. If the peer has too many then, crowded is the one that is to end.
+func (t *links) add(l *link) (crowded *link, open bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
-		return false
+		return nil, false
 	}
 	if t.byPeer == nil {
 		t.byPeer = map[NodeID][]*link{}
 	}
+	crowded = mostNeedless(t.byPeer[l.peer])
 	t.byPeer[l.peer] = append(t.byPeer[l.peer], l)
-	return true
+	return crowded, true
+}
+
+// mostNeedless returns one of as many links as a peer may have, or more: the oldest without a path if there is one, else the oldest without
+// streams, else the oldest. It returns nil if there are fewer.
+func mostNeedless(all []*link) (needless *link) {
+	running, least := 0, 3
+	for _, l := range all {
+		if l.line.Err() != nil {
+			continue
+		}
+		running++
+		use := 2
+		switch {
+		case l.path().Kind == 0:
+			use = 0
+		case l.session.Stats().Streams == 0:
+			use = 1
+		}
+		if use < least {
+			needless, least = l, use
+		}
+	}
+	if running < sessionsOfPeer {
+		return nil
+	}
+	return needless
 }
 
 // remove drops a link, and returns the newest one that is left with its peer; nil if it was the last.
