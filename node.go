@@ -182,12 +182,14 @@ func (n *Node) run() {
 
 // registered waits for the server's answer.
 func (n *Node) registered(ctx context.Context) error {
+	level := slog.LevelWarn // once: it may stay so for long
 	for {
 		_, err := n.client.Registered(ctx)
 		if err == nil || !n.config.Patient || !errors.Is(err, rendezvous.ErrUnreachable) {
 			return publicError(err)
 		}
-		n.log.Info("server unreachable, trying on", "err", err)
+		n.log.Log(ctx, level, "server unreachable, trying on", "err", err)
+		level = slog.LevelInfo
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,7 +35,7 @@ that has joined no room yet joins first.`,
   bodkin join - < invite.txt`,
 		Args: cobra.MaximumNArgs(1),
 	}
-	name := c.Flags().String("name", "", "`name` of this machine in the room (default the host name)")
+	name := c.Flags().String("name", "", "`name` of this machine in the room (default the one it had, else the host name)")
 	replace := c.Flags().Bool("replace", false, "leave the room that was joined before")
 	asJSON := jsonFlag(c, "a JSON object: {id, name, servers, home}")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -123,11 +124,9 @@ func (h home) join(m *membership, replace bool) error {
 	case known && !sameRoom && !replace:
 		return fail("--replace leaves that room; --home DIR is a second node on this machine",
 			"this machine (%s) is in another room already, by the server %s", before.Name, strings.Join(before.Invite.Servers, " or "))
-	case known && sameRoom:
+	case known:
 		m.Port = before.Port
-		if m.Name == "" {
-			m.Name = before.Name
-		}
+		m.Name = cmp.Or(m.Name, before.Name)
 	case !known && !replace && !errors.Is(err, fs.ErrNotExist):
 		return err // damaged; --replace writes a new one
 	}

@@ -87,6 +87,8 @@ type networkStatus struct {
 	Mapping     string          `json:"mapping"`
 	PortReuse   bool            `json:"port_reuse"`
 	PortMapping *netip.AddrPort `json:"port_mapping"` // where the router forwards from; null: nowhere that is proven
+
+	seen4, seen6 bool // the server has seen this machine there
 }
 
 type serviceStatus struct {
@@ -142,6 +144,7 @@ func statusOf(c *cobra.Command, client *control.Client) (nodeStatus, error) {
 		Server: serverStatus{status.Server, status.Connected, millis(status.RTT), status.Reflexive},
 		Network: networkStatus{
 			Measured: status.Measured, IPv4: status.IPv4.Classic, IPv6: status.IPv6.Classic, Mapping: status.Mapping, PortReuse: status.PortReuse,
+			seen4: status.IPv4.Mapping != "unknown", seen6: status.IPv6.Mapping != "unknown",
 		},
 		Peers: []peerJSON{}, Services: []serviceStatus{}, Forwards: []forwardStatus{}, Transfers: []transferStatus{}, Problems: []problemStatus{},
 	}
@@ -169,6 +172,20 @@ func statusOf(c *cobra.Command, client *control.Client) (nodeStatus, error) {
 	return s, nil
 }
 
+// String is for people: "IPv4 port restricted cone, no IPv6 to the server".
+func (n networkStatus) String() string {
+	if !n.Measured {
+		return "not measured yet"
+	}
+	family := func(name, classic string, seen bool) string {
+		if !seen {
+			return "no " + name + " to the server"
+		}
+		return name + " " + strings.ToLower(classic)
+	}
+	return family("IPv4", n.IPv4, n.seen4) + ", " + family("IPv6", n.IPv6, n.seen6)
+}
+
 // printStatus is for people.
 func printStatus(out io.Writer, s nodeStatus) error {
 	style := styleOf(out)
@@ -185,7 +202,7 @@ func printStatus(out io.Writer, s nodeStatus) error {
 	} else {
 		line("server", "%s, not connected: trying again; sessions go on", s.Server.Address)
 	}
-	line("network", "IPv4 %s, IPv6 %s (bodkin doctor tells more)", s.Network.IPv4, s.Network.IPv6)
+	line("network", "%s (bodkin doctor tells more)", s.Network)
 	if s.Network.PortMapping != nil {
 		line("", "the router forwards %s", s.Network.PortMapping)
 	}
