@@ -20,6 +20,9 @@ func newRegistry() *prometheus.Registry {
 // handler answers the server's HTTP: it is for operators, and knows no rooms, names or addresses.
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, "Bodkin server\n\n/healthz   whether it is well, and how many nodes are here\n/metrics   figures for Prometheus\n")
+	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		stats := s.rendezvous.Stats()

@@ -26,6 +26,7 @@ import (
 	"github.com/bodkin-p2p/bodkin/internal/identity"
 	"github.com/bodkin-p2p/bodkin/internal/relay"
 	rendezvous "github.com/bodkin-p2p/bodkin/internal/rendezvous/server"
+	"github.com/bodkin-p2p/bodkin/internal/reuseport"
 )
 
 // Addresses of the article that Bodkin grew out of: a main port, and a hole port for the second observation of a NAT.
@@ -36,6 +37,9 @@ const (
 
 // ticketRotation is how often the server looks whether its TLS ticket keys have become old.
 const ticketRotation = time.Hour
+
+// fewDescriptors is how many open files are so few that an operator is told: most systems allow more, if asked, as Go does.
+const fewDescriptors = 1024
 
 // Config says what a server serves and where. Only Home is needed.
 type Config struct {
@@ -102,6 +106,9 @@ func Open(c Config) (*Server, error) {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if most := reuseport.Descriptors(); most < fewDescriptors {
+		c.Log.Warn("this process may have few files open, and each node takes one: raise that limit (ulimit -n, LimitNOFILE)", "limit", most)
 	}
 	s := &Server{config: c, registry: newRegistry()}
 	if err := s.open(); err != nil {

@@ -255,7 +255,7 @@ func TestMetricsAndHealthAnswerWhileServing(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ctx) }()
-	for path, want := range map[string]string{"/metrics": "bodkin_server_", "/healthz": "ok"} {
+	for path, want := range map[string]string{"/metrics": "bodkin_server_", "/healthz": "ok", "/": "/metrics"} {
 		response, err := http.Get("http://" + s.HTTPAddr().String() + path)
 		if err != nil {
 			t.Fatal(err)

@@ -11,6 +11,8 @@ import (
 const (
 	acceptPauseMin = 5 * time.Millisecond
 	acceptPauseMax = time.Second
+	// acceptTell is how often a failing listener is told of in the log: where descriptors run out, connections fail by the hundred.
+	acceptTell = 10 * time.Second
 )
 
 // accept serves the connections of l, each in a goroutine that it waits for. A slot is taken before a connection is, so that
@@ -19,6 +21,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener, slots chan struct{}
 	var serving sync.WaitGroup
 	defer serving.Wait()
 	pause := acceptPauseMin
+	var told time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -32,7 +35,10 @@ func (s *Server) accept(ctx context.Context, l net.Listener, slots chan struct{}
 				return
 			}
 			count(s.metrics.accepts, "accept_error")
-			s.log.Warn("accept failed", "listener", l.Addr(), "err", err, "pause", pause)
+			if now := time.Now(); now.Sub(told) >= acceptTell {
+				told = now
+				s.log.Warn("accept failed, trying on", "listener", l.Addr(), "err", err)
+			}
 			if !wait(ctx, pause) {
 				return
 			}

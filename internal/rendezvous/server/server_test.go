@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -244,7 +245,8 @@ func TestAnswersToHopelessDialsTakeTheSameTime(t *testing.T) {
 
 func TestAcceptErrorsAreWaitedOut(t *testing.T) {
 	key := must(identity.NewKey())
-	s := must(server.New(server.Config{TLS: must(identity.ServerConfig(key, nil))}))
+	var log strings.Builder // read after Serve
+	s := must(server.New(server.Config{TLS: must(identity.ServerConfig(key, nil)), Log: slog.New(slog.NewTextHandler(&log, nil))}))
 	broken := &brokenListener{Listener: must(net.Listen("tcp", "127.0.0.1:0")), failures: 5}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
@@ -257,6 +259,9 @@ func TestAcceptErrorsAreWaitedOut(t *testing.T) {
 	cancel()
 	if err := receive(t, done); err != nil {
 		t.Error(err)
+	}
+	if lines := strings.Count(log.String(), "accept failed"); lines < 1 || lines > 3 {
+		t.Errorf("five errors make %d lines in the log, want one every ten seconds:\n%s", lines, &log)
 	}
 }
 
