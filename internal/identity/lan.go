@@ -1,7 +1,6 @@
 package identity
 
 import (
-	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hmac"
 	"crypto/rand"
@@ -35,17 +34,7 @@ func (r Room) OpenBeacon(sealed []byte) (NodeID, []byte, error) {
 
 // beacons returns AES-256-GCM with random nonces. All nodes share the key: 2^32 beacons, the limit of NIST SP 800-38D, 8.3, are those of
 // 1000 nodes in 80 years, at one in 10 minutes each.
-func (r Room) beacons() cipher.AEAD {
-	block, err := aes.NewCipher(derive(r.secret[:], "beacons"))
-	if err != nil {
-		panic(err) // only for keys of other lengths
-	}
-	aead, err := cipher.NewGCMWithRandomNonce(block)
-	if err != nil {
-		panic(err) // only for other ciphers
-	}
-	return aead
-}
+func (r Room) beacons() cipher.AEAD { return newSealer(derive(r.secret[:], "beacons")) }
 
 // LocalAttempt returns an id for an attempt to connect to callee that no server introduces: 8 random bytes, and 8 by which callee
 // knows that a member of the room made it.
@@ -70,22 +59,10 @@ func (r Room) localMark(nonce []byte, callee NodeID) []byte {
 
 // MemberConfig returns how a node accepts a connection, as TLS server, from any other member of room. [Authenticated] tells which.
 func MemberConfig(key Key, room Room) (*tls.Config, error) {
-	config, err := newConfig(key, room.signer, PeerProtocol)
-	if err != nil {
-		return nil, err
-	}
-	config.SessionTicketsDisabled = true
-	config.VerifyConnection = func(state tls.ConnectionState) error {
-		id, in, err := Authenticated(state)
-		switch {
-		case err != nil:
-			return err
-		case id == key.NodeID():
+	return betweenNodes(key, room, func(id NodeID) error {
+		if id == key.NodeID() {
 			return ErrWrongPeer // itself
-		case in != room.ID():
-			return ErrWrongRoom
 		}
-		return checkProtocol(state, PeerProtocol)
-	}
-	return config, nil
+		return nil
+	})
 }

@@ -95,7 +95,12 @@ func (r Room) Open(id NodeID, sealed []byte) ([]byte, error) {
 // sealer returns AES-256-GCM with random nonces under a key of the node's own, so the limit of
 // 2^32 messages a key (NIST SP 800-38D, 8.3) is met by each node by itself: once a second for 136 years.
 func (r Room) sealer(id NodeID) cipher.AEAD {
-	block, err := aes.NewCipher(derive(r.profile, "profile of "+string(id[:])))
+	return newSealer(derive(r.profile, "profile of "+string(id[:])))
+}
+
+// newSealer returns AES-256-GCM with random nonces under a key of 32 bytes.
+func newSealer(key []byte) cipher.AEAD {
+	block, err := aes.NewCipher(key)
 	if err != nil {
 		panic(err) // only for keys of other lengths
 	}

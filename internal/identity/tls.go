@@ -112,6 +112,16 @@ func PeerConfig(key Key, room Room, peer NodeID) (*tls.Config, error) {
 	if peer.IsZero() {
 		return nil, errNobody
 	}
+	return betweenNodes(key, room, func(id NodeID) error {
+		if id != peer {
+			return fmt.Errorf("%w: it is %v", ErrWrongPeer, id)
+		}
+		return nil
+	})
+}
+
+// betweenNodes returns how a node connects to another member of room that is who it has to be.
+func betweenNodes(key Key, room Room, check func(id NodeID) error) (*tls.Config, error) {
 	config, err := newConfig(key, room.signer, PeerProtocol)
 	if err != nil {
 		return nil, err
@@ -119,12 +129,13 @@ func PeerConfig(key Key, room Room, peer NodeID) (*tls.Config, error) {
 	config.SessionTicketsDisabled = true
 	config.VerifyConnection = func(state tls.ConnectionState) error {
 		id, in, err := Authenticated(state)
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case id != peer:
-			return fmt.Errorf("%w: it is %v", ErrWrongPeer, id)
-		case in != room.ID():
+		}
+		if err := check(id); err != nil {
+			return err
+		}
+		if in != room.ID() {
 			return ErrWrongRoom
 		}
 		return checkProtocol(state, PeerProtocol)

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net"
 	"net/netip"
@@ -56,17 +55,7 @@ func newDiallingServer(t *testing.T, f *firewall, limits Limits) *Server {
 	for _, hole := range []string{"203.0.113.10:8000", "203.0.113.20:8000", "[2001:db8::10]:8000"} {
 		holes = append(holes, netip.MustParseAddrPort(hole))
 	}
-	server, err := New(Config{TLS: &tls.Config{}, Limits: limits, DialFrom: f.dialFrom, Holes: holes})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	server.prover.open(ctx)
-	t.Cleanup(func() {
-		cancel()
-		server.prover.close()
-	})
-	return server
+	return proving(t, Config{Limits: limits, DialFrom: f.dialFrom, Holes: holes})
 }
 
 // asks sends a DialBack and returns the answer, once it is there.

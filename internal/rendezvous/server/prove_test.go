@@ -43,7 +43,14 @@ func (s *street) dial(_ context.Context, remote netip.AddrPort) (net.Conn, error
 // newProvingServer returns a server that proves as if it served, until the test ends.
 func newProvingServer(t *testing.T, s *street, limits Limits) *Server {
 	t.Helper()
-	server, err := New(Config{TLS: &tls.Config{}, Limits: limits, Dial: s.dial})
+	return proving(t, Config{Limits: limits, Dial: s.dial})
+}
+
+// proving returns a server that dials nodes as if it served, until the test ends.
+func proving(t *testing.T, config Config) *Server {
+	t.Helper()
+	config.TLS = &tls.Config{}
+	server, err := New(config)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -215,23 +215,18 @@ func TestAPeerOfAnotherVersionEndsTheLine(t *testing.T) {
 
 func TestASilentPathIsNoticedAndAnIdleOneKeptAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		hole := &blackhole{dead: make(chan struct{})}
-		p := newPair(t, Config{}, func(testing.TB) (net.Conn, net.Conn) {
-			a, b := net.Pipe()
-			hole.Conn = a
-			return hole, b
-		})
+		var h holes
+		p := newPair(t, Config{}, h.dial)
 		exchange(t, p.a, p.b, 1<<10)
 		time.Sleep(time.Hour)
 		if _, ok := p.a.Carrier(); !ok {
 			t.Fatal("an idle hour cost the carrier")
 		}
-		if silence := hole.longest; silence > 31*time.Second || silence < 14*time.Second {
+		if silence := h.last.longest; silence > 31*time.Second || silence < 14*time.Second {
 			t.Errorf("longest silence was %v", silence)
 		}
 		for _, busy := range []bool{true, false} {
 			if !busy {
-				hole = &blackhole{dead: make(chan struct{})}
 				if err := p.attach(p.a, p.b, 0); err != nil {
 					t.Fatal(err)
 				}
@@ -240,7 +235,7 @@ func TestASilentPathIsNoticedAndAnIdleOneKeptAlive(t *testing.T) {
 				}
 				exchange(t, p.a, p.b, 1<<10)
 			}
-			close(hole.dead)
+			close(h.last.dead)
 			start := time.Now()
 			want := 15*time.Second + 6*time.Second
 			if busy {
@@ -259,41 +254,6 @@ func TestASilentPathIsNoticedAndAnIdleOneKeptAlive(t *testing.T) {
 			time.Sleep(30 * time.Second) // the other end notices, too
 		}
 	})
-}
-
-// A blackhole is a connection that takes writes and loses them once it is dead, and gives nothing to read.
-type blackhole struct {
-	net.Conn
-	dead    chan struct{}
-	last    time.Time
-	longest time.Duration
-}
-
-func (b *blackhole) Write(p []byte) (int, error) {
-	select {
-	case <-b.dead:
-		return len(p), nil
-	default:
-	}
-	if now := time.Now(); !b.last.IsZero() {
-		b.longest = max(b.longest, now.Sub(b.last))
-	}
-	b.last = time.Now()
-	return b.Conn.Write(p)
-}
-
-func (b *blackhole) Read(p []byte) (int, error) {
-	for {
-		n, err := b.Conn.Read(p)
-		select {
-		case <-b.dead:
-			if err != nil {
-				return n, err
-			}
-		default:
-			return n, err
-		}
-	}
 }
 
 func FuzzFrames(f *testing.F) {

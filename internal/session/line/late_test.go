@@ -10,15 +10,6 @@ import (
 	"time"
 )
 
-// holes is a dial for pairs whose first end can be made deaf and mute.
-type holes struct{ last *blackhole }
-
-func (h *holes) dial(testing.TB) (net.Conn, net.Conn) {
-	a, b := net.Pipe()
-	h.last = &blackhole{Conn: a, dead: make(chan struct{})}
-	return h.last, b
-}
-
 func TestALateCarrierStaysUntilAnotherWorks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var h holes

@@ -332,12 +332,8 @@ func TestWhoIsAskedForAnAnswerKeepsItsCarrier(t *testing.T) {
 
 func TestProvingKeepsWhatWorksAndDropsWhatDoesNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		hole := &blackhole{dead: make(chan struct{})}
-		p := newPair(t, Config{}, func(testing.TB) (net.Conn, net.Conn) {
-			a, b := net.Pipe()
-			hole.Conn = a
-			return hole, b
-		})
+		var h holes
+		p := newPair(t, Config{}, h.dial)
 		exchange(t, p.a, p.b, 1<<10)
 		start := time.Now()
 		p.a.Prove(t.Context(), 300*time.Millisecond)
@@ -345,12 +341,11 @@ func TestProvingKeepsWhatWorksAndDropsWhatDoesNot(t *testing.T) {
 			t.Errorf("a carrier that works: in use %v after %v", ok, time.Since(start))
 		}
 		synctest.Wait() // for what the other end still says
-		close(hole.dead)
+		close(h.last.dead)
 		p.a.Prove(t.Context(), 300*time.Millisecond)
 		if _, ok := p.a.Carrier(); ok || time.Since(start) != 300*time.Millisecond || p.a.Lost() != ErrSilent {
 			t.Errorf("a carrier that does not: in use %v after %v, %v", ok, time.Since(start), p.a.Lost())
 		}
-		hole = &blackhole{dead: make(chan struct{})}
 		if err := p.attach(p.b, p.a, 0); err != nil {
 			t.Fatal(err)
 		}

@@ -129,19 +129,15 @@ func TestAPeerThatHasNoOtherCarrierIsSentAgainAtOnce(t *testing.T) {
 func TestWhatEndsOneCarrierIsSuspectedOfEndingTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, Config{Spread: 2}, pipePair)
-		hole := &blackhole{dead: make(chan struct{})}
 		first, _ := p.a.Carrier()
-		p.dial = func(testing.TB) (net.Conn, net.Conn) {
-			a, b := net.Pipe()
-			hole.Conn = a
-			return hole, b
-		}
+		var h holes
+		p.dial = h.dial
 		if err := p.beside(p.a, p.b); err != nil {
 			t.Fatal(err)
 		}
 		exchange(t, p.a, p.b, 1<<10)
 		time.Sleep(time.Second)
-		close(hole.dead)
+		close(h.last.dead)
 		first.Conn.Close()
 		start := time.Now()
 		for !p.a.Late() {
@@ -157,15 +153,11 @@ func TestWhatEndsOneCarrierIsSuspectedOfEndingTheOthers(t *testing.T) {
 // made for another reason. Seen to fail where what is put down has all its time: the bytes came after 10 s.
 func TestWhatIsOnACarrierThatDiedUnnoticedGoesAgainWhenItIsPutDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		hole := &blackhole{dead: make(chan struct{})}
-		p := newPair(t, Config{}, func(testing.TB) (net.Conn, net.Conn) {
-			a, b := net.Pipe()
-			hole.Conn = a
-			return hole, b
-		})
+		var h holes
+		p := newPair(t, Config{}, h.dial)
 		exchange(t, p.a, p.b, 1<<10)
 		time.Sleep(time.Second)
-		close(hole.dead)
+		close(h.last.dead)
 		const size = 64 << 10
 		go p.a.Write(make([]byte, size))
 		time.Sleep(100 * time.Millisecond)
