@@ -15,10 +15,11 @@ import (
 
 // virtualPair is two nodes with a session and a stream on a network in memory, whose time is virtual.
 type virtualPair struct {
-	hosts  [2]*memnet.Host
-	nodes  [2]*Node
-	ends   [2]*Conn
-	server *memoryServer
+	network *memnet.Network
+	hosts   [2]*memnet.Host
+	nodes   [2]*Node
+	ends    [2]*Conn
+	server  *memoryServer
 }
 
 // playPair has two nodes meet, play, and leave.
@@ -35,7 +36,7 @@ func playPairOn(t *testing.T, guarded bool, play func(*virtualPair)) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		network := memnet.New(25 * time.Millisecond)
-		c := &virtualPair{server: newMemoryServer(t, network.Host(netip.MustParseAddr("203.0.113.10"), false))}
+		c := &virtualPair{network: network, server: newMemoryServer(t, network.Host(netip.MustParseAddr("203.0.113.10"), false))}
 		c.server.start(t)
 		for i, name := range []string{"ada", "ben"} {
 			c.hosts[i] = network.Host(netip.AddrFrom4([4]byte{198, 51, 100, byte(1 + i)}), guarded)
@@ -154,6 +155,13 @@ func TestASessionIsBackSoonAfterItsNetwork(t *testing.T) {
 			time.Sleep(time.Minute)
 			p.server.start(t)
 		}, 6 * time.Second},
+		{"relayed, and the server away for 1 s", func(t *testing.T, p *virtualPair) {
+			p.obstruct(t)
+			time.Sleep(30 * time.Second)
+			p.server.stop()
+			time.Sleep(time.Second)
+			p.server.start(t)
+		}, 1100 * time.Millisecond},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			playPair(t, func(p *virtualPair) {
@@ -168,6 +176,13 @@ func TestASessionIsBackSoonAfterItsNetwork(t *testing.T) {
 			})
 		})
 	}
+}
+
+// obstruct takes the direct way from the two, and waits until they speak by the relay.
+func (p *virtualPair) obstruct(t *testing.T) {
+	p.network.Block(p.hosts[0], p.hosts[1], true)
+	p.hosts[0].Silence()
+	p.word(t)
 }
 
 // cut takes ada off the network for a while.

@@ -2,6 +2,7 @@ package bodkin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -89,7 +90,29 @@ func (n *Node) relayed(a *attempt, offer *rendezvous.RelayOffer) *punch.Relay {
 		return nil
 	}
 	a.relayRTT = offer.RTT
-	return n.wayByRelay(a, offer.Token, max(0, offer.HeadStart-time.Since(a.introduced)))
+	headStart := max(0, offer.HeadStart-time.Since(a.introduced))
+	if n.links.lostRelay(a.peer) {
+		headStart = 0
+	}
+	return n.wayByRelay(a, offer.Token, headStart)
+}
+
+// lostRelay tells whether a session with a peer waits for a path because the server that relayed it is gone: then the two had no direct one a moment ago,
+// and lose nothing if they go to the relay at once.
+func (t *links) lostRelay(peer NodeID) bool {
+	for _, l := range t.with(peer) {
+		if l.path().Kind == 0 && l.line.Err() == nil && isServerGone(l.line.Lost()) {
+			return true
+		}
+	}
+	return false
+}
+
+// isServerGone tells whether a relayed connection was lost with the server, and not with one of the nodes.
+func isServerGone(lost error) bool {
+	var ended *relay.StatusError
+	return errors.As(lost, &ended) &&
+		(ended.Status == wire.RelayStatus_RELAY_STATUS_UNSPECIFIED || ended.Status == wire.RelayStatus_RELAY_STATUS_CLOSING)
 }
 
 // wayByRelay is the way by the relay for an attempt with a token.

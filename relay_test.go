@@ -1,8 +1,14 @@
 package bodkin
 
 import (
+	"fmt"
+	"io"
 	"testing"
 	"time"
+
+	"github.com/bodkin-p2p/bodkin/internal/relay"
+	"github.com/bodkin-p2p/bodkin/internal/session/line"
+	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
 func TestPaceDoublesUpToALimit(t *testing.T) {
@@ -60,5 +66,23 @@ func TestRelayPoliciesAreReadAsWritten(t *testing.T) {
 func TestDirectLinkComesBeforeANewerRelayedOne(t *testing.T) {
 	if !preferred(Direct, Relayed, true) || preferred(Relayed, Direct, false) || !preferred(Direct, Direct, false) {
 		t.Error("want direct before relayed, and then the one that does not yield")
+	}
+}
+
+func TestTheRelayIsTakenAtOnceOnlyWhereTheServerWasLost(t *testing.T) {
+	for name, c := range map[string]struct {
+		lost error
+		want bool
+	}{
+		"no loss":            {nil, false},
+		"silence":            {line.ErrSilent, false},
+		"the server is gone": {&relay.StatusError{Err: io.EOF}, true},
+		"the server ends":    {fmt.Errorf("read: %w", &relay.StatusError{Status: wire.RelayStatus_RELAY_STATUS_CLOSING}), true},
+		"the peer is gone":   {&relay.StatusError{Status: wire.RelayStatus_RELAY_STATUS_PEER_LOST}, false},
+		"no bytes are left":  {&relay.StatusError{Status: wire.RelayStatus_RELAY_STATUS_BYTES}, false},
+	} {
+		if got := isServerGone(c.lost); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
 	}
 }

@@ -86,6 +86,9 @@ func (n *Node) tend(l *link, now origin) {
 				l.line.Fail(err)
 				return
 			}
+			if isServerGone(l.line.Lost()) {
+				l.improved.succeed() // it goes to the relay again without a look for a direct path
+			}
 			n.redial(l, was)
 		}
 	}

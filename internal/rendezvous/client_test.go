@@ -385,12 +385,12 @@ func TestServerThatReadsNothingIsLeft(t *testing.T) {
 	})
 }
 
-func TestHurryCutsThePauseButNotTheFirstSecond(t *testing.T) {
+func TestHurryCutsThePauseButNotItsBeginning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := NewClient(ClientConfig{})
 		c.Hurry() // from before the pause: does not count
 		start := time.Now()
-		time.AfterFunc(200*time.Millisecond, c.Hurry)
+		time.AfterFunc(wantedAfter/2, c.Hurry)
 		if !c.rest(t.Context(), time.Minute, true) || time.Since(start) != wantedAfter {
 			t.Errorf("rested %v, want %v", time.Since(start), wantedAfter)
 		}
