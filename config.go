@@ -101,10 +101,11 @@ type Config struct {
 	Patient bool
 
 	// Within runs open, which opens a socket, where sockets are to be opened: in another network namespace, for
-	// instance. Zero means here.
+	// instance; the Do of a natlab.Host is such a function. Zero means here.
 	Within func(open func() error) error
 
-	// Log is told what happens, at the levels Info and Debug. Zero means silence.
+	// Log is told what happens: at the levels Debug and Info, at Warn what its owner may want to look at, at Error what no direct
+	// connection can do without. Zero means silence.
 	Log *slog.Logger
 
 	system system // nil: this machine, as Within sees it

@@ -24,7 +24,7 @@ var ErrNoRoom = errors.New("there is no such room")
 // ErrAdvertise tells that a host of Config.Advertise cannot stand in an invite.
 var ErrAdvertise = errors.New("cannot stand in an invite")
 
-// Invite returns the invite to a room of the server whose home this is, and makes the room if it is new; a running
+// Invite returns the invite (a bodkin.Invite) to a room of the server whose home this is, and makes the room if it is new; a running
 // server takes it up by itself. It returns ErrNeverStarted if no server has run there.
 func Invite(home, room string) (identity.Invite, error) {
 	return inviteTo(home, func(r *rooms) (identity.Room, error) { return r.open(room) })

@@ -226,7 +226,7 @@ func (s *Server) serveHTTP(ctx context.Context) error {
 	return nil
 }
 
-// Invite returns the invite to a room, which is made if it is new.
+// Invite returns the invite (a bodkin.Invite) to a room, which is made if it is new.
 func (s *Server) Invite(room string) (identity.Invite, error) {
 	r, err := s.rooms.open(room)
 	if err != nil {

@@ -1,9 +1,9 @@
-// Package transfer carries files and directories over a net.Conn: [Send] at one end, [Receive] at the other. It needs
+// Package transfer carries files and directories over a net.Conn: [Send] at one end, [Receiver.Receive] at the other. It needs
 // of the connection that it keeps bytes in order and, since content is verified but nobody is authenticated here, that
 // the other end is the one that is meant.
 //
 // What arrives is either all there, verified, under its own name, or not there: everything is collected in one hidden
-// directory beside the place where it will be, named [Staging], and moved at the end. A transfer that was cut off goes on
+// directory beside the place where it will be, which [Received] names, and moved at the end. A transfer that was cut off goes on
 // from what is in that directory. Nothing there is believed: both sides hash it (BLAKE3), and what is not equal is sent
 // again.
 //

@@ -90,7 +90,7 @@ func isPort(text string) bool {
 	return err == nil && text != ""
 }
 
-// isAddress tells whether text is [HOST]:PORT.
+// isAddress tells whether text is HOST:PORT, whose host may be missing.
 func isAddress(text string) bool {
 	_, port, err := net.SplitHostPort(text)
 	return err == nil && isPort(port)
