@@ -2,6 +2,7 @@ package bodkin
 
 import (
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,7 +15,6 @@ import (
 // and if it lives on for a good while, what was learnt is wrong.
 const (
 	agedAfter    = 100 * time.Millisecond
-	disproveAt   = 1.3
 	disproveWait = 5 * time.Second // longer than the server has to answer
 )
 
@@ -61,11 +61,29 @@ func (g *aging) limit() (limit time.Duration, home time.Time) {
 func (g *aging) note(born, heard, missed, now time.Time) (learnt bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	d := natbehavior.Death{Heard: heard.Sub(born), Missed: missed.Sub(born)}
-	if born.IsZero() || now.Sub(g.home) > d.Missed*5/4+disproveWait {
+	if now.Sub(g.home) > missed.Sub(born)*5/4+disproveWait {
 		return false
 	}
-	return g.learnt.Note(d)
+	return g.noteLocked(born, heard, missed)
+}
+
+// noteOwn takes in the silent death of the connection to the server.
+func (g *aging) noteOwn(heard, missed time.Time) (learnt bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.noteLocked(g.home, heard, missed)
+}
+
+func (g *aging) noteLocked(born, heard, missed time.Time) (learnt bool) {
+	defer nudge(g.wake)
+	return g.learnt.Note(natbehavior.Death{Born: born, Heard: heard, Missed: missed})
+}
+
+// looks are the ages at which the mapping of the node's own port should be looked at, and since when it is there.
+func (g *aging) looks() (looks []time.Duration, home time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.learnt.Looks(), g.home
 }
 
 // noteIdle takes in that a connection died which had been quiet for so long, and tells whether idle ones must speak more often now.
@@ -98,10 +116,21 @@ func (n *Node) carrierDied(c line.Carrier, heard, missed time.Time) {
 	}
 	n.log.Info("carrier died", "remote", w.path.Remote, "heard_at_age", heard.Sub(w.born), "missed_at_age", missed.Sub(w.born))
 	if learnt {
-		limit, _ := n.aging.limit()
-		n.log.Info("this network ends mappings at an age", "age", limit)
-		n.agingChanged()
+		n.agingLearnt()
 	}
+}
+
+// serverDied hears from the client that the connection to the server was given up for its silence.
+func (n *Node) serverDied(heard, missed time.Time) {
+	if n.aging.noteOwn(heard, missed) {
+		n.agingLearnt()
+	}
+}
+
+func (n *Node) agingLearnt() {
+	limit, _ := n.aging.limit()
+	n.log.Info("this network ends mappings at an age", "age", limit)
+	n.agingChanged()
 }
 
 // keepAlive tells all connections how often they must speak.
@@ -149,8 +178,8 @@ func (n *Node) watchAge() {
 	defer timer.Stop()
 	var of vigil
 	for {
-		if limit, home := n.aging.limit(); !of.home.Equal(home) || of.limit != limit {
-			of = newVigil(limit, home)
+		if looks, home := n.aging.looks(); !of.home.Equal(home) || !slices.Equal(of.looks, looks) {
+			of = newVigil(looks, home, time.Now())
 		}
 		timer.Reset(of.wait(time.Now()))
 		select {
@@ -160,12 +189,12 @@ func (n *Node) watchAge() {
 			continue
 		case <-timer.C:
 		}
-		if len(of.steps) == 0 {
+		switch {
+		case len(of.steps) == 0:
 			continue
-		}
-		if len(of.steps) > 1 {
+		case len(of.steps) > 1:
 			n.client.Check()
-		} else if n.client.State().Connected && n.aging.survived(of.home, of.steps[0].Add(-disproveWait)) {
+		case n.client.State().Connected && n.aging.survived(of.home, of.steps[0].Add(-disproveWait)):
 			n.log.Info("this network ends mappings at no age after all")
 			n.agingChanged()
 		}
@@ -173,19 +202,25 @@ func (n *Node) watchAge() {
 	}
 }
 
-// A vigil is what is to be done for the mapping of the node's own port that was made at home: look whether it works when it should have
-// ended, and a good while later, and see what came of that.
+// A vigil is what is to be done for the mapping of the node's own port that was made at home: look at some ages whether it works, and
+// after the last look see what came of that.
 type vigil struct {
-	limit time.Duration
+	looks []time.Duration
 	home  time.Time
 	steps []time.Time
 }
 
-func newVigil(limit time.Duration, home time.Time) vigil {
-	v := vigil{limit: limit, home: home}
-	if limit != 0 {
-		disprove := home.Add(time.Duration(disproveAt * float64(limit)))
-		v.steps = []time.Time{home.Add(limit + agedAfter), disprove, disprove.Add(disproveWait)}
+func newVigil(looks []time.Duration, home, now time.Time) vigil {
+	v := vigil{looks: looks, home: home}
+	for _, age := range looks {
+		step := home.Add(age + agedAfter)
+		if len(v.steps) == 1 && !step.After(now) { // of those that are due one is enough
+			v.steps = v.steps[:0]
+		}
+		v.steps = append(v.steps, step)
+	}
+	if len(v.steps) > 0 {
+		v.steps = append(v.steps, v.steps[len(v.steps)-1].Add(disproveWait))
 	}
 	return v
 }

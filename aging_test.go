@@ -52,6 +52,35 @@ func TestMappingsThatAgeCostNoPause(t *testing.T) {
 	}
 }
 
+// TestANetworkThatEndsMappingsIsKnownBeforeThereIsASession has nodes stand idle in such networks. The connections to the server teach
+// them: first it takes the server's silence to see that the mapping has ended, then next to no time; and a session that begins later
+// has no pause at all.
+func TestANetworkThatEndsMappingsIsKnownBeforeThereIsASession(t *testing.T) {
+	for _, age := range []time.Duration{time.Minute, 5 * time.Minute} {
+		t.Run(age.String(), func(t *testing.T) {
+			playIdlePair(t, true, func(t *testing.T, p *virtualPair) {
+				for _, h := range p.hosts {
+					h.EndMappings(age)
+				}
+				time.Sleep(3*age + 2*time.Minute)
+				for i, n := range p.nodes {
+					if limit, _ := n.aging.limit(); limit < age*2/3 || limit > age {
+						t.Errorf("node %d knows of an age of %v, where it is %v", i, limit, age)
+					}
+				}
+				p.ends = meet(t, p.nodes)
+				worst := time.Duration(0)
+				for _, g := range p.count(t, *agingFor) {
+					if worst = max(worst, g.length); g.length > 200*time.Millisecond {
+						t.Errorf("after %v a pause of %v", g.at, g.length)
+					}
+				}
+				t.Logf("%v: the longest time without a number %v", *agingFor, worst)
+			})
+		})
+	}
+}
+
 // A gap is a time in which nothing came, and how long after the start it ended.
 type gap struct{ at, length time.Duration }
 

@@ -132,6 +132,7 @@ func newNode(config Config, port localPort) (*Node, error) {
 		RelayOver:   n.relays.tell,
 		SampleAsked: n.sampleAsked,
 		Seen:        n.seen,
+		Died:        n.serverDied,
 		Log:         config.Log,
 	})
 	return n, nil

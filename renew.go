@@ -9,10 +9,12 @@ import (
 )
 
 // When a carrier gets a successor, in parts of the age at which its mapping ends. The side that began the session is first; the other
-// comes in where that does not know, or has failed.
+// comes in where that does not know, or has failed. At first it is made by the server, from new ports on both sides. By talking through the
+// session one side leaves from its usual port, whose mapping may be about to end, too: the connection to the server may have just failed of that.
 const (
 	renewFirst  = 0.70
 	renewSecond = 0.77
+	renewAlone  = 0.83
 	renewAgain  = 0.05 // until the next try
 )
 
@@ -27,6 +29,12 @@ func (n *Node) renewAt(l *link, w origin) time.Time {
 		share = renewSecond
 	}
 	return w.born.Add(time.Duration(share * float64(limit)))
+}
+
+// renewsAlone tells whether the carrier in use is so old that its successor is made in whatever way.
+func (n *Node) renewsAlone(l *link, now time.Time) bool {
+	limit, _ := n.aging.limit()
+	return now.Sub(l.origin().born) > time.Duration(renewAlone*float64(limit))
 }
 
 // renewPause is how long after a try the next one is, if there is a need by then.
@@ -60,7 +68,7 @@ func (n *Node) succeed(ctx context.Context, l *link) error {
 		return n.beside(ctx, l, peer)
 	}
 	err := n.beside(ctx, l, peer.DirectOnly())
-	if err != nil && l.path().Kind == Direct {
+	if err != nil && l.path().Kind == Direct && n.renewsAlone(l, time.Now()) {
 		err = n.another(ctx, l, false)
 	}
 	return err

@@ -45,6 +45,7 @@ type ClientConfig struct {
 	Over       func(wire.AttemptID, OverReason)       // the server starts no further round
 	RelayOver  func(wire.AttemptID, wire.RelayStatus) // the server ends a relayed connection of this node
 	Seen       func(State)                            // the state changed, but for its RTT
+	Died       func(heard, missed time.Time)          // the connection was given up, as it had fallen silent: when it was heard last, and since when it was missed
 
 	// SampleAsked is told that the server waits for a Sample. It comes only with Registration.Samples.
 	SampleAsked func(SampleRequest)

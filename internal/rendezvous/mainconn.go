@@ -49,6 +49,7 @@ type mainConn struct {
 	dials   map[uint64]chan answer // by request; nil: the connection is over
 	suspect bool                   // the network changed, and nothing has come since
 	checks  uint64                 // how often it did
+	heard   time.Time              // when something came
 	pinged  time.Time              // when the ping left that was not answered yet; zero: none
 	rtt     time.Duration
 
@@ -93,6 +94,7 @@ func (s *mainConn) serve(ctx context.Context) error {
 		s.client.watch(true)
 	}
 	err := s.read()
+	s.tellSilence(err)
 	cancel()
 	s.client.dismiss() // so that who is told by endDials can wait for the next
 	s.endDials()
@@ -118,6 +120,7 @@ func (s *mainConn) extendRead() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.suspect = false
+	s.heard = time.Now()
 	if s.leaveBy.IsZero() {
 		s.conn.SetReadDeadline(time.Now().Add(s.interval*5/2 + time.Second))
 	}
