@@ -165,6 +165,13 @@ func TestASessionIsBackSoonAfterItsNetwork(t *testing.T) {
 			time.Sleep(time.Minute)
 			p.server.start(t)
 		}, 6 * time.Second},
+		{"reset, no direct way any more, and the server away for 1 s", func(t *testing.T, p *virtualPair) {
+			p.server.stop()
+			p.network.Block(p.hosts[0], p.hosts[1], true)
+			p.hosts[0].Reset()
+			time.Sleep(time.Second)
+			p.server.start(t)
+		}, 1900 * time.Millisecond},
 		{"relayed, and the server away for 1 s", func(t *testing.T, p *virtualPair) {
 			p.obstruct(t)
 			time.Sleep(30 * time.Second)

@@ -21,7 +21,7 @@ import (
 const (
 	comeBackFirst = 100 * time.Millisecond
 	comeBackLast  = time.Second
-	// comeBackAlone is what it has while there is no server to ask.
+	// comeBackAlone is what it has at most while there is no server to ask.
 	comeBackAlone = 3 * time.Second
 	// comeBackPause is how long a connection that came back must have lasted for the next to, if there is a server to ask.
 	comeBackPause = time.Second
@@ -98,12 +98,17 @@ func (n *Node) comeBack(l *link, was origin) error {
 		return errNoWayBack
 	}
 	within := min(comeBackLast, comeBackFirst+4*l.roundTrip(was))
-	if !n.client.State().Connected {
-		within = comeBackAlone
-	}
-	ctx, cancel := context.WithTimeout(n.ctx, within)
+	ctx, cancel := context.WithTimeout(n.ctx, comeBackAlone)
 	defer cancel()
 	defer l.back.begin(cancel)()
+	if !n.spawn(func() { // which is over with ctx
+		if n.serverAgain(ctx, target{id: l.peer}) == nil {
+			pause(ctx, within)
+			cancel()
+		}
+	}) {
+		return n.Err()
+	}
 	return n.meetAgain(ctx, l, was, redialOften)
 }
 
