@@ -3,7 +3,6 @@ package bodkin
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"time"
 
 	"github.com/bodkin-p2p/bodkin/internal/punch"
@@ -221,60 +220,3 @@ func (n *Node) resumed(l *link, carrier line.Carrier) {
 	n.dials.fulfil(l)
 	n.links.isBack()
 }
-
-// wanting returns the link to a peer that a carrier of some rank would help: the newest that has none, or a worse one; for a carrier
-// beside another, one that looks for it, or else the newest.
-func (t *links) wanting(peer NodeID, rank uint8, beside bool) *link {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var best *link
-	for _, l := range t.byPeer[peer] {
-		if l.line.Err() != nil || l.dialOnly {
-			continue
-		}
-		carrier, connected := l.line.Carrier()
-		switch {
-		case !connected || carrier.Rank < rank:
-			best = l
-		case beside && (best == nil || l.seeks.Load() != seeksNothing):
-			best = l
-		}
-	}
-	return best
-}
-
-// yield makes room for a connection that a peer wants to open between the same two ports as a carrier that this node has with it: the
-// peer would not, had it not lost that carrier. It is asked once whether it works, since a server may introduce as it likes.
-func (n *Node) yield(peer NodeID, round punch.Round) {
-	for _, l := range n.links.with(peer) {
-		l.back.cancel()
-		l.known.cancel()
-		if remote, ok := l.meets(round); ok {
-			within := l.provesWithin()
-			n.log.Debug("peer dials although there is a session", "peer", l.name, "remote", remote, "prove_within", within)
-			l.line.Prove(n.ctx, within)
-		}
-	}
-}
-
-// meets tells whether one of a link's carriers, in use or not, ends where a round is going to dial.
-func (l *link) meets(round punch.Round) (netip.AddrPort, bool) {
-	for _, c := range l.line.Carriers() {
-		path := c.Label.(origin).path
-		for _, remote := range round.Remotes {
-			if path.Kind == Direct && path.Remote == remote.Addr {
-				return remote.Addr, true
-			}
-		}
-	}
-	return netip.AddrPort{}, false
-}
-
-// How long a carrier may take to show that it works, beside two round trips, and at most. SYNs wait meanwhile.
-const (
-	proveFirst = 150 * time.Millisecond
-	proveLast  = time.Second
-)
-
-// provesWithin is how long a link's carrier may take.
-func (l *link) provesWithin() time.Duration { return min(proveLast, proveFirst+2*l.line.Stats().RTT) }

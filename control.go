@@ -70,7 +70,7 @@ func (n *Node) answer(l *link, stream *session.Stream) {
 	defer stream.Close()
 	stream.SetDeadline(time.Now().Add(askTimeout))
 	var ask wire.Ask
-	if err := wire.Read(exactReader{stream}, &ask); err != nil {
+	if err := wire.Read(wire.Exactly(stream), &ask); err != nil {
 		n.log.Debug("bad question on a control stream", "peer", l.name, "err", err)
 		stream.Abort()
 		return
@@ -116,7 +116,7 @@ func (n *Node) ask(ctx context.Context, l *link, ask *wire.Ask) (*wire.Reply, er
 		return nil, err
 	}
 	var reply wire.Reply
-	if err := wire.Read(exactReader{stream}, &reply); err != nil {
+	if err := wire.Read(wire.Exactly(stream), &reply); err != nil {
 		return nil, fmt.Errorf("bodkin: ask %s: %w", l.name, err)
 	}
 	switch reply.Code {

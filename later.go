@@ -119,20 +119,6 @@ func (n *Node) metComingBack(a *attempt, other wire.AttemptID) {
 	}
 }
 
-// forgetHome forgets what a carrier between the usual ports has left to both ends once it has ended, unless the session waits for a path.
-func (l *link) forgetHome() {
-	home := l.home.Load()
-	if home == nil || l.path().Kind == 0 {
-		return
-	}
-	for _, c := range l.line.Carriers() {
-		if c.Label.(origin).attempt == home.attempt {
-			return
-		}
-	}
-	l.home.CompareAndSwap(home, nil)
-}
-
 // isOpen tells whether the network of this node lets everybody in who comes where the peer of a link is: then the peer dials, and what leaves from here
 // would meet its dial, which may be for another attempt.
 func (n *Node) isOpen(l *link) bool {

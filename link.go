@@ -79,3 +79,17 @@ func (l *link) alive() bool {
 		return true
 	}
 }
+
+// forgetHome forgets what a carrier between the usual ports has left to both ends once it has ended, unless the session waits for a path.
+func (l *link) forgetHome() {
+	home := l.home.Load()
+	if home == nil || l.path().Kind == 0 {
+		return
+	}
+	for _, c := range l.line.Carriers() {
+		if c.Label.(origin).attempt == home.attempt {
+			return
+		}
+	}
+	l.home.CompareAndSwap(home, nil)
+}

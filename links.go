@@ -207,3 +207,24 @@ func (t *links) common(l *link) []*link {
 	}
 	return some
 }
+
+// wanting returns the link to a peer that a carrier of some rank would help: the newest that has none, or a worse one; for a carrier
+// beside another, one that looks for it, or else the newest.
+func (t *links) wanting(peer NodeID, rank uint8, beside bool) *link {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var best *link
+	for _, l := range t.byPeer[peer] {
+		if l.line.Err() != nil || l.dialOnly {
+			continue
+		}
+		carrier, connected := l.line.Carrier()
+		switch {
+		case !connected || carrier.Rank < rank:
+			best = l
+		case beside && (best == nil || l.seeks.Load() != seeksNothing):
+			best = l
+		}
+	}
+	return best
+}

@@ -111,3 +111,38 @@ func (n *Node) sampleSpare(ctx context.Context, attempt wire.AttemptID) error {
 	}
 	return err
 }
+
+// keep takes a second port for the next round, and closes it at the end of the attempt.
+func (a *attempt) keep(s *spare) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	select {
+	case <-a.done:
+		s.close()
+		return
+	default:
+	}
+	a.spares = append(a.spares, s)
+	a.spare = s
+}
+
+// take is the second port for the round that begins, nil if there is none, or the round is from the usual one.
+func (a *attempt) take(fresh bool) *spare {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !fresh {
+		return nil
+	}
+	s := a.spare
+	a.spare = nil
+	return s
+}
+
+// closeSpares closes all second ports.
+func (a *attempt) closeSpares() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, s := range a.spares {
+		s.close()
+	}
+}

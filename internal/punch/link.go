@@ -108,22 +108,13 @@ func writeNomination(conn net.Conn, attempt wire.AttemptID) error {
 // readNomination waits until the dialer nominates conn. It takes no byte more.
 func readNomination(conn net.Conn, attempt wire.AttemptID) error {
 	var m wire.Nominate
-	if err := wire.Read(exactReader{conn}, &m); err != nil {
+	if err := wire.Read(wire.Exactly(conn), &m); err != nil {
 		return err
 	}
 	if !bytes.Equal(m.Attempt, attempt[:]) {
 		return errors.New("the nomination names another attempt")
 	}
 	return nil
-}
-
-// exactReader reads single bytes without reading ahead. Over TLS that costs no system call: the record is there.
-type exactReader struct{ net.Conn }
-
-func (r exactReader) ReadByte() (byte, error) {
-	var b [1]byte
-	_, err := io.ReadFull(r.Conn, b[:])
-	return b[0], err
 }
 
 // Greet sends our preface on a connection of an attempt that needs no Run: there is but one way to the peer, which is expected. What it

@@ -175,3 +175,18 @@ func FuzzDecodeAgreesWithRead(f *testing.F) {
 		}
 	})
 }
+
+func TestAFrameIsReadWithoutAByteOfWhatFollows(t *testing.T) {
+	b, err := Append(nil, &Nominate{Attempt: make([]byte, 16)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := strings.NewReader(string(b) + "and more")
+	var m Nominate
+	if err := Read(Exactly(r), &m); err != nil || len(m.Attempt) != 16 {
+		t.Errorf("read %v, %v", &m, err)
+	}
+	if rest, _ := io.ReadAll(r); string(rest) != "and more" {
+		t.Errorf("%q is left", rest)
+	}
+}
