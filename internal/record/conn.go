@@ -24,7 +24,7 @@ type Conn struct {
 }
 
 // bufferSize is how much is read or written at once: 18 full records, 256 KiB with some headers in front. Half as much makes more packets, and
-// more acknowledgements.
+// more acknowledgments.
 const bufferSize = 18 * (headerLen + maxPlaintext + 1 + tagLen)
 
 // tagLen is what every cipher of TLS 1.3 adds.

@@ -164,3 +164,10 @@ func (l *Line) use(c *carrier) {
 	l.chosen = l.active == c
 	l.wakeWriter()
 }
+
+// choosing is the word of the end that began the line on which carrier is used.
+type choosing struct {
+	began  bool   // by this end, whose word counts
+	word   uint64 // the number of the last one
+	chosen bool   // the active carrier is used because of it
+}

@@ -33,58 +33,84 @@ type Carrier struct {
 // A carrier is a Carrier at work: a goroutine that reads and one that writes.
 type carrier struct {
 	Carrier
-	line      *Line
-	name      uint64    // the same at both ends
-	under     net.Conn  // Conn, or what is below its TLS
-	corked    corked    // Conn, if it can gather
-	telling   telling   // Conn, if it tells of waits
-	filling   filling   // Conn, if it can read into spare memory
-	expecting expecting // Conn, if it can wait for much
-	sealing   sealing   // Conn, if it wants the mark behind what it writes
+	abilities
+	line  *Line
+	name  uint64   // the same at both ends
+	under net.Conn // Conn, or what is below its TLS
 
 	// What follows is guarded by line.mu.
-	wake      sync.Cond // the writer waits here
-	flight    flight
-	meter     meter
-	batch     int       // the most that is written at once while no other is used
+	wake     sync.Cond // the writer waits here
+	flushing bool      // the writer is writing
+	flight   flight
+	meter    meter
+	pulse    pulse
+	timer    *time.Timer
+	tickAt   time.Time // when it fires
+	usage
+	tidings
+	doubting
+	parting
+
+	// These are the reader's.
+	chunk   *chunk // where it puts data
+	fill    int
+	resting bool // it waits for a frame
+}
+
+// abilities is what a carrier's connection can do beside others; what it cannot is nil.
+type abilities struct {
+	corked    corked    // gather
+	telling   telling   // tell of waits
+	filling   filling   // read into spare memory
+	expecting expecting // wait for much
+	sealing   sealing   // have the mark behind what it writes
+}
+
+// usage is what a carrier is used for.
+type usage struct {
 	used      bool      // data goes out by it
 	usedAt    time.Time // when it was last
 	stuck     bool      // what went out by it stands still, and goes by others
+	batch     int       // the most that is written at once while no other is used
 	needs     bool      // this end needs it beside others, the peer was told
-	needDue   bool      // or is to be
 	peerNeeds bool      // the peer does
 	came      uint64    // bytes of data that have come by it
 	cameSaid  uint64    // and that the peer was told of
-	cameDue   bool      // it is to be told
-	pulse     pulse
-	useDue    bool // the peer is to hear that this is the one to use
-	loss      Loss // what this end told of the way there, and the peer of the way back
-	peerLoss  Loss
-	lossDue   bool
-	timer     *time.Timer
-	tickAt    time.Time     // when it fires
+	loss      Loss      // what this end told of the way there
+	peerLoss  Loss      // and the peer of the way back
+}
+
+// tidings is what the peer is to hear by a carrier before more data.
+type tidings struct {
+	needDue   bool // whether this end needs it
+	cameDue   bool // how much has come
+	useDue    bool // that this is the one to use
+	lossDue   bool // what is lost
+	pingDue   bool
+	pongDue   bool
+	pong      uint64
+	closeDue  bool // the line is over
+	saidClose bool
+}
+
+// doubting is whether a carrier is thought to work, by either end.
+type doubting struct {
 	doubtful  bool          // the peer thinks it dead
 	proveIn   time.Duration // how long it then has to show that it is not
 	signs     uint64        // of life: how often it was heard
 	listeners int           // how many wait for the next
 	spoke     time.Time     // when it was heard last before it was doubted or lost
 	missed    time.Time     // and since when it was missed
-	leaving   bool          // for a better one: nothing but a last frame is sent
-	leftAt    time.Time     // since when
-	still     uint64        // what the peer had when that was looked at last
-	saidLast  bool          // that frame is away
-	peerLeft  bool          // the peer's has come
-	pingDue   bool
-	pongDue   bool
-	pong      uint64
-	closeDue  bool // the line is over, and the peer is to be told
-	saidClose bool
-	fate      error // why it is lost
-	flushing  bool  // the writer is writing
+	fate      error         // why it is lost
+}
 
-	chunk   *chunk // where the reader puts data
-	fill    int    // only the reader uses it
-	resting bool   // the reader waits for a frame
+// parting is how a carrier is left for a better one.
+type parting struct {
+	leaving  bool      // nothing but a last frame is sent
+	leftAt   time.Time // since when
+	still    uint64    // what the peer had when that was looked at last
+	saidLast bool      // that frame is away
+	peerLeft bool      // the peer's has come
 }
 
 // corked is a connection that can gather small writes into a large one.
@@ -106,7 +132,7 @@ type expecting interface{ Expect(int) }
 type sealing interface{ WriteMarked([]byte) (int, error) }
 
 func (l *Line) newCarrier(given Carrier, name uint64) *carrier {
-	c := &carrier{Carrier: given, line: l, name: name, needs: true, peerNeeds: true, batch: batch, usedAt: time.Now()}
+	c := &carrier{Carrier: given, line: l, name: name, usage: usage{needs: true, peerNeeds: true, batch: batch, usedAt: time.Now()}}
 	c.wake.L = &l.mu
 	under := given.Conn
 	if t, ok := under.(interface{ NetConn() net.Conn }); ok { // crypto/tls

@@ -204,7 +204,7 @@ func (c *carrier) settled() {
 func (c *carrier) tell(least uint64) {
 	l := c.line
 	switch unsaid := c.came - c.cameSaid; {
-	case len(l.carriers) < 2 || unsaid == 0: // of a single one acknowledgements tell
+	case len(l.carriers) < 2 || unsaid == 0: // of a single one acknowledgments tell
 	case unsaid >= least:
 		c.cameDue = true
 		c.wake.Signal()

@@ -83,7 +83,7 @@ func (c *carrier) due() bool {
 	return c.acks() && l.ackDue || c.takes() > 0
 }
 
-// acks tells whether the carrier may bring acknowledgements: any that is in use, so that they do not wait where one is slow.
+// acks tells whether the carrier may bring acknowledgments: any that is in use, so that they do not wait where one is slow.
 func (c *carrier) acks() bool { return c == c.line.active || c.used }
 
 // closes tells whether the last word may be said on the carrier: behind all that was written, by whatever carrier that went.

@@ -22,7 +22,7 @@ const (
 	smallData = 4 << 10
 	// cameEvery is for how many bytes the peer is told that they have come by one of several carriers.
 	cameEvery = 128 << 10
-	// An acknowledgement leaves when so many bytes have come, or a quarter of the window, or so long after the first of them. It costs two
+	// An acknowledgment leaves when so many bytes have come, or a quarter of the window, or so long after the first of them. It costs two
 	// system calls on either side.
 	ackEvery = 1 << 20
 	ackDelay = 25 * time.Millisecond

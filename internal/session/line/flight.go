@@ -7,7 +7,7 @@ const maxOrder = 1 << 13
 
 // A flight is what went out by one carrier and is not known to have come.
 type flight struct {
-	spans spans  // sorted; without what the line's acknowledgements cover
+	spans spans  // sorted; without what the line's acknowledgments cover
 	order []span // as they left; what came is taken from the front, since a carrier keeps the order
 	sent  uint64 // bytes of data that went out by the carrier, and
 	came  uint64 // how many of them the peer says have come by it

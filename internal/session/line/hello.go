@@ -49,7 +49,7 @@ type hello struct {
 	rank           uint8  // of the carrier; the first speaker's word counts
 	id             ID     // of the line
 	carrier        uint64 // names the carrier; the first speaker's random choice
-	received       uint64 // as in an acknowledgement
+	received       uint64 // as in an acknowledgment
 	limit          uint64
 }
 

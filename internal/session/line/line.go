@@ -21,41 +21,30 @@ type Line struct {
 
 	reading, writing sync.Mutex // held by the one Read and the one Write at work
 
-	mu        sync.Mutex // guards what follows
-	readable  sync.Cond
-	writable  sync.Cond
-	proven    sync.Cond // a carrier was heard or lost
-	readBy    deadline.Timer
-	writeBy   deadline.Timer
-	out       sender
-	in        receiver
-	known     bool          // the peer is known to know the line
-	returns   bool          // and how to return to it
-	returning []*carrier    // whose peer has not said where it is
-	carriers  []*carrier    // attached and not lost
-	closing   int           // lost ones whose connections are still to be closed
-	active    *carrier      // which is sent by; nil while suspended
-	lost      error         // what became of the last carrier
-	lostRTT   time.Duration // that of the last carrier
-	since     time.Time     // when active was set last
-	ackDue    bool          // the peer is to hear what has come
-	acked     uint64        // what it has heard
-	ackTimer  *time.Timer
-	ackWaits  bool        // it runs
+	mu       sync.Mutex // guards what follows
+	readable sync.Cond
+	writable sync.Cond
+	proven   sync.Cond // a carrier was heard or lost
+	readBy   deadline.Timer
+	writeBy  deadline.Timer
+	out      sender
+	in       receiver
+	layer    Layer // in the place of Read and Write; may be nil
+	err      error // why the line is over
+
+	known     bool        // the peer is known to know the line
+	returns   bool        // and how to return to it
+	returning []*carrier  // whose peer has not said where it is
+	carriers  []*carrier  // attached and not lost
+	closing   int         // lost ones whose connections are still to be closed
+	active    *carrier    // which is sent by; nil while suspended
+	since     time.Time   // when active was set last
 	giveUp    *time.Timer // runs while suspended
-	layer     Layer       // in the place of Read and Write; may be nil
-	err       error       // why the line is over
-
-	began  bool   // by this end, whose word counts
-	word   uint64 // the number of the last one on which carrier is used
-	chosen bool   // the active carrier is used because of it
-
-	spread       spread // how many carriers to use
-	several      int    // how many are in use
-	watching     bool   // watchTimer runs
-	watchTimer   *time.Timer
-	starvedSince time.Time     // when the queue ran empty; zero while it is not
-	starved      time.Duration // how long it was empty before, since that was asked last
+	lost      error       // what became of the last carrier
+	lostRTT   time.Duration
+	choosing
+	acknowledging
+	spreading
 
 	work sync.WaitGroup // goroutines; Add only with mu held and err nil, or in one of them
 }
@@ -248,40 +237,6 @@ func (l *Line) wakeWriter() {
 	}
 	if l.out.room() == 0 || l.out.sent-l.out.acked >= muchOnWay {
 		l.watch()
-	}
-}
-
-// ackNow tells the peer what has come. The caller holds mu.
-func (l *Line) ackNow() {
-	l.ackDue = true
-	if l.active == nil {
-		return
-	}
-	l.active.wake.Signal()
-	if l.active.flushing { // then by another, if one is in use
-		for _, c := range l.carriers {
-			c.wake.Signal()
-		}
-	}
-}
-
-// ackSoon has the peer told in a while. The caller holds mu.
-func (l *Line) ackSoon() {
-	if !l.ackWaits && l.err == nil {
-		l.ackWaits = true
-		l.ackTimer.Reset(ackDelay)
-	}
-}
-
-func (l *Line) ackLate() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.ackWaits = false
-	if l.acked < l.in.next {
-		l.ackNow()
-	}
-	for _, c := range l.carriers {
-		c.tell(1)
 	}
 }
 

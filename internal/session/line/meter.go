@@ -3,7 +3,7 @@ package line
 import "time"
 
 const (
-	// slack is how long a carrier may be busy with what is on its way beyond its round trip: what acknowledgements wait, what a
+	// slack is how long a carrier may be busy with what is on its way beyond its round trip: what acknowledgments wait, what a
 	// queue in the network holds, and stalls of the machines.
 	slack = 100 * time.Millisecond
 	// leastPiece is the least that a carrier beside others takes at once, so that the receiver need not hold many pieces.

@@ -121,3 +121,13 @@ func (l *Line) starvedFor(now time.Time) time.Duration {
 	l.starved = 0
 	return starved
 }
+
+// spreading is the use of several carriers at once.
+type spreading struct {
+	spread       spread // how many to use
+	several      int    // how many are in use
+	watching     bool   // watchTimer runs
+	watchTimer   *time.Timer
+	starvedSince time.Time     // when the queue ran empty; zero while it is not
+	starved      time.Duration // how long it was empty before, since that was asked last
+}
