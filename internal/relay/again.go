@@ -115,6 +115,9 @@ func (a *again) CloseWrite() error {
 	return errors.ErrUnsupported
 }
 
+// NetConn is the connection below, for socket options.
+func (a *again) NetConn() net.Conn { conn, _ := a.now(); return conn }
+
 func (a *again) LocalAddr() net.Addr  { conn, _ := a.now(); return conn.LocalAddr() }
 func (a *again) RemoteAddr() net.Addr { conn, _ := a.now(); return conn.RemoteAddr() }
 

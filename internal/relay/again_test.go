@@ -40,6 +40,31 @@ func TestAConnectionThatIsCutBeforeAnAnswerIsMadeAgain(t *testing.T) {
 	})
 }
 
+// TestTheSocketUnderARelayedConnectionShows: options that bound what its kernel keeps, and how long, would reach none otherwise, and
+// nobody would count its packets.
+//
+// Seen to fail: without NetConn.
+func TestTheSocketUnderARelayedConnectionShows(t *testing.T) {
+	near, far := net.Pipe()
+	second, server := net.Pipe()
+	go io.Copy(io.Discard, server)
+	a := newAgain(near, func() (net.Conn, error) { return second, nil })
+	under := func() net.Conn {
+		layer, ok := net.Conn(a).(interface{ NetConn() net.Conn })
+		if !ok {
+			t.Fatal("the connection hides what is under it")
+		}
+		return layer.NetConn()
+	}
+	if under() != near {
+		t.Error("another is under it than the first")
+	}
+	far.Close()
+	if _, err := a.replace(); err != nil || under() != second {
+		t.Errorf("another is under it than the second, %v", err)
+	}
+}
+
 func TestAConnectionIsNotMadeAgain(t *testing.T) {
 	for name, test := range map[string]func(a *again, far net.Conn){
 		"after an answer": func(a *again, far net.Conn) {
