@@ -24,6 +24,7 @@ func TestTheSessionUsesThePathThatIsBetter(t *testing.T) {
 		"a detour that ends":  detourThatEnds,
 		"jitter and 1 % loss": jitterAndLoss,
 		"alternating":         alternating,
+		"loss of 10 %":        loss,
 		"a relay not wanted":  relayNotWanted,
 	} {
 		all.Go(func() { t.Run(name, plays) })
@@ -105,6 +106,22 @@ func detourThatEnds(t *testing.T) {
 		c.talks(t)
 		c.agrees(t, step.want)
 	}
+}
+
+// loss has the direct path alone lose packets. That an answer is late, for which the relay is used, too, is another reason.
+func loss(t *testing.T) {
+	c := compared(t, bodkin.Config{})
+	ensure(t, c.lab.SetLoss(c.near, c.far, 0.1))
+	began := time.Now()
+	for path := c.conn.Path(); !strings.HasPrefix(path.Why, "direct path loses "); path = c.conn.Path() {
+		if time.Since(began) > 3*time.Minute {
+			t.Fatalf("path is %+v", path)
+		}
+		c.follows(0, 10*time.Millisecond)
+	}
+	t.Logf("%+v after %v", c.conn.Path(), time.Since(began).Round(10*time.Millisecond))
+	c.talks(t)
+	c.agrees(t, bodkin.Relayed)
 }
 
 // agrees waits until the peer takes the path, too.

@@ -54,7 +54,7 @@
 //
 // # Playing faults
 //
-// Lab.Cut, Lab.CutBetween, Lab.SetLink and Lab.SetDelay change links, NAT.Reboot, NAT.Age and
+// Lab.Cut, Lab.CutBetween, Lab.SetLink, Lab.SetDelay and Lab.SetLoss change links, NAT.Reboot, NAT.Age and
 // NAT.SetAddr what a NAT knows, Host.Move where a host is, and Lab.Reset breaks a connection.
 // NAT.Traffic plays the neighbours behind the same NAT, whose connections use up its ports.
 //

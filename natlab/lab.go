@@ -176,6 +176,14 @@ func (l *Lab) SetDelay(x, y Attachment, d time.Duration) error {
 	})
 }
 
+// SetLoss sets the probability that a packet between two attachments of one network is lost, 0 to 1, in each direction, on top of what their
+// links lose. For what is behind NATs, it is the way between the outermost attachments that are in one network.
+func (l *Lab) SetLoss(x, y Attachment, loss float64) error {
+	return l.between(x, y, func(t *table, there, back [2]*port) {
+		t.losses[there], t.losses[back] = loss, loss
+	})
+}
+
 // between changes what a network knows of the ways there and back between two attachments.
 func (l *Lab) between(x, y Attachment, edit func(t *table, there, back [2]*port)) error {
 	p, q, n := meet(x.attachment(), y.attachment())

@@ -52,6 +52,16 @@ type wire struct {
 	lanes map[lane]time.Duration // and that of each flow, where those have a rate
 }
 
+// loses throws the dice for one packet.
+func (w *wire) loses(probability float64) bool {
+	if probability == 0 {
+		return false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.dice.Float64() < probability
+}
+
 // pass returns when a packet of n bytes of a flow that comes at now is through the link's loss, rate and
 // jitter, but not its delay. It reports false for a packet that is lost.
 func (w *wire) pass(l *Link, flow lane, n int, now time.Duration) (time.Duration, bool) {

@@ -117,6 +117,23 @@ func TestJitterKeepsTheOrderUnlessAskedNotTo(t *testing.T) {
 	}
 }
 
+func TestLossBetweenTwoIsNobodyElses(t *testing.T) {
+	lab := Test(t, Config{Seed: 9})
+	a, b, c := lab.Host("a"), lab.Host("b"), lab.Host("c")
+	if err := lab.SetLoss(a, b, 0.5); err != nil {
+		t.Fatal(err)
+	}
+	const packets = 200
+	for _, way := range []struct {
+		from, to    *Host
+		least, most int
+	}{{a, b, 70, 130}, {b, a, 70, 130}, {a, c, packets, packets}, {c, b, packets, packets}} {
+		if delays, _ := probe(t, way.from, way.to, packets, 50*time.Microsecond); len(delays) < way.least || len(delays) > way.most {
+			t.Errorf("%d of %d packets arrived from %s at %s, want %d to %d", len(delays), packets, way.from.Name(), way.to.Name(), way.least, way.most)
+		}
+	}
+}
+
 func TestLossIsThatOfBothLinksAndIsCounted(t *testing.T) {
 	lab := Test(t, Config{Seed: 5})
 	a, b := lab.Host("a", Via(Link{Loss: 0.2})), lab.Host("b", Via(Link{Loss: 0.25}))

@@ -46,7 +46,7 @@ func (n *network) carry(from *port, f *frame) {
 			n.answer(from, icmpTimeExceeded(&p, n.address(&p)))
 		}
 		f.free()
-	case f.gso > 0 && !mayStayOne(&p, from, to):
+	case f.gso > 0 && !(t.losses[[2]*port{from, to}] == 0 && mayStayOne(&p, from, to)):
 		for _, segment := range f.split(&n.lab.frames) {
 			n.transmit(t, from, to, segment)
 		}
@@ -102,6 +102,7 @@ func (n *network) transmit(t *table, from, to *port, f *frame) {
 	}
 	link := from.link.Load()
 	ready, ok := from.up.pass(link, link.lane(&p), len(f.data), n.lab.now())
+	ok = ok && !from.up.loses(t.losses[[2]*port{from, to}])
 	var due time.Duration
 	var paid bool
 	if ok {

@@ -14,7 +14,8 @@ type table struct {
 	prefixes map[netip.Prefix]*port // routed to a port as a whole, looked up after hosts
 	gateway  *port                  // gets what belongs to nobody; nil on the internet
 	delays   map[[2]*port]time.Duration
-	cuts     map[[2]*port]bool // nothing is carried between the two
+	losses   map[[2]*port]float64 // on top of the links'
+	cuts     map[[2]*port]bool    // nothing is carried between the two
 }
 
 func newTable() *table {
@@ -22,6 +23,7 @@ func newTable() *table {
 		hosts:    make(map[netip.Addr]*port),
 		prefixes: make(map[netip.Prefix]*port),
 		delays:   make(map[[2]*port]time.Duration),
+		losses:   make(map[[2]*port]float64),
 		cuts:     make(map[[2]*port]bool),
 	}
 }
@@ -31,7 +33,7 @@ func (n *network) change(edit func(*table) error) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	old := n.table.Load()
-	t := &table{maps.Clone(old.hosts), maps.Clone(old.prefixes), old.gateway, maps.Clone(old.delays), maps.Clone(old.cuts)}
+	t := &table{maps.Clone(old.hosts), maps.Clone(old.prefixes), old.gateway, maps.Clone(old.delays), maps.Clone(old.losses), maps.Clone(old.cuts)}
 	if err := edit(t); err != nil {
 		return err
 	}
@@ -96,5 +98,6 @@ func (t *table) remove(p *port) {
 	maps.DeleteFunc(t.delays, func(pair [2]*port, _ time.Duration) bool {
 		return pair[0] == p || pair[1] == p
 	})
+	maps.DeleteFunc(t.losses, func(pair [2]*port, _ float64) bool { return pair[0] == p || pair[1] == p })
 	maps.DeleteFunc(t.cuts, func(pair [2]*port, _ bool) bool { return pair[0] == p || pair[1] == p })
 }
