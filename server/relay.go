@@ -23,6 +23,7 @@ func (s *Server) openRelay() (*rendezvous.Relay, error) {
 	}
 	s.relay = relay.NewServer(relay.Config{
 		Limits: s.config.RelayLimits,
+		Secret: s.key.Derive("bodkin relay"),
 		Over: func(o relay.Owner, attempt wire.AttemptID, status wire.RelayStatus) {
 			s.rendezvous.RelayOver(o.Connection, attempt, status)
 		},

@@ -2,7 +2,9 @@ package identity
 
 import (
 	"crypto/ed25519"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -84,6 +86,19 @@ func (k Key) public() (public [ed25519.PublicKeySize]byte) {
 		copy(public[:], k.private.Public().(ed25519.PublicKey))
 	}
 	return public
+}
+
+// Derive returns a secret for another purpose, which tells nothing of the key or of those for other purposes: 32 bytes of HKDF-SHA-256 over the seed.
+// The zero Key has none.
+func (k Key) Derive(purpose string) []byte {
+	if k.private == nil {
+		return nil
+	}
+	secret, err := hkdf.Key(sha256.New, k.private.Seed(), nil, purpose, sha256.Size)
+	if err != nil {
+		panic(err) // only for lengths beyond what the hash can give
+	}
+	return secret
 }
 
 // String names the node, so that a Key in a log line is no secret told.

@@ -232,3 +232,16 @@ func requireMode(t *testing.T, path string, want fs.FileMode) {
 		t.Errorf("%s has mode %v, %v, want %#o", path, info.Mode(), err, want)
 	}
 }
+
+func TestDerivedSecretsAreOfOneKeyAndOnePurpose(t *testing.T) {
+	key, other := newKey(t), newKey(t)
+	if len(key.Derive("a")) != 32 || !bytes.Equal(key.Derive("a"), key.Derive("a")) {
+		t.Error("a secret is not 32 bytes, or another each time")
+	}
+	if bytes.Equal(key.Derive("a"), key.Derive("b")) || bytes.Equal(key.Derive("a"), other.Derive("a")) {
+		t.Error("two purposes, or two keys, have one secret")
+	}
+	if (Key{}).Derive("a") != nil {
+		t.Error("the zero Key has a secret")
+	}
+}

@@ -15,6 +15,10 @@ import (
 type Config struct {
 	Limits Limits
 
+	// Secret, which lasts as long as the server's name, is what the keys of kept tokens are derived from: so they are good after a restart. Nil: they end with
+	// the process, as all others do.
+	Secret []byte
+
 	// Over is told, for each side of a joined pair, why the server ends it, before it does. It is not called when both nodes
 	// have ended it in order. It must not block. Nil: nobody is told.
 	Over func(Owner, wire.AttemptID, wire.RelayStatus)
@@ -29,6 +33,7 @@ type Server struct {
 	log     *slog.Logger
 	started time.Time
 	tokens  *tokens
+	kept    *keptTokens
 	work    sync.WaitGroup // of waiting connections' farewells and of pairs
 
 	mu       sync.Mutex
@@ -53,6 +58,7 @@ func NewServer(config Config) *Server {
 		meetings: map[wire.AttemptID]*meeting{},
 		pairs:    map[*pair]struct{}{},
 	}
+	s.kept = newKeptTokens(config.Secret, s.limits.KeptLife)
 	s.nodes = newBook(s.limits.BytesPerNode, s.limits.BytesPerSecondPerNode)
 	s.rooms = newBook(s.limits.BytesPerRoom, s.limits.BytesPerSecondPerRoom)
 	if s.over == nil {
@@ -67,8 +73,8 @@ func NewServer(config Config) *Server {
 // Token returns the token with which the holder of k may come to the relay, within Limits.TokenLife.
 func (s *Server) Token(k Ticket) []byte { return s.tokens.issue(k, s.now()+s.limits.TokenLife) }
 
-// Keep returns a token for later: it is good within Limits.KeptLife.
-func (s *Server) Keep(k Ticket) []byte { return s.tokens.issue(k, s.now()+s.limits.KeptLife) }
+// Keep returns a token for later: it is good within Limits.KeptLife, also at a Server with the same secret.
+func (s *Server) Keep(k Ticket) []byte { return s.kept.issue(k, time.Now()) }
 
 // Serve lets pairs run until ctx ends; it then tells them, closes all connections, waits for everything and returns. It
 // is to be called once.
@@ -102,14 +108,31 @@ func (s *Server) Take(conn net.Conn, first []byte) {
 		return
 	}
 	conn.SetDeadline(time.Time{})
-	ticket, expires, err := s.tokens.open(hello)
-	if err != nil || s.now() > expires {
+	c, expires, err := s.admit(hello)
+	if err != nil {
 		s.refuse(conn, wire.RelayStatus_RELAY_STATUS_TOKEN)
 		return
 	}
-	if status := s.meet(&side{conn: conn, Ticket: ticket, kept: expires > s.now()+s.limits.TokenLife}, expires); status != wire.RelayStatus_RELAY_STATUS_READY {
+	c.conn = conn
+	if status := s.meet(c, expires); status != wire.RelayStatus_RELAY_STATUS_READY {
 		s.refuse(conn, status)
 	}
+}
+
+// admit returns who comes with a token, and until when that is good.
+func (s *Server) admit(hello wire.RelayHello) (c *side, expires time.Duration, err error) {
+	now := s.now()
+	if ticket, expires, err := s.tokens.open(hello); err == nil && now <= expires {
+		return &side{Ticket: ticket}, expires, nil
+	}
+	ticket, left, err := s.kept.open(hello, time.Now())
+	if err != nil {
+		return nil, 0, err
+	}
+	if issued := now + left - s.limits.KeptLife; issued < 0 {
+		ticket.Owner.Connection = 0 // of the process before: now the number is another's, if any's
+	}
+	return &side{Ticket: ticket, kept: true}, now + left, nil
 }
 
 // readHello reads not one byte more than the hello: what follows is the nodes' own.

@@ -24,16 +24,22 @@ type Owner struct {
 	Connection uint64 // the main connection on which to tell its end
 }
 
-// tokens seals tickets with a key that lives as long as the process, so that the server keeps nothing for them. They travel in
-// the clear: an observer must learn nothing of node and room from them, hence sealed and not only signed.
+// tokens seals tickets, so that the server keeps nothing for them. They travel in the clear: an observer must learn nothing of node and room from
+// them, hence sealed and not only signed.
 type tokens struct{ aead cipher.AEAD }
 
 var errToken = errors.New("relay: forged token")
 
+// newTokens makes tokens with a key that lives as long as the process.
 func newTokens() *tokens {
 	var key [32]byte
 	rand.Read(key[:]) // never fails
-	block, err := aes.NewCipher(key[:])
+	return tokensOf(key[:])
+}
+
+// tokensOf makes tokens with a key of 32 bytes.
+func tokensOf(key []byte) *tokens {
+	block, err := aes.NewCipher(key)
 	if err != nil {
 		panic(err) // a key of 32 bytes is right
 	}
@@ -44,7 +50,7 @@ func newTokens() *tokens {
 	return &tokens{aead}
 }
 
-// issue makes a token of 61 bytes that is good until expires, counted since the server started.
+// issue makes a token of 61 bytes that is good until expires, by the clock of who issues and opens it.
 func (t *tokens) issue(k Ticket, expires time.Duration) []byte {
 	plain := make([]byte, 0, 33)
 	plain = binary.BigEndian.AppendUint64(plain, uint64(expires))
