@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bodkin-p2p/bodkin/internal/control"
+	"github.com/bodkin-p2p/bodkin/internal/pairing"
 )
 
 // completionTime bounds how long a shell waits for names. A node that runs answers within milliseconds.
@@ -61,6 +62,18 @@ func completeForward(g *globals) cobra.CompletionFunc {
 		}
 		return each(peerNames(g), before, ":"), noFiles | cobra.ShellCompDirectiveNoSpace
 	}
+}
+
+// completeCode offers the words that the code of a transfer may have: they are the same for all.
+func completeCode(_ *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, noFiles
+	}
+	codes, last := pairing.Complete(begun)
+	if !last {
+		return codes, noFiles | cobra.ShellCompDirectiveNoSpace
+	}
+	return codes, noFiles
 }
 
 // splitForward finds out which part of [BIND:]PORT:PEER:SERVICE is being written: with what goes before the peer, and the peer if it is

@@ -32,6 +32,7 @@ that, give - and the code on stdin, or put it into BODKIN_CODE.`,
   bodkin receive --from ada --stdout | tar x`,
 		DisableFlagsInUseLine: true,
 		Args:                  cobra.MaximumNArgs(1),
+		ValidArgsFunction:     completeCode,
 	}
 	r := receiver{}
 	c.Flags().StringVar(&r.dir, "dir", ".", "`directory` to receive into")

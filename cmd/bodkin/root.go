@@ -99,7 +99,26 @@ NATs. A small server introduces the two; the bytes do not pass through it.`,
 	refuseUnknown(root)
 	root.SetFlagErrorFunc(wrongFlag)
 	completeFlags(root)
+	wrapLong(root)
 	return root
+}
+
+// helpWidth is how many columns help takes.
+const helpWidth = 80
+
+// wrapLong breaks the prose of a command, and of those below it, into lines that fit a terminal. Paragraphs with lines that are
+// indented stay as they are.
+func wrapLong(c *cobra.Command) {
+	paragraphs := strings.Split(strings.TrimSpace(c.Long), "\n\n")
+	for i, p := range paragraphs {
+		if !strings.Contains("\n"+p, "\n ") && !strings.Contains("\n"+p, "\n\t") {
+			paragraphs[i] = wrapped(p, "", helpWidth)
+		}
+	}
+	c.Long = strings.Join(paragraphs, "\n\n")
+	for _, sub := range c.Commands() {
+		wrapLong(sub)
+	}
 }
 
 // refuseUnknown has commands that only have others below them, and help, refuse what they do not know: cobra prints their help then, and

@@ -33,7 +33,7 @@ func newSend(g *globals) *cobra.Command {
 runs bodkin receive. With --to, that is a node by name. Without, a code is
 printed, to be told to whoever is to receive: bodkin receive CODE, on a machine
 of the same room. A code is good for one receiver, and a wrong one ends it.
-PATH - sends what comes from stdin, as one file.
+With - for a PATH, what comes from stdin is sent, as one file.
 
 If the connection breaks, or the receiver is started again, the transfer goes on
 where it was, and so it does if the same send is started again.`,

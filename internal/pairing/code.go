@@ -73,3 +73,28 @@ func similar(word string) string {
 	}
 	return ""
 }
+
+// Complete lists what a code that was begun may be with the word that is being typed, 42-ap: 42-apart- and so on, and whether that was the
+// last word. Nothing is listed before a word has a letter.
+func Complete(begun string) (codes []string, last bool) {
+	begun = strings.ToLower(begun)
+	number, rest, _ := strings.Cut(begun, "-")
+	if _, err := strconv.ParseUint(number, 10, 16); err != nil {
+		return nil, false
+	}
+	typed := strings.Split(rest, "-")
+	word := typed[len(typed)-1]
+	if word == "" || len(typed) > words {
+		return nil, false
+	}
+	before, behind := begun[:len(begun)-len(word)], "-"
+	if last = len(typed) == words; last {
+		behind = ""
+	}
+	for _, w := range wordlists.English {
+		if strings.HasPrefix(w, word) {
+			codes = append(codes, before+w+behind)
+		}
+	}
+	return codes, last
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -162,4 +163,33 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%q became %v", text, c)
 		}
 	})
+}
+
+func TestACodeIsCompletedWordByWord(t *testing.T) {
+	cases := []struct {
+		begun string
+		want  []string
+		last  bool
+	}{
+		{"42-appl", []string{"42-apple-"}, false},
+		{"42-APPL", []string{"42-apple-"}, false},
+		{"42-zo", []string{"42-zone-", "42-zoo-"}, false},
+		{"42-apple-riv", []string{"42-apple-rival", "42-apple-river"}, true},
+		{"42-river-river", []string{"42-river-river"}, true},
+		{"42-xyz", nil, false},
+		{"", nil, false},
+		{"42", nil, false},
+		{"42-", nil, false},
+		{"42-apple-", nil, false},
+		{"42-apple-river-zo", nil, false},
+		{"ap", nil, false},
+		{"x-ap", nil, false},
+		{"42-İİİİ", nil, false}, // longer in lower case
+	}
+	for _, c := range cases {
+		got, last := Complete(c.begun)
+		if !slices.Equal(got, c.want) || last != c.last {
+			t.Errorf("Complete(%q) = %q, %v, want %q, %v", c.begun, got, last, c.want, c.last)
+		}
+	}
 }
