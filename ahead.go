@@ -76,7 +76,7 @@ func (n *Node) stillLate(l *link, wait time.Duration, other <-chan struct{}) boo
 }
 
 // errNotLate is that a carrier works again, or that there is another, or none.
-var errNotLate = errors.New("the path is not late any more")
+var errNotLate = errors.New("bodkin: the path is not late any more")
 
 // lateUntil returns what comes first: an answer, another event, or that the carrier in use of a link is not late any more.
 func (n *Node) lateUntil(l *link, answer <-chan error, other <-chan struct{}) error {
@@ -96,26 +96,6 @@ func (n *Node) lateUntil(l *link, answer <-chan error, other <-chan struct{}) er
 			return errNotLate
 		}
 	}
-}
-
-// byRelay goes to the relay in the background for a link whose direct carrier is late: it takes less than two round trips by that, while a way
-// around is looked for. What has made it late may have ended the connection to the server, too: then it asks on the next. It tells whether
-// there may be a server to ask.
-func (n *Node) byRelay(ctx context.Context, l *link) bool {
-	if !n.client.State().Connected || !n.canComeByRelay(l) {
-		return false
-	}
-	return n.spawn(func() {
-		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
-		defer cancel()
-		err := error(rendezvous.ErrOffline)
-		for errors.Is(err, rendezvous.ErrOffline) && l.line.Late() {
-			if _, err = n.client.Registered(ctx); err == nil {
-				_, err = n.client.Introduce(ctx, rendezvous.ByNode(l.peer).Returning())
-			}
-			n.log.Debug("asked for the relay beside a late path", "peer", l.name, "err", err)
-		}
-	})
 }
 
 // letsGo tells whether a carrier that was looked for is needed no more.

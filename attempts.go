@@ -21,7 +21,7 @@ const (
 // supersedeTimeout is how long a new attempt waits for one that it supersedes, which may just have a connection.
 const supersedeTimeout = 100 * time.Millisecond
 
-var errTooManyAttempts = errors.New("too many attempts at once")
+var errTooManyAttempts = errors.New("bodkin: too many attempts at once")
 
 // attempts is the attempts of a node, the running ones and those that ended last.
 type attempts struct {

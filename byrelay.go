@@ -113,3 +113,23 @@ func (n *Node) toComeByRelay(peer NodeID) (best *link, was origin) {
 	}
 	return best, was
 }
+
+// byRelay goes to the relay in the background for a link whose direct carrier is late: it takes less than two round trips by that, while a way
+// around is looked for. What has made it late may have ended the connection to the server, too: then it asks on the next. It tells whether
+// there may be a server to ask.
+func (n *Node) byRelay(ctx context.Context, l *link) bool {
+	if !n.client.State().Connected || !n.canComeByRelay(l) {
+		return false
+	}
+	return n.spawn(func() {
+		ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+		defer cancel()
+		err := error(rendezvous.ErrOffline)
+		for errors.Is(err, rendezvous.ErrOffline) && l.line.Late() {
+			if _, err = n.client.Registered(ctx); err == nil {
+				_, err = n.client.Introduce(ctx, rendezvous.ByNode(l.peer).Returning())
+			}
+			n.log.Debug("asked for the relay beside a late path", "peer", l.name, "err", err)
+		}
+	})
+}

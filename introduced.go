@@ -17,7 +17,7 @@ const (
 	callsAtOnce    = 100
 )
 
-var errTooManyCalls = errors.New("too many introductions that were not asked for")
+var errTooManyCalls = errors.New("bodkin: too many introductions that were not asked for")
 
 // introduced starts an attempt, or its next round. The client calls it from its reading goroutine.
 func (n *Node) introduced(intro rendezvous.Introduction) {

@@ -2,7 +2,6 @@ package bodkin
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 	"time"
 
@@ -48,33 +47,4 @@ func (n *Node) byKept(ctx context.Context, l *link) {
 			n.backToDirect(l)
 		}
 	})
-}
-
-// How long a node that is back from a late path waits for a peer that the server does not have at the moment: at first, doubling, and at most.
-const (
-	backFirst = 250 * time.Millisecond
-	backLast  = 2 * time.Second
-)
-
-// backToDirect looks for a direct path for a link that has gone to the relay, as soon as both ends have a server to ask.
-func (n *Node) backToDirect(l *link) {
-	ctx, cancel := context.WithTimeout(n.ctx, dialTimeout)
-	defer cancel()
-	for pause := backFirst; l.path().Kind == Relayed && pause <= backLast; {
-		err := n.beside(ctx, l, rendezvous.ByNode(l.peer).DirectOnly())
-		n.log.Debug("looked for a direct path from the kept relay", "peer", l.name, "err", err)
-		switch {
-		case errors.Is(err, rendezvous.ErrOffline): // on a connection that has just ended: the next is waited for
-			continue
-		case !errors.Is(err, ErrPeerUnavailable):
-			return
-		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-		}
-		timer.Stop()
-		pause *= 2
-	}
 }

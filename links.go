@@ -228,3 +228,13 @@ func (t *links) wanting(peer NodeID, rank uint8, beside bool) *link {
 	}
 	return best
 }
+
+// over returns the link over a line; nil if it is not there yet, or any more.
+func (t *links) over(over *line.Line) *link {
+	for _, l := range t.all() {
+		if l.line == over {
+			return l
+		}
+	}
+	return nil
+}

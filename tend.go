@@ -42,16 +42,7 @@ func (n *Node) tend(l *link, now origin) {
 		select {
 		case <-l.line.Changed():
 		case <-look.C:
-			if l.dialer && !l.dialOnly {
-				n.improve(l)
-			}
-			if needless++; !n.isDouble(l) {
-				needless = 0
-			} else if needless > 1 {
-				n.log.Info("idle session ends, there is another", "peer", l.name)
-				l.leave()
-			}
-			l.forgetHome()
+			needless = n.lookAfter(l, needless)
 			look.Reset(improveFirst)
 		case <-gauge.C:
 			gauge.Reset(n.compare(l))
@@ -70,28 +61,54 @@ func (n *Node) tend(l *link, now origin) {
 		if next == now {
 			continue
 		}
-		if next.path.Kind == 0 {
-			n.log.Info("session waits for a path", "peer", l.name, "err", l.line.Lost())
-		}
-		n.relays.forget(now.attempt)
 		was := now
 		now = next
-		if now.path.Kind == Direct {
-			l.improved.succeed()
-		}
-		l.forgetHome()
-		n.roster.moved(l)
-		if now.path.Kind == 0 && l.line.Err() == nil {
-			if err := final(l.line.Lost()); err != nil {
-				l.line.Fail(err)
-				return
-			}
-			if isServerGone(l.line.Lost()) {
-				l.improved.succeed() // it goes to the relay again without a look for a direct path
-			}
-			n.redial(l, was)
+		if !n.goOn(l, was, now) {
+			return
 		}
 	}
+}
+
+// lookAfter looks for a direct path if a link is relayed, and ends a link that was needless when it was looked after last, and still is. It returns
+// how often in a row that was so.
+func (n *Node) lookAfter(l *link, needless int) int {
+	if l.dialer && !l.dialOnly {
+		n.improve(l)
+	}
+	l.forgetHome()
+	if !n.isDouble(l) {
+		return 0
+	}
+	if needless > 0 {
+		n.log.Info("idle session ends, there is another", "peer", l.name)
+		l.leave()
+	}
+	return needless + 1
+}
+
+// goOn does what there is to do when a link goes another way, or has none any more. It tells whether the link is to live on.
+func (n *Node) goOn(l *link, was, now origin) bool {
+	if now.path.Kind == 0 {
+		n.log.Info("session waits for a path", "peer", l.name, "err", l.line.Lost())
+	}
+	n.relays.forget(was.attempt)
+	if now.path.Kind == Direct {
+		l.improved.succeed()
+	}
+	l.forgetHome()
+	n.roster.moved(l)
+	if now.path.Kind != 0 || l.line.Err() != nil {
+		return true
+	}
+	if err := final(l.line.Lost()); err != nil {
+		l.line.Fail(err)
+		return false
+	}
+	if isServerGone(l.line.Lost()) {
+		l.improved.succeed() // it goes to the relay again without a look for a direct path
+	}
+	n.redial(l, was)
+	return true
 }
 
 // final is an error of a carrier after which looking for another is in vain: the server has said that it relays no more.
