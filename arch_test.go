@@ -65,6 +65,7 @@ var arrows = map[string][]string{
 	"bench/bond":        {"bench", "internal/record", "internal/session/line", "natlab"},
 	"bench/matrix":      {".", "bench", "natlab", "server"},
 	"bench/transfer":    {"bench", "natlab"},
+	"bench/tunnel":      {"bench", "natlab"},
 	"bench/cast":        {"bench", "natlab"},
 	"bench/faults":      {".", "bench", "natlab", "server"},
 	"bench/peers/speed": {"internal/record", "internal/reuseport", "internal/session", "internal/session/line", "natlab"}, // in a module of its own, with its neighbours
