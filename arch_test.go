@@ -31,7 +31,7 @@ var arrows = map[string][]string{
 	"internal/natbehavior":       {},
 	"internal/choice":            {},
 	"internal/rounds":            {"internal/natbehavior"},
-	"internal/rendezvous":        {"internal/identity", "internal/natbehavior", "internal/wire"},
+	"internal/rendezvous":        {"internal/candidate", "internal/identity", "internal/natbehavior", "internal/wire"},
 	"transfer":                   {},
 	"internal/pairing":           {},
 	"internal/settings":          {},

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bodkin-p2p/bodkin/internal/candidate"
 	"github.com/bodkin-p2p/bodkin/internal/natbehavior"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
@@ -156,13 +157,14 @@ const (
 )
 
 // hairpin connects from a fresh port to the node's own external endpoint, while the node's port connects to that of the fresh one, as two
-// nodes behind one NAT would. It is only worth trying where both have one.
+// nodes behind one NAT would. It is only worth trying where both have one. Both endpoints are the server's word, for which not everything
+// is dialled.
 func (m *measurement) hairpin(ctx context.Context) {
 	s := m.main
 	m.mu.Lock()
 	mapping := natbehavior.Classify(*m.of(s.state.Remote.Addr())).Mapping
 	m.mu.Unlock()
-	if mapping != natbehavior.EndpointIndependent || s.client.config.DialSample == nil || s.state.Observed.Port() < 1024 {
+	if mapping != natbehavior.EndpointIndependent || s.client.config.DialSample == nil || !mayBeOurs(s.state.Observed, s.state.Remote) {
 		return
 	}
 	sample, kept, err := s.openSample(ctx, s.holesHere()[0], 0, func() {})
@@ -170,6 +172,9 @@ func (m *measurement) hairpin(ctx context.Context) {
 		return
 	}
 	defer abort(kept)
+	if !mayBeOurs(sample.Seen, s.state.Remote) {
+		return
+	}
 	within, cancel := context.WithTimeout(ctx, hairpinTimeout)
 	defer cancel()
 	var back sync.WaitGroup
@@ -197,6 +202,13 @@ func (m *measurement) hairpin(ctx context.Context) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.of(s.state.Remote.Addr()).Hairpin = arrived
+}
+
+// mayBeOurs tells whether an endpoint at which a server says that it sees this node may be dialled: no port or address that is never, and no
+// private one, behind which are others of this node's network, unless the server is inside.
+func mayBeOurs(seen, server netip.AddrPort) bool {
+	addr := seen.Addr()
+	return seen.Port() >= 1024 && candidate.Dialable(addr) && (!candidate.Private(addr) || candidate.Private(server.Addr()))
 }
 
 // retryRefused dials a few times, until ctx ends.
