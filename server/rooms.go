@@ -54,7 +54,7 @@ func openRooms(home string) (*rooms, error) {
 // open returns the room with a name, and makes it if there is none. Of several processes that make it at once all get
 // the same room.
 func (r *rooms) open(name string) (identity.Room, error) {
-	if err := checkRoomName(name); err != nil {
+	if err := CheckRoomName(name); err != nil {
 		return identity.Room{}, err
 	}
 	path := filepath.Join(r.folder, name)
@@ -67,7 +67,7 @@ func (r *rooms) open(name string) (identity.Room, error) {
 
 // renew gives the room with a name another secret, which voids the invites handed out.
 func (r *rooms) renew(name string) (identity.Room, error) {
-	if err := checkRoomName(name); err != nil {
+	if err := CheckRoomName(name); err != nil {
 		return identity.Room{}, err
 	}
 	path := filepath.Join(r.folder, name)
@@ -119,7 +119,7 @@ func (r *rooms) rereadLocked(now time.Time) error {
 	names, ids := map[string]identity.RoomID{}, map[identity.RoomID]bool{}
 	var errs []error
 	for _, file := range files {
-		if checkRoomName(file.Name()) != nil {
+		if CheckRoomName(file.Name()) != nil {
 			continue // a temporary file of a writer, or something of the owner's
 		}
 		room, err := readRoom(filepath.Join(r.folder, file.Name()))
@@ -156,8 +156,8 @@ func parseRoom(path string, text []byte) (identity.Room, error) {
 	return identity.RoomFromSecret(secret), nil
 }
 
-// checkRoomName holds room names to what is safe as a file name everywhere.
-func checkRoomName(name string) error {
+// CheckRoomName tells what is wrong with the name of a room: they are held to what is safe as a file name everywhere.
+func CheckRoomName(name string) error {
 	ok := name != "" && len(name) <= 63 && strings.IndexFunc(name, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-'
 	}) < 0

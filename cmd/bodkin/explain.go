@@ -146,6 +146,8 @@ func explain(err error) *failure {
 		f.hint = "on the other machine: `bodkin listen SERVICE`, or `bodkin up --expose SERVICE=HOST:PORT`"
 	case errors.Is(err, server.ErrHomeInUse):
 		f.hint = "end that one, or give this one a home of its own: --home DIR"
+	case errors.Is(err, control.ErrForeign):
+		f.hint = foreignHome
 	case errors.Is(err, control.ErrStopped):
 		f.hint = "start `bodkin up` again"
 	case errors.Is(err, context.DeadlineExceeded):
@@ -153,6 +155,9 @@ func explain(err error) *failure {
 	}
 	return f
 }
+
+// foreignHome is what to do about a home that is not this user's.
+const foreignHome = "run this as the user whose it is (`sudo -u NAME bodkin ...`), or give a home of your own: --home DIR"
 
 // refusal finds the exit code and the hint for a refusal.
 func refusal(r *bodkin.RefusedError) (code int, hint string) {

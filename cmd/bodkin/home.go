@@ -38,6 +38,13 @@ func openHome(g *globals) (home, error) {
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
 		return home{}, misuse("give a directory", "the home %s is a file", dir)
 	}
+	opened, err := os.Open(dir)
+	if errors.Is(err, fs.ErrPermission) {
+		return home{}, fail(foreignHome, "the home %s cannot be read: permission denied", dir)
+	}
+	if err == nil {
+		opened.Close()
+	}
 	return home{dir}, nil
 }
 

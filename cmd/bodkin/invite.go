@@ -32,6 +32,9 @@ new invite: bodkin join INVITE --replace.`,
 	renew := c.Flags().Bool("renew", false, "make a new invite, and those from before void")
 	asJSON := jsonFlag(c, "a JSON object: {room, invite}")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := server.CheckRoomName(*room); err != nil {
+			return misuse("for example --room family", "%s", plain(err))
+		}
 		h, err := openHome(g)
 		if err != nil {
 			return err

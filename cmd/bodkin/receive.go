@@ -210,7 +210,7 @@ func (r *receiver) receive(ctx context.Context, stream control.Stream, meter *tr
 	in := transfer.Receiver{Dir: r.dir, Output: r.output, From: stream.Peer().String(), Meter: meter}
 	received, err := in.Receive(ctx, stream)
 	w.stop()
-	r.view.leftOut(received.LeftOut, "it leads out of what was sent")
+	r.view.leftOut(received.LeftOut, func(string) string { return "a link that leads out of what was sent" })
 	if err == nil {
 		r.view.done("received", w, received.Paths)
 	}

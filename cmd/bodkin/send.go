@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -68,7 +69,7 @@ where it was, and so it does if the same send is started again.`,
 		}
 		s.source, s.stream = source, args[0] == "-"
 		s.view = newView(c.OutOrStdout(), c.ErrOrStderr(), *asJSON)
-		s.view.leftOut(source.LeftOut, "it is no file, or leads out of what is sent")
+		s.view.leftOut(source.LeftOut, whyLeftOut)
 		open := openDialer
 		if s.to == "" {
 			open = openListener
@@ -85,6 +86,14 @@ where it was, and so it does if the same send is started again.`,
 		return s.toPeer(c.Context())
 	}
 	return c
+}
+
+// whyLeftOut tells why a path cannot be sent.
+func whyLeftOut(path string) string {
+	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSymlink != 0 {
+		return "a link that leads out of what is sent"
+	}
+	return "neither a file nor a directory"
 }
 
 // openSource finds what is to be sent.

@@ -97,13 +97,13 @@ func (v *view) draw(line func(width int) string) {
 }
 
 // leftOut names what is not part of the transfer.
-func (v *view) leftOut(paths []string, why string) {
+func (v *view) leftOut(paths []string, why func(path string) string) {
 	for i, path := range paths {
 		if i == mostLeft {
 			v.say("left out: %d more", len(paths)-i)
 			return
 		}
-		v.say("left out: %s (%s)", printable(path), why)
+		v.say("left out: %s (%s)", printable(path), why(path))
 	}
 }
 

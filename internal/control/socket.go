@@ -12,6 +12,9 @@ import (
 	"github.com/bodkin-p2p/bodkin/internal/sockerr"
 )
 
+// ErrForeign tells that the directory of a socket is somebody else's.
+var ErrForeign = errors.New("belongs to another user")
+
 // maxPath is the longest path a socket can have: sun_path has 104 bytes on macOS and the BSDs, 108 on Linux and Windows,
 // of which one ends it and 16 may be needed for the name before it is published.
 const maxPath = 104 - 1 - 16

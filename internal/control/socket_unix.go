@@ -23,7 +23,7 @@ func checkOwned(path string) error {
 		return err
 	}
 	if owner, ok := info.Sys().(*syscall.Stat_t); ok && int(owner.Uid) != os.Getuid() {
-		return fmt.Errorf("%s belongs to another user (%d); the control socket is not safe there", dir, owner.Uid)
+		return fmt.Errorf("%s %w (%d); the control socket is not safe there", dir, ErrForeign, owner.Uid)
 	}
 	return nil
 }
