@@ -4,7 +4,8 @@ package record
 
 import "syscall"
 
-// The race detector has to see these calls: what was done before a write has happened before the read that gets it.
+// The race detector has to see these calls: what was done before a write has happened before the read that gets it. A mark of
+// our own beside raw calls would not do: the other end may be read in the ordinary way.
 
 func readOnce(fd uintptr, p []byte) (int, syscall.Errno) { return told(syscall.Read(int(fd), p)) }
 

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"time"
 )
 
@@ -38,18 +39,11 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	defaultTo(&c.Linger, 3*time.Second)
-	defaultTo(&c.MaxStreams, 256)
-	defaultTo(&c.Backlog, 128)
-	defaultTo(&c.Window, 32<<20)
-	defaultTo(&c.Buffer, 64<<20)
+	c.Linger = cmp.Or(c.Linger, 3*time.Second)
+	c.MaxStreams = cmp.Or(c.MaxStreams, 256)
+	c.Backlog = cmp.Or(c.Backlog, 128)
+	c.Window = cmp.Or(c.Window, 32<<20)
+	c.Buffer = cmp.Or(c.Buffer, 64<<20)
 	c.Window = min(max(c.Window, firstWindow), 1<<30)
 	return c
-}
-
-func defaultTo[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }

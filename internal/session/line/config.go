@@ -1,6 +1,9 @@
 package line
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 const (
 	// firstLimit is how many bytes of a new line may be sent before the peer has said anything.
@@ -75,20 +78,13 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	defaultTo(&c.Wait, 5*time.Minute)
-	defaultTo(&c.KeepAlive, 15*time.Second)
-	defaultTo(&c.Silence, 6*time.Second)
-	defaultTo(&c.Window, 32<<20)
-	defaultTo(&c.Buffer, 32<<20)
+	c.Wait = cmp.Or(c.Wait, 5*time.Minute)
+	c.KeepAlive = cmp.Or(c.KeepAlive, 15*time.Second)
+	c.Silence = cmp.Or(c.Silence, 6*time.Second)
+	c.Window = cmp.Or(c.Window, 32<<20)
+	c.Buffer = cmp.Or(c.Buffer, 32<<20)
 	c.Spread = min(max(c.Spread, 1), maxSpread)
 	c.Window = min(max(c.Window, firstLimit), maxWindow)
 	c.Buffer = min(max(c.Buffer, chunkSize), maxWindow)
 	return c
-}
-
-func defaultTo[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
