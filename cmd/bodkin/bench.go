@@ -40,7 +40,7 @@ the median, and the least and the longest of them.`,
 		Args:              exactly(1, "PEER"),
 		ValidArgsFunction: completePeer(g),
 	}
-	lasts := c.Flags().Duration("time", 3*time.Second, "how long each load lasts")
+	lasts := c.Flags().Duration("time", 3*time.Second, "how long each load lasts, of which the first third is not counted")
 	streams := c.Flags().Int("streams", 8, fmt.Sprintf("how many streams are several, up to %d; 1: measure with one only", maxBenchStreams))
 	asJSON := jsonFlag(c, "a JSON object a line for each load: {peer, path, remote, direction (idle, from or to the peer), streams, seconds, bytes, mbit_per_s, rtt_ms, rtt_min_ms, rtt_max_ms, pings}")
 	nodeFlags(g, c)
@@ -192,7 +192,7 @@ type benchResult struct {
 
 func benchJSON(peer string, r loaded) benchResult {
 	j := benchResult{Peer: peer, Path: pathWord(r.path), Remote: r.path.Remote.String(), Direction: r.direction, Streams: r.streams,
-		Seconds: millis(r.over) / 1e3, Bytes: r.bytes, Mbit: math.Round(r.bitsPerSecond()/1e3) / 1e3, Pings: len(r.rtts)}
+		Seconds: math.Round(r.over.Seconds()*1e3) / 1e3, Bytes: r.bytes, Mbit: math.Round(r.bitsPerSecond()/1e3) / 1e3, Pings: len(r.rtts)}
 	if n := len(r.rtts); n > 0 {
 		median, least, most := millis(r.rtt()), millis(r.rtts[0]), millis(r.rtts[n-1])
 		j.RTT, j.RTTMin, j.RTTMax = &median, &least, &most

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"strconv"
 	"strings"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/bodkin-p2p/bodkin/forward"
 	"github.com/bodkin-p2p/bodkin/internal/control"
+	"github.com/bodkin-p2p/bodkin/internal/sockerr"
 )
 
 func newForward(g *globals) *cobra.Command {
@@ -125,14 +127,24 @@ func listenLocally(ctx context.Context, all []forwarding) error {
 		l, err := config.Listen(ctx, "tcp", all[i].bind)
 		if err != nil {
 			closeAll(all[:i])
-			if address, inUse := addressInUse(err); inUse {
-				return fail("choose another port; 0 takes a free one", "%s is in use by another program", address)
-			}
-			return err
+			return cannotListen(all[i].bind, err)
 		}
 		all[i].listener = l
 	}
 	return nil
+}
+
+// cannotListen explains why there is no listener at an address.
+func cannotListen(bind string, err error) error {
+	switch address, inUse := addressInUse(err); {
+	case inUse:
+		return fail("choose another port; 0 takes a free one", "%s is in use by another program", address)
+	case sockerr.IsElsewhere(err):
+		return fail("leave BIND out for this machine alone, or give 0.0.0.0 for others too", "%s is no address of this machine", bind)
+	case errors.Is(err, fs.ErrPermission):
+		return fail("ports below 1024 are for root: choose another; 0 takes a free one", "%s may not be listened on by this user", bind)
+	}
+	return err
 }
 
 func closeAll(all []forwarding) {
