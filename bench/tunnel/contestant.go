@@ -16,8 +16,10 @@ type contestant struct {
 	open func(ctx context.Context, p *programs, near, far place) (*tunnel, error)
 	// server is where its server is.
 	server func(p *programs) *process
-	// pairsOnly tells that it differs from another only in which networks it crosses, or how soon.
+	// pairsOnly tells that it differs from another only in which networks it crosses.
 	pairsOnly bool
+	// kept tells that its tunnel is there before anybody wants it, and that there is a way around it. It is as fast as another.
+	kept bool
 }
 
 // A tunnel is both ends at work.
@@ -37,7 +39,7 @@ func contestants(only string) []contestant {
 		{name: "bodkin --search", open: openBodkin("--search"), server: bodkinServer, pairsOnly: true},
 		{name: "frp quic", open: openFRP("quic", false), server: frpServer},
 		{name: "frp kcp", open: openFRP("kcp", false), server: frpServer},
-		{name: "frp kept", open: openFRP("quic", true), server: frpServer, pairsOnly: true},
+		{name: "frp kept", open: openFRP("quic", true), server: frpServer, kept: true},
 	}
 	var some []contestant
 	for _, c := range all {
@@ -48,9 +50,9 @@ func contestants(only string) []contestant {
 	return some
 }
 
-// different are those of them that differ in more than which networks they cross.
-func different(only string) []contestant {
-	return slices.DeleteFunc(contestants(only), func(c contestant) bool { return c.pairsOnly })
+// without are the contestants less some.
+func without(not func(contestant) bool, only string) []contestant {
+	return slices.DeleteFunc(contestants(only), not)
 }
 
 // openBodkin lets two machines join that have never met.

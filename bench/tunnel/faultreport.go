@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -50,12 +51,20 @@ func (r *faultReport) print(w io.Writer) {
 	}
 	fmt.Fprintf(w, "\n|---|%s\n", strings.Repeat("---|", len(r.contestants)))
 	for _, f := range faults() {
+		if !r.played(f) {
+			continue
+		}
 		fmt.Fprintf(w, "| %s |", f.name)
 		for _, c := range r.contestants {
 			fmt.Fprintf(w, " %s |", brokenSummary(r.outcomes[c.name+f.name]))
 		}
 		fmt.Fprintln(w)
 	}
+}
+
+// played tells whether anybody met a fault.
+func (r *faultReport) played(f fault) bool {
+	return slices.ContainsFunc(r.contestants, func(c contestant) bool { return len(r.outcomes[c.name+f.name]) > 0 })
 }
 
 // brokenSummary is a cell: medians of what happened alike, and how often.

@@ -70,13 +70,15 @@ type broken struct {
 // Bounds of what is watched after a fault.
 const (
 	watchFor = 75 * time.Second
+	// stayFor is how long a connection that goes on has to do so.
+	stayFor = 5 * time.Second
 	// quiet is before a reset, which counts only if nothing is on the way.
 	quiet = 300 * time.Millisecond
 )
 
 // compareFaults plays every fault under everybody, each in a lab of its own.
 func compareFaults(ctx context.Context, p *programs, o options) error {
-	r := &faultReport{contestants: different(o.only), outcomes: map[string][]broken{}}
+	r := &faultReport{contestants: without(func(c contestant) bool { return c.pairsOnly }, o.only), outcomes: map[string][]broken{}}
 	defer r.print(os.Stdout)
 	for run := range o.runs {
 		for _, f := range faults() {
@@ -172,6 +174,11 @@ func (s *scene) watch(ctx context.Context, n *numbers, struck time.Time, b *brok
 	select {
 	case <-n.cameAgain:
 		b.pause = n.first.Sub(struck)
+		select {
+		case <-n.over: // it was only late to hear
+			b.ended = time.Since(struck)
+		case <-time.After(stayFor):
+		}
 	case <-n.over:
 		b.ended = time.Since(struck)
 	case <-ctx.Done():

@@ -32,7 +32,7 @@ func compareSpeed(ctx context.Context, p *programs, o options, newPath func(cont
 	if err := p.serve(ctx, way.public); err != nil {
 		return err
 	}
-	turns := append([]contestant{{name: bare}}, different(o.only)...)
+	turns := append([]contestant{{name: bare}}, without(func(c contestant) bool { return c.pairsOnly || c.kept }, o.only)...)
 	got := map[string][]speed{}
 	defer func() { printSpeeds(os.Stdout, turns, got) }()
 	for run := range o.runs {
