@@ -47,6 +47,7 @@ type Node struct {
 	calls    *rate.Limiter // of introductions that were not asked for
 	relays   relays
 	sampling chan struct{} // holds one for each sample that is under way
+	samples  *rate.Limiter
 	pace     *synRate
 	searches searches
 	roster   roster
@@ -109,6 +110,7 @@ func newNode(config Config, port localPort) (*Node, error) {
 		pace:   newSYNRate(),
 
 		sampling: make(chan struct{}, samplesAtOnce),
+		samples:  rate.NewLimiter(samplesPerSecond, samplesInARow),
 		done:     make(chan struct{}),
 	}
 	n.introductions = rate.NewLimiter(introductionsPerSecond, introductionsAtOnce)

@@ -17,6 +17,9 @@ const (
 	samplesAtOnce = 16
 	// sampleTimeout bounds one; the server waits less.
 	sampleTimeout = 2 * time.Second
+	// samplesPerSecond and samplesInARow bound how many there are, each of which takes a mapping of this node's network: one for each dial, of
+	// which the server takes ten in a second, and at most one for each round of the attempts that may run.
+	samplesPerSecond, samplesInARow = 20, wire.MaxRounds * maxRunningAttempts
 )
 
 // sampleAsked shows the server a mapping. The client calls it from its reading goroutine.
@@ -34,6 +37,10 @@ func (n *Node) sampleAsked(request rendezvous.SampleRequest) {
 
 // takeSample runs a task in the background, if not too many run.
 func (n *Node) takeSample(task func(context.Context)) {
+	if !n.samples.Allow() {
+		n.log.Warn("too many samples")
+		return
+	}
 	select {
 	case n.sampling <- struct{}{}:
 	default:

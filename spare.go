@@ -112,7 +112,8 @@ func (n *Node) sampleSpare(ctx context.Context, attempt wire.AttemptID) error {
 	return err
 }
 
-// keep takes a second port for the next round, and closes it at the end of the attempt.
+// keep takes a second port for the next round, and closes it at the end of the attempt. There is no round for more than a few, whatever the
+// server asks for.
 func (a *attempt) keep(s *spare) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -121,6 +122,10 @@ func (a *attempt) keep(s *spare) {
 		s.close()
 		return
 	default:
+	}
+	if len(a.spares) == wire.MaxRounds {
+		s.close()
+		return
 	}
 	a.spares = append(a.spares, s)
 	a.spare = s
