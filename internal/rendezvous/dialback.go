@@ -17,6 +17,12 @@ const (
 	dialBackRetryMin = 20 * time.Second
 )
 
+// dialling is the last question to the server to dial the node. It is guarded by the main connection's mu.
+type dialling struct {
+	dialBackNumber uint32
+	dialledBack    chan *wire.DialledBack // for the answer, holds one; nil: nobody waits
+}
+
 // dialBack has the server dial the node, and takes what came back. It returns when to ask again if the server was busy.
 func (m *measurement) dialBack(ctx context.Context) (retryAfter time.Duration) {
 	s := m.main

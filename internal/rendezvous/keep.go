@@ -13,6 +13,13 @@ import (
 // keepAgain is how long after a kept connection has ended the next is made.
 const keepAgain = 10 * time.Second
 
+// keeping is the connection that keeps the mapping of the node's port in the other address family. But for its channel it is guarded by the main
+// connection's mu.
+type keeping struct {
+	toKeep chan netip.AddrPort // holds one; see keep
+	kept   natbehavior.Sample  // what it shows; zero: there is none
+}
+
 // otherFamily is the first of holes in the other address family than the main connection's.
 func (s *mainConn) otherFamily(holes []netip.AddrPort) (hole netip.AddrPort, ok bool) {
 	i := slices.IndexFunc(holes, func(h netip.AddrPort) bool { return h.Addr().Is4() != s.state.Remote.Addr().Is4() })

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/bodkin-p2p/bodkin/internal/natbehavior"
 	"github.com/bodkin-p2p/bodkin/internal/wire"
 )
 
@@ -43,24 +42,18 @@ type mainConn struct {
 	registering sync.Mutex   // held from reading told to sending it, so that an older profile is not sent after a newer one
 	told        Registration // what the server knows
 
-	mu      sync.Mutex
+	mu      sync.Mutex             // guards what follows, but for holing
 	leaveBy time.Time              // zero: not leaving
 	queue   []byte                 // frames to be sent
 	dials   map[uint64]chan answer // by request; nil: the connection is over
-	suspect bool                   // the network changed, and nothing has come since
-	checks  uint64                 // how often it did
 	heard   time.Time              // when something came
 	pinged  time.Time              // when the ping left that was not answered yet; zero: none
 	rtt     time.Duration
+	suspicion
+	keeping
+	dialling
 
-	suspected chan struct{} // holds one; see witness
-	holing    holing
-
-	toKeep chan netip.AddrPort // holds one; see keep
-	kept   natbehavior.Sample  // zero: none
-
-	dialBackNumber uint32
-	dialledBack    chan *wire.DialledBack // holds one; nil: nobody waits
+	holing holing
 }
 
 // welcome takes over what the server said of itself.

@@ -13,6 +13,13 @@ const (
 	checkLeast   = 250 * time.Millisecond
 )
 
+// suspicion is whether a main connection may be dead. But for its channel it is guarded by the connection's mu.
+type suspicion struct {
+	suspect   bool          // the network changed, and nothing has come since
+	checks    uint64        // how often it did
+	suspected chan struct{} // holds one; see witness
+}
+
 // Moved tells the client that what it has open leads nowhere any more, because the machine is in another network: the connection,
 // or the attempt to make one, is given up, and the next is made at once. It does not block.
 func (c *Client) Moved() {
