@@ -34,7 +34,8 @@ var arrows = map[string][]string{
 	"internal/rendezvous":        {"internal/candidate", "internal/identity", "internal/natbehavior", "internal/wire"},
 	"transfer":                   {},
 	"internal/pairing":           {},
-	"internal/settings":          {},
+	"internal/typo":              {},
+	"internal/settings":          {"internal/typo"},
 	"internal/rendezvous/poll":   {},
 	"internal/record":            {},
 	"internal/rendezvous/server": {"internal/identity", "internal/natbehavior", "internal/rendezvous/poll", "internal/record", "internal/reuseport", "internal/rounds", "internal/wire"},
@@ -59,7 +60,7 @@ var arrows = map[string][]string{
 	"server": {"internal/identity", "internal/netspace", "internal/relay", "internal/rendezvous/server", "internal/reuseport", "internal/wire"},
 	// The program.
 	"internal/control": {".", "forward", "internal/sockerr"},
-	"cmd/bodkin":       {".", "forward", "internal/control", "internal/identity", "internal/knownpeers", "internal/pairing", "internal/settings", "internal/sockerr", "natlab", "packaging", "server", "transfer"},
+	"cmd/bodkin":       {".", "forward", "internal/control", "internal/identity", "internal/knownpeers", "internal/pairing", "internal/settings", "internal/sockerr", "internal/typo", "natlab", "packaging", "server", "transfer"},
 	// Measurements.
 	"bench":             {"natlab"},
 	"bench/bond":        {"bench", "internal/record", "internal/session/line", "natlab"},

@@ -17,6 +17,7 @@ import (
 	"github.com/bodkin-p2p/bodkin/internal/control"
 	"github.com/bodkin-p2p/bodkin/internal/settings"
 	"github.com/bodkin-p2p/bodkin/internal/sockerr"
+	"github.com/bodkin-p2p/bodkin/internal/typo"
 	"github.com/bodkin-p2p/bodkin/server"
 )
 
@@ -81,7 +82,7 @@ func wrongFlag(c *cobra.Command, err error) error {
 		collect := func(flag *pflag.Flag) { flags = append(flags, flag.Name) }
 		c.LocalFlags().VisitAll(collect)
 		c.InheritedFlags().VisitAll(collect)
-		if near := nearest(unknown.GetSpecifiedName(), flags); len(near) > 0 {
+		if near := typo.Nearest(unknown.GetSpecifiedName(), flags); len(near) > 0 {
 			f.hint = "did you mean --" + strings.Join(near, " or --") + "?"
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/bodkin-p2p/bodkin"
 	"github.com/bodkin-p2p/bodkin/internal/control"
+	"github.com/bodkin-p2p/bodkin/internal/typo"
 )
 
 // checkPeer refuses what cannot be a peer, before anything is asked of anybody.
@@ -66,7 +67,7 @@ func meant(ctx context.Context, node control.Node, peer, hint string) string {
 			there = append(there, printable(p.Name))
 		}
 	}
-	if near := nearest(peer, there); len(near) > 0 {
+	if near := typo.Nearest(peer, there); len(near) > 0 {
 		return "did you mean " + strings.Join(near, " or ") + "? `bodkin peers` shows who is there"
 	}
 	return hint

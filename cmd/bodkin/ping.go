@@ -75,7 +75,7 @@ func ping(ctx context.Context, node control.Node, peer string, directOnly bool, 
 		return err
 	}
 	if directOnly && result.Path.Kind != bodkin.Direct {
-		return &failure{code: exitNoDirectPath, text: fmt.Sprintf("the path to %s is %s", peer, result.Path.Kind), hint: "it may become direct later: try again"}
+		return &failure{code: exitNoDirectPath, text: fmt.Sprintf("the path to %s is %s", peer, result.Path.Kind), hint: "`bodkin doctor`, here and there, tells why, and what would help; where it can be had, a direct path is taken later too"}
 	}
 	return nil
 }

@@ -44,35 +44,3 @@ func (p Problems) InOrder() Problems {
 	slices.SortStableFunc(p, func(a, b Problem) int { return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column)) })
 	return p
 }
-
-// nearest returns which of the words somebody may have meant who wrote text; empty if none is close.
-func nearest(text string, words []string) string {
-	best, least := "", 1+len(text)/3 // so many letters may be wrong
-	for _, word := range words {
-		if d := distance(text, word); d < least || d == least && (best == "" || word < best) {
-			best, least = word, d
-		}
-	}
-	return best
-}
-
-// distance counts the letters that have to be put in, left out or changed to make b of a (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1) // distances of what was read of a to each beginning of b
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			changed := diagonal
-			if a[i] != b[j] {
-				changed++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(changed, diagonal+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
-}

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"github.com/bodkin-p2p/bodkin/internal/typo"
 )
 
 // A File is what a file says. Nil fields are keys that it has not.
@@ -126,8 +128,8 @@ func unknownKey(name string, err *toml.DecodeError) Problem {
 			among = append(among, last)
 		}
 	}
-	if guess := nearest(path[len(path)-1], among); guess != "" {
-		p.Hint = "did you mean " + guess + "?"
+	if guess := typo.Nearest(path[len(path)-1], among); len(guess) > 0 {
+		p.Hint = "did you mean " + guess[0] + "?"
 	}
 	return p
 }

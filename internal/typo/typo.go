@@ -1,13 +1,15 @@
-package main
+// Package typo guesses what somebody meant who typed a name with a slip in it.
+package typo
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
 
-// nearest finds what somebody may have meant who typed text: those of names that differ from it by a slip or two, the nearest first,
+// Nearest finds what somebody may have meant who typed text: those of names that differ from it by a slip or two, the nearest first and then by name,
 // at most three. Where it is the beginning of some, those are meant.
-func nearest(text string, names []string) (near []string) {
+func Nearest(text string, names []string) (near []string) {
 	const most = 3
 	type guess struct {
 		name string
@@ -22,7 +24,7 @@ func nearest(text string, names []string) (near []string) {
 			guesses = append(guesses, guess{name, far})
 		}
 	}
-	slices.SortStableFunc(guesses, func(a, b guess) int { return a.far - b.far })
+	slices.SortFunc(guesses, func(a, b guess) int { return cmp.Or(a.far-b.far, strings.Compare(a.name, b.name)) })
 	for _, g := range guesses[:min(most, len(guesses))] {
 		near = append(near, g.name)
 	}
