@@ -86,8 +86,11 @@ func (s *mainConn) witness(ctx context.Context) {
 			continue
 		}
 		s.mu.Lock()
-		check := s.checks
+		check, isSuspect := s.checks, s.suspect
 		s.mu.Unlock()
+		if !isSuspect { // answered while an earlier check was looked at
+			continue
+		}
 		sample, err := s.openHole(ctx, s.holesHere()[0])
 		if err != nil {
 			continue

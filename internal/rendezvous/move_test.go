@@ -176,3 +176,27 @@ func TestOneHoleConnectionAtATimeGoesToAnEndpoint(t *testing.T) {
 		}
 	})
 }
+
+func TestTheWitnessIsAskedOnlyWhileTheServerIsSilent(t *testing.T) {
+	for _, isSuspect := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			dialled := 0
+			c := NewClient(ClientConfig{Dial: func(context.Context, netip.AddrPort) (net.Conn, error) {
+				dialled++
+				return nil, net.ErrClosed
+			}})
+			s := &mainConn{client: c, holePorts: []uint32{8000},
+				state: State{Remote: netip.MustParseAddrPort("203.0.113.10:4000")}}
+			s.suspected, s.suspect = make(chan struct{}, 1), isSuspect
+			s.suspected <- struct{}{}
+			ctx, cancel := context.WithCancel(t.Context())
+			go s.witness(ctx)
+			synctest.Wait()
+			cancel()
+			synctest.Wait()
+			if want := map[bool]int{true: 1}[isSuspect]; dialled != want {
+				t.Errorf("suspect %v: %d hole connections, want %d", isSuspect, dialled, want)
+			}
+		})
+	}
+}
