@@ -127,7 +127,12 @@ func (n *Node) wayByRelay(a *attempt, token []byte, headStart time.Duration) *pu
 			if err != nil {
 				return nil, err
 			}
-			return relay.Enter(conn, wire.RelayHello{Attempt: a.id, Token: token}, over)
+			entered, err := relay.Enter(conn, wire.RelayHello{Attempt: a.id, Token: token}, over)
+			if err != nil {
+				return nil, err
+			}
+			entered.AtEnd(func() { n.relays.forget(a.id) })
+			return entered, nil
 		},
 	}
 }

@@ -23,6 +23,7 @@ type Conn struct {
 	asking   chan struct{}           // held by who finds out the reason, which takes time: a channel, as no test's clock waits for a mutex
 	reason   error                   // guarded by asking
 	closing  sync.Once
+	atEnd    func() // called when it is closed first; nil: nothing
 	closed   chan struct{}
 }
 
@@ -35,6 +36,9 @@ func Enter(conn net.Conn, hello wire.RelayHello, over <-chan wire.RelayStatus) (
 	}
 	return &Conn{Conn: conn, over: over, asking: make(chan struct{}, 1), closed: make(chan struct{})}, nil
 }
+
+// AtEnd has a function called when the connection is closed, once. It is to be set before the connection is used.
+func (c *Conn) AtEnd(do func()) { c.atEnd = do }
 
 // Read reads from the other node. Only one goroutine may read until the first byte has come.
 func (c *Conn) Read(b []byte) (int, error) {
@@ -56,7 +60,12 @@ func (c *Conn) Write(b []byte) (int, error) {
 
 // Close closes the connection.
 func (c *Conn) Close() error {
-	c.closing.Do(func() { close(c.closed) })
+	c.closing.Do(func() {
+		close(c.closed)
+		if c.atEnd != nil {
+			c.atEnd()
+		}
+	})
 	return c.Conn.Close()
 }
 
