@@ -63,13 +63,14 @@ var arrows = map[string][]string{
 	"cmd/bodkin":       {".", "forward", "internal/control", "internal/identity", "internal/knownpeers", "internal/pairing", "internal/settings", "internal/sockerr", "internal/typo", "natlab", "packaging", "server", "transfer"},
 	// Measurements.
 	"bench":             {"natlab"},
+	"bench/netns":       {},
 	"bench/bond":        {"bench", "internal/record", "internal/session/line", "natlab"},
 	"bench/matrix":      {".", "bench", "natlab", "server"},
 	"bench/transfer":    {"bench", "natlab"},
-	"bench/tunnel":      {"bench", "natlab"},
+	"bench/tunnel":      {"bench", "bench/netns", "natlab"},
 	"bench/cast":        {"bench", "natlab"},
 	"bench/faults":      {".", "bench", "natlab", "server"},
-	"bench/peers/speed": {"internal/record", "internal/reuseport", "internal/session", "internal/session/line", "natlab"}, // in a module of its own, with its neighbours
+	"bench/peers/speed": {"bench/netns", "internal/record", "internal/reuseport", "internal/session", "internal/session/line", "natlab"}, // in a module of its own, with its neighbours
 	// What is given to people.
 	"packaging":      {},
 	"packaging/dist": {},

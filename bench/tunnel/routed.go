@@ -3,12 +3,9 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
-	"os/exec"
-	"strings"
 	"time"
 
+	"github.com/bodkin-p2p/bodkin/bench/netns"
 	"github.com/bodkin-p2p/bodkin/natlab"
 )
 
@@ -22,64 +19,44 @@ type path struct {
 // newRouted builds a path through a router as bench/peers/speed does: namespaces of this process's own, veth pairs, and a masquerade of nftables
 // in front of near. A fourth namespace holds the servers.
 func newRouted(ctx context.Context) (*path, error) {
-	name := fmt.Sprintf("bodkin-tunnel-%d-", os.Getpid())
-	near, router, far, server := name+"near", name+"router", name+"far", name+"server"
-	var made []string
-	undo := func() {
-		for _, space := range made {
-			exec.Command("ip", "netns", "delete", space).Run() // links go with their namespaces
-		}
+	spaces, err := netns.New(ctx, "near", "router", "far", "server")
+	if err != nil {
+		return nil, err
 	}
-	do := func(line string) error {
-		words := strings.Fields(line)
-		out, err := exec.CommandContext(ctx, words[0], words[1:]...).CombinedOutput()
-		if err != nil {
-			return fmt.Errorf("%s: %w: %s", line, err, out)
-		}
-		return nil
-	}
-	for _, space := range []string{near, router, far, server} {
-		if err := do("ip netns add " + space); err != nil {
-			undo()
-			return nil, errors.Join(err, errors.New("the router needs root"))
-		}
-		made = append(made, space)
-	}
-	for _, line := range []string{
-		"ip -n " + near + " link add wire type veth peer name inside netns " + router,
-		"ip -n " + far + " link add wire type veth peer name outside netns " + router,
-		"ip -n " + server + " link add wire type veth peer name servers netns " + router,
-		"ip -n " + near + " addr add 192.168.77.2/24 dev wire",
-		"ip -n " + router + " addr add 192.168.77.1/24 dev inside",
-		"ip -n " + router + " addr add 198.51.100.1/24 dev outside",
-		"ip -n " + far + " addr add 198.51.100.2/24 dev wire",
-		"ip -n " + router + " addr add 203.0.113.1/24 dev servers",
-		"ip -n " + server + " addr add " + serverAddr + "/24 dev wire",
-		"ip -n " + server + " addr add " + stunAddr + "/24 dev wire",
-		"ip -n " + server + " addr add " + stunOther + "/24 dev wire",
-		"ip -n " + near + " link set lo up", "ip -n " + far + " link set lo up", "ip -n " + server + " link set lo up",
-		"ip -n " + near + " link set wire up", "ip -n " + far + " link set wire up", "ip -n " + server + " link set wire up",
-		"ip -n " + router + " link set inside up", "ip -n " + router + " link set outside up", "ip -n " + router + " link set servers up",
-		"ip -n " + near + " route add default via 192.168.77.1",
-		"ip -n " + far + " route add default via 198.51.100.1",
-		"ip -n " + server + " route add default via 203.0.113.1",
-		"ip netns exec " + router + " sysctl -q -w net.ipv4.ip_forward=1",
-		"ip netns exec " + router + " nft add table ip nat",
-		"ip netns exec " + router + " nft add chain ip nat post { type nat hook postrouting priority srcnat ; }",
-		"ip netns exec " + router + " nft add rule ip nat post iifname inside masquerade",
-	} {
-		if err := do(line); err != nil {
-			undo()
-			return nil, err
-		}
+	err = spaces.Run(ctx,
+		"ip -n $near link add wire type veth peer name inside netns $router",
+		"ip -n $far link add wire type veth peer name outside netns $router",
+		"ip -n $server link add wire type veth peer name servers netns $router",
+		"ip -n $near addr add 192.168.77.2/24 dev wire",
+		"ip -n $router addr add 192.168.77.1/24 dev inside",
+		"ip -n $router addr add 198.51.100.1/24 dev outside",
+		"ip -n $far addr add 198.51.100.2/24 dev wire",
+		"ip -n $router addr add 203.0.113.1/24 dev servers",
+		"ip -n $server addr add "+serverAddr+"/24 dev wire",
+		"ip -n $server addr add "+stunAddr+"/24 dev wire",
+		"ip -n $server addr add "+stunOther+"/24 dev wire",
+		"ip -n $near link set lo up", "ip -n $far link set lo up", "ip -n $server link set lo up",
+		"ip -n $near link set wire up", "ip -n $far link set wire up", "ip -n $server link set wire up",
+		"ip -n $router link set inside up", "ip -n $router link set outside up", "ip -n $router link set servers up",
+		"ip -n $near route add default via 192.168.77.1",
+		"ip -n $far route add default via 198.51.100.1",
+		"ip -n $server route add default via 203.0.113.1",
+		"ip netns exec $router sysctl -q -w net.ipv4.ip_forward=1",
+		"ip netns exec $router nft add table ip nat",
+		"ip netns exec $router nft add chain ip nat post { type nat hook postrouting priority srcnat ; }",
+		"ip netns exec $router nft add rule ip nat post iifname inside masquerade",
+	)
+	if err != nil {
+		spaces.Close()
+		return nil, err
 	}
 	in := func(space string) place {
 		return func(ctx context.Context, name string, args ...string) prepared {
-			c := exec.CommandContext(ctx, "ip", append([]string{"netns", "exec", space, name}, args...)...)
+			c := spaces.Command(ctx, space, name, args...)
 			return prepared{c, c.Start}
 		}
 	}
-	return &path{near: in(near), far: in(far), public: in(server), address: "198.51.100.2", close: undo}, nil
+	return &path{near: in("near"), far: in("far"), public: in("server"), address: "198.51.100.2", close: spaces.Close}, nil
 }
 
 // newDistant builds two public hosts of natlab, and the servers', with 25 ms each way between any two.
