@@ -130,6 +130,7 @@ type receiver struct {
 	wait   time.Duration
 	node   control.Node
 	view   *view
+	sender bodkin.NodeID // who has offered the code and was met; zero: nobody yet
 }
 
 // fromRoom takes the first transfer that comes, and if that is cut off, its continuation.

@@ -95,7 +95,11 @@ func (s *sender) byCode(ctx context.Context) error {
 	}
 }
 
-var errExpired = errors.New("the code has expired")
+var (
+	errExpired = errors.New("the code has expired")
+	// errEnded tells a receiver that the sender, whose node is there, does not offer the code any more.
+	errEnded = errors.New("the send has ended")
+)
 
 // offerCode draws a code, and listens for it.
 func (s *sender) offerCode(ctx context.Context) (control.Listener, pairing.Code, error) {
@@ -160,6 +164,7 @@ func (r *receiver) byCode(ctx context.Context, g *globals, text string, errs io.
 		stream, err := r.find(ctx, code)
 		var received transfer.Received
 		if err == nil {
+			r.sender = stream.Peer()
 			if received, err = r.receive(ctx, stream, new(transfer.Meter)); err == nil {
 				return nil
 			}
@@ -171,7 +176,7 @@ func (r *receiver) byCode(ctx context.Context, g *globals, text string, errs io.
 			}
 			r.view.interrupted()
 			r.view.waiting("the connection to %s broke; trying again", printable(stream.PeerName()))
-		} else if ctx.Err() != nil || last == nil || time.Since(since) > r.wait || errors.Is(err, pairing.ErrWrong) {
+		} else if ctx.Err() != nil || last == nil || time.Since(since) > r.wait || errors.Is(err, pairing.ErrWrong) || errors.Is(err, errEnded) {
 			r.sayHowToGoOn(staging)
 			return whyStopped(ctx, err)
 		}
@@ -203,6 +208,9 @@ func (r *receiver) find(ctx context.Context, code pairing.Code) (control.Stream,
 		case errors.Is(err, pairing.ErrWrong):
 			return nil, &failure{code: exitRefused, err: err, text: "the code is wrong, and now void",
 				hint: "ask for a new one: one wrong try ends a code"}
+		case errors.Is(err, bodkin.ErrServiceUnknown) && p.ID == r.sender:
+			return nil, &failure{code: exitPeerUnavailable, err: errEnded, text: fmt.Sprintf("%s has ended the send, so its code is void", printable(p.Name)),
+				hint: "ask for a new one: what has arrived is not sent again"}
 		case errors.Is(err, bodkin.ErrServiceUnknown), errors.Is(err, bodkin.ErrPeerUnavailable):
 			continue // another node with this number
 		case errors.Is(err, pairing.ErrCut):
