@@ -108,6 +108,12 @@ func dialNever(ctx context.Context, _ localPort, _ netip.AddrPort, _ time.Durati
 	return nil, context.Cause(ctx)
 }
 
+// dialsLater tells whether the two ports of a link that waits for a path are being dialled to come back.
+func (n *Node) dialsLater(l *link) bool {
+	home := l.home.Load()
+	return home != nil && n.mayReturn(l, *home) && !n.hasMoved(*home) && !n.isOpen(l)
+}
+
 // metComingBack notes that a connection which an attempt opened met a peer that is coming back, between the same two ports: the attempt makes way for
 // that. The server may have introduced the two while the peer was cut off.
 func (n *Node) metComingBack(a *attempt, other wire.AttemptID) {

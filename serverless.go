@@ -110,6 +110,10 @@ const (
 // to the two ends of the lost connection, which meet if nothing has changed but that a link was cut; see comeLater.
 const unknownTurns = 64
 
+// asksAnybody tells whether a peer of whose network nothing is known is dialled where it was in some turn, counted from one, given that the two ports
+// are being dialled to come back or not.
+func asksAnybody(turn uint32, dialsLater bool) bool { return !dialsLater || turn%unknownTurns == 1 }
+
 // again gets a session that has lost its path a new connection without the server: where the peer is known to be, if its network lets
 // everybody in, or by a peer of both. It goes on trying until ctx ends. A session that was made before the peer had measured its network
 // does not know what that lets in: then where it was is dialled last.
@@ -126,7 +130,7 @@ func (n *Node) again(ctx context.Context, who target) (*link, error) {
 		ways := []func(context.Context, *link) error{n.whereKnown, n.byCommonPeer}
 		if _, filters := n.knownHome(l); filters == natbehavior.Unknown {
 			ways = []func(context.Context, *link) error{n.byCommonPeer}
-			if home := l.home.Load(); l.turns.Add(1)%unknownTurns == 1 || home == nil || !n.mayReturn(l, *home) {
+			if asksAnybody(l.turns.Add(1), n.dialsLater(l)) {
 				ways = append(ways, n.whereKnown)
 			}
 		}
