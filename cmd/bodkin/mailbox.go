@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/bodkin-p2p/bodkin"
@@ -34,6 +35,7 @@ type mailbox struct {
 type delivery struct {
 	stream control.Stream
 	meter  transfer.Meter
+	begun  atomic.Bool // it waits for no older one any more
 	done   chan struct{}
 }
 
@@ -94,6 +96,7 @@ func (m *mailbox) take(d, older *delivery) {
 	if older != nil {
 		older.yield(m.ctx)
 	}
+	d.begun.Store(true)
 	peer := d.stream.PeerName()
 	m.log.Info("receiving", "peer", peer)
 	in := transfer.Receiver{Dir: m.dir, From: d.stream.Peer().String(), Meter: &d.meter}
@@ -122,7 +125,8 @@ func (m *mailbox) report() (all []control.Transfer) {
 	return all
 }
 
-// yield waits for a delivery to end, and ends one that stands still: its sender has come back with another stream.
+// yield waits for a delivery to end, and ends one that stands still: its sender has come back with another stream. One that waits itself
+// does not stand still.
 func (d *delivery) yield(ctx context.Context) {
 	look := time.NewTicker(lookAtMeter)
 	defer look.Stop()
@@ -134,7 +138,7 @@ func (d *delivery) yield(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-look.C:
-			if now := d.meter.Read(); now.Bytes != last.Bytes || now.Files != last.Files || now.Started != last.Started {
+			if now := d.meter.Read(); !d.begun.Load() || now.Bytes != last.Bytes || now.Files != last.Files || now.Started != last.Started {
 				last, since = now, time.Now()
 			}
 			if time.Since(since) > standstill {
