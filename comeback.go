@@ -109,11 +109,12 @@ func (n *Node) comeBack(l *link, was origin) error {
 	}) {
 		return n.Err()
 	}
-	return n.meetAgain(ctx, l, was, redialOften)
+	return n.meetAgain(ctx, l, was, redialOften, false)
 }
 
-// meetAgain waits for the other end of a lost connection between the same two ports, and dials it by dial, until ctx ends.
-func (n *Node) meetAgain(ctx context.Context, l *link, was origin, dial redialing) error {
+// meetAgain waits for the other end of a lost connection between the same two ports, and dials it once by dial, until ctx ends; if it is to be brief, until
+// what it has dialled has failed, so that it can be called again.
+func (n *Node) meetAgain(ctx context.Context, l *link, was origin, dial redialing, brief bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	id := wire.AttemptID(was.secret.Attempt())
@@ -147,8 +148,8 @@ func (n *Node) meetAgain(ctx context.Context, l *link, was origin, dial redialin
 			return nil
 		}
 		n.log.Debug("a returning connection failed", "peer", l.name, "accepted", isAccepted, "err", err)
-		if other := (*punch.OtherAttemptError)(nil); errors.As(err, &other) {
-			return err // the peer does not try to come back at the moment
+		if other := (*punch.OtherAttemptError)(nil); errors.As(err, &other) || brief && !isAccepted {
+			return err // in the first case the peer does not try to come back at the moment
 		}
 	}
 }

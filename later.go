@@ -50,6 +50,7 @@ func (n *Node) comeLater(l *link, was origin) (stop func()) {
 
 // tryLater tries until it has led to a connection, or ctx ends.
 func (n *Node) tryLater(ctx context.Context, l *link, was origin) {
+	met := false // in the last try the peer was busy with another attempt
 	for wait := laterFirst; pause(ctx, wait); {
 		wait = laterPause
 		if !n.mayReturn(l, was) || n.hasMoved(was) {
@@ -60,8 +61,10 @@ func (n *Node) tryLater(ctx context.Context, l *link, was origin) {
 		if err == nil {
 			return
 		}
-		if other := (*punch.OtherAttemptError)(nil); errors.As(err, &other) {
-			wait = 0 // which the peer gives up now
+		if other := (*punch.OtherAttemptError)(nil); errors.As(err, &other) && !met {
+			wait, met = 0, true // it gives that up now; somebody else who is there does not
+		} else {
+			met = false
 		}
 		if running := n.attempts.with(l.peer); running != nil {
 			wait = 0
@@ -85,7 +88,7 @@ func (n *Node) tryOnce(ctx context.Context, l *link, was origin) error {
 	if n.isOpen(l) {
 		dial = dialNever
 	}
-	return n.meetAgain(ctx, l, was, dial)
+	return n.meetAgain(ctx, l, was, dial, true)
 }
 
 // dialLater dials until ctx ends, and has a SYN on the way nearly all the time: a peer's that found none would meet the listener, whose answer a NAT that
