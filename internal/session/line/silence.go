@@ -22,7 +22,7 @@ func (c *carrier) heard() {
 	}
 }
 
-// flowed is heard for data and its acknowledgements. The caller holds mu.
+// flowed is heard for data and its acknowledgments. The caller holds mu.
 func (c *carrier) flowed() {
 	c.heard()
 	if c.pulse.isOld(c.pulse.heard) && !c.leaving {
