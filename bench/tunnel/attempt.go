@@ -42,6 +42,7 @@ func (s *site) attempt(ctx context.Context, p *programs, c contestant) (o outcom
 	}
 	t, err := c.open(ctx, p, onHost(s.near), onHost(s.far))
 	defer t.stop()
+	s.entrance = t.entrance()
 	if err != nil {
 		o.err = err
 		return o

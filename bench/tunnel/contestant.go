@@ -10,12 +10,11 @@ import (
 
 // A contestant is a way to make a port of another machine a local one.
 type contestant struct {
-	name string
-	// open starts both ends: one at far, for what listens on servicePort there, and one at near, on localPort. It returns when both say
-	// that they are ready. The caller must stop the tunnel, also when there is an error.
+	name  string
+	maker string
+	// open starts both ends: one at far, for what listens on servicePort there, and one at near. It returns when both say that they are
+	// ready. The caller must stop the tunnel, also when there is an error.
 	open func(ctx context.Context, p *programs, near, far place) (*tunnel, error)
-	// server is where its server is.
-	server func(p *programs) *process
 	// pairsOnly tells that it differs from another only in which networks it crosses.
 	pairsOnly bool
 	// kept tells that its tunnel is there before anybody wants it, and that there is a way around it. It is as fast as another.
@@ -23,7 +22,18 @@ type contestant struct {
 }
 
 // A tunnel is both ends at work.
-type tunnel struct{ near, far *process }
+type tunnel struct {
+	near, far *process
+	enter     string // where near connects to; empty: localPort
+}
+
+// entrance is where near connects to.
+func (t *tunnel) entrance() string {
+	if t.enter == "" {
+		return "127.0.0.1:" + localPort
+	}
+	return t.enter
+}
 
 func (t *tunnel) stop() {
 	t.near.stop()
@@ -32,14 +42,13 @@ func (t *tunnel) stop() {
 
 // contestants are those that are wanted.
 func contestants(only string) []contestant {
-	bodkinServer := func(p *programs) *process { return p.server }
-	frpServer := func(p *programs) *process { return p.frp }
 	all := []contestant{
-		{name: "bodkin", open: openBodkin(), server: bodkinServer},
-		{name: "bodkin --search", open: openBodkin("--search"), server: bodkinServer, pairsOnly: true},
-		{name: "frp quic", open: openFRP("quic", false), server: frpServer},
-		{name: "frp kcp", open: openFRP("kcp", false), server: frpServer},
-		{name: "frp kept", open: openFRP("quic", true), server: frpServer, kept: true},
+		{name: "bodkin", maker: bodkin, open: openBodkin()},
+		{name: "bodkin --search", maker: bodkin, open: openBodkin("--search"), pairsOnly: true},
+		{name: "frp quic", maker: frp, open: openFRP("quic", false)},
+		{name: "frp kcp", maker: frp, open: openFRP("kcp", false)},
+		{name: "frp kept", maker: frp, open: openFRP("quic", true), kept: true},
+		{name: "tailscale", maker: tailscale, open: openTailscale},
 	}
 	var some []contestant
 	for _, c := range all {
@@ -62,7 +71,7 @@ func openBodkin(flags ...string) func(context.Context, *programs, place, place) 
 		n := p.tunnels.Add(1)
 		ada, ben := fmt.Sprintf("ada%d", n), fmt.Sprintf("ben%d", n)
 		for name, at := range map[string]place{ada: near, ben: far} {
-			joining, err := p.start(ctx, at, p.bodkin, "--home", p.path(name), "join", "--name", name, p.invite)
+			joining, err := p.start(ctx, at, p.path("bodkin"), "--home", p.path(name), "join", "--name", name, p.invite)
 			if err != nil {
 				return t, err
 			}
@@ -72,14 +81,14 @@ func openBodkin(flags ...string) func(context.Context, *programs, place, place) 
 			<-joining.ended
 		}
 		up := append([]string{"--home", p.path(ben), "up", "--expose", "echo=127.0.0.1:" + servicePort}, flags...)
-		if t.far, err = p.start(ctx, far, p.bodkin, up...); err != nil {
+		if t.far, err = p.start(ctx, far, p.path("bodkin"), up...); err != nil {
 			return t, err
 		}
 		if _, err = t.far.await(ctx, patience, ben+" is up"); err != nil {
 			return t, err
 		}
 		forward := append([]string{"--home", p.path(ada), "forward", localPort + ":" + ben + ":echo"}, flags...)
-		if t.near, err = p.start(ctx, near, p.bodkin, forward...); err != nil {
+		if t.near, err = p.start(ctx, near, p.path("bodkin"), forward...); err != nil {
 			return t, err
 		}
 		_, err = t.near.await(ctx, patience, "leads to")
@@ -100,7 +109,7 @@ func openFRP(protocol string, kept bool) func(context.Context, *programs, place,
 		n := p.tunnels.Add(1)
 		echo := fmt.Sprintf("echo%d", n)
 		config := p.write(echo+"-far.toml", frpCommon+proxyOf(echo, "xtcp")+proxyOf(echo+"-around", "stcp"))
-		if t.far, err = p.start(ctx, far, p.frpc, "-c", config); err != nil {
+		if t.far, err = p.start(ctx, far, p.path("frpc"), "-c", config); err != nil {
 			return t, err
 		}
 		for range 2 {
@@ -112,7 +121,7 @@ func openFRP(protocol string, kept bool) func(context.Context, *programs, place,
 		if kept {
 			visitor += fmt.Sprintf("keepTunnelOpen = true\nfallbackTo = %q\nfallbackTimeoutMs = 500\n", echo+"-around-visitor") + visitorOf(echo+"-around", "stcp", "-1")
 		}
-		if t.near, err = p.start(ctx, near, p.frpc, "-c", p.write(echo+"-near.toml", frpCommon+visitor)); err != nil {
+		if t.near, err = p.start(ctx, near, p.path("frpc"), "-c", p.write(echo+"-near.toml", frpCommon+visitor)); err != nil {
 			return t, err
 		}
 		if _, err = t.near.await(ctx, patience, "start visitor success"); err != nil || !kept {

@@ -25,7 +25,7 @@ var errNothing = errors.New("nothing to break")
 // faults are those that are played. The NAT in front of near keeps ports, that in front of far gives new ones at random.
 func faults() []fault {
 	return []fault{
-		{"server killed", func(s *scene) error { s.c.server(s.p).kill(); return nil }},
+		{"server killed", func(s *scene) error { s.p.servers[s.c.maker].kill(); return nil }},
 		{"NAT rebooted, same ports after", func(s *scene) error { return s.nearNAT.Reboot() }},
 		{"NAT rebooted, other ports after", func(s *scene) error { return s.farNAT.Reboot() }},
 		{"external address changed", func(s *scene) error { return s.nearNAT.SetAddr("198.51.100.200") }},
@@ -113,6 +113,7 @@ func playFault(ctx context.Context, p *programs, c contestant, f fault) (b broke
 	s := &scene{sites[0], p, c}
 	t, err := c.open(ctx, p, onHost(s.near), onHost(s.far))
 	defer t.stop()
+	s.entrance = t.entrance()
 	if err != nil {
 		return b, err
 	}

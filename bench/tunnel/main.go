@@ -1,15 +1,16 @@
-// Tunnel measures bodkin forward beside frp's xtcp, which makes a port of another machine a local one, too, and directly where it can: through the
-// same NATs, at the same distances, one program after the other. It prints Markdown.
+// Tunnel measures bodkin forward beside frp's xtcp and beside Tailscale, which lead to a port of another machine, too, and directly where they can:
+// through the same NATs, at the same distances, one program after the other. It prints Markdown.
 //
-//	go run ./bench/tunnel                        pairs of networks: who gets through, and how soon the first byte is back (4 minutes a run)
+//	go run ./bench/tunnel                        pairs of networks: who gets through, and how soon the first byte is back (5 minutes a run)
 //	go run ./bench/tunnel -pairs same,reject     the pairs that have one of these words in their names
-//	go run ./bench/tunnel -faults                instead: a connection in use, and what becomes of it when the network breaks (10 minutes a run)
+//	go run ./bench/tunnel -faults                instead: a connection in use, and what becomes of it when the network breaks (12 minutes a run)
 //	go run ./bench/tunnel -speed                 instead: one connection's bytes through a router of namespaces (needs root, half a minute a run)
 //	go run ./bench/tunnel -distant               instead: one connection's bytes over 50 ms
-//	go run ./bench/tunnel -only bodkin,kcp       some of the contestants
+//	go run ./bench/tunnel -only bodkin,frp       some of the contestants
 //
-// Both programs are as their users run them, each in a process on a host of natlab: bodkin up --expose and bodkin forward; frpc with a proxy and
-// frpc with a visitor. frp is built from bench/frp, without its dashboards' pages and otherwise as its Makefile does.
+// All programs are as their users run them, each in a process on a host of natlab: bodkin up --expose and bodkin forward; frpc with a proxy and
+// frpc with a visitor; tailscaled at both ends. frp is built from bench/frp, without its dashboards' pages and otherwise as its Makefile does.
+// Tailscale and Headscale are built from bench/tailscale, which takes minutes the first time.
 //
 // # What frp is given
 //
@@ -18,9 +19,15 @@
 // has said that the tunnel is there, because QUIC's handshake comes then, or when it has not said so for 15 s. One frps serves all runs, so that
 // it may learn what works between two addresses. Everything else is as frp has it by default.
 //
+// # What Tailscale is given
+//
+// Headscale as control server, with its own DERP relay and STUN server, where the other servers are; a device of the kernel's at both ends, no
+// filter, no DNS. What is connected to is the other node's own address, so that the handshake of the connection crosses, too, and the tunnel is
+// there before: the clock starts two seconds after both have joined.
+//
 // # What is timed
 //
-// From the connect to the local port until the first 8 bytes are back from an echo service behind the other end; then the same for one more
+// From the connect to the local port, or to the other node, until the first 8 bytes are back from an echo service behind the other end; then the same for one more
 // connection. A connection that ends before that is tried again, as a user would. Which way bytes took is counted in the lab.
 package main
 
@@ -72,7 +79,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	p, err := build(ctx, dir)
+	p, err := build(ctx, dir, contestants(o.only))
 	if err != nil {
 		return err
 	}

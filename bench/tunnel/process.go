@@ -45,7 +45,7 @@ type process struct {
 // start starts a program. The caller must stop it.
 func (p *programs) start(ctx context.Context, at place, name string, args ...string) (*process, error) {
 	c := at(ctx, name, args...)
-	c.Env = append(os.Environ(), "BODKIN_NO_PORT_MAPPING=1")
+	c.Env = append(os.Environ(), "BODKIN_NO_PORT_MAPPING=1", "SSL_CERT_FILE="+p.path("headscale.crt")) // others ask for no certificate
 	c.Dir = p.dir
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -100,6 +100,25 @@ func (p *process) await(ctx context.Context, most time.Duration, texts ...string
 			return "", fmt.Errorf("%s said nothing like %q, but %q: %w", p.name, texts, said, context.Cause(ctx))
 		}
 	}
+}
+
+// run runs a program to its end, and returns what it said.
+func (p *programs) run(ctx context.Context, at place, name string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	pr, err := p.start(ctx, at, name, args...)
+	if err != nil {
+		return "", err
+	}
+	var said []string
+	for line := range pr.lines {
+		said = append(said, line)
+	}
+	<-pr.ended
+	if !pr.cmd.ProcessState.Success() {
+		return "", fmt.Errorf("%s: %q", pr.name, said)
+	}
+	return strings.Join(said, "\n"), nil
 }
 
 // stop ends a process: kindly, and after two seconds by force. It may be called on nil, and twice.

@@ -2,16 +2,16 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 )
 
-// Addresses of the public host: of both servers, and of the STUN server that frp is given.
+// Addresses of the public host: of all servers, and of the STUN server that frp is given.
 const (
 	serverAddr = "203.0.113.10"
 	stunAddr   = "203.0.113.11"
@@ -24,38 +24,73 @@ const (
 	localPort   = "9000"
 )
 
-// programs are those that were built, and the servers at work.
-type programs struct {
-	dir                string
-	bodkin, frps, frpc string
-	self               string
-	verbose            bool
-	tunnels            atomic.Int64 // so many have been opened
-
-	public place
-	invite string
-	server *process // of Bodkin
-	frp    *process // frp's server
-	stun   *process
+// A maker is whoever made a program that is compared.
+type maker struct {
+	name  string
+	build [][]string // arguments of go, less the one for where the program goes, which comes last
+	serve func(*programs, context.Context) (*process, error)
 }
 
-// build builds all programs into dir.
-func build(ctx context.Context, dir string) (*programs, error) {
-	p := &programs{dir: dir, bodkin: filepath.Join(dir, "bodkin"), frps: filepath.Join(dir, "frps"), frpc: filepath.Join(dir, "frpc")}
+const (
+	frpPackage = "github.com/fatedier/frp/cmd/"
+	bodkin     = "bodkin"
+	frp        = "frp"
+	tailscale  = "tailscale"
+)
+
+func makers() []maker {
+	return []maker{
+		{bodkin, [][]string{{"build", "github.com/bodkin-p2p/bodkin/cmd/bodkin"}}, (*programs).serveBodkin},
+		{frp, [][]string{
+			{"build", "-C", "bench/frp", "-trimpath", "-ldflags", "-s -w", "-tags", "frps,noweb", frpPackage + "frps"},
+			{"build", "-C", "bench/frp", "-trimpath", "-ldflags", "-s -w", "-tags", "frpc,noweb", frpPackage + "frpc"},
+		}, (*programs).serveFRP},
+		{tailscale, [][]string{
+			{"build", "-C", "bench/tailscale", "github.com/juanfont/headscale/cmd/headscale"},
+			{"build", "-C", "bench/tailscale", "tailscale.com/cmd/tailscale"},
+			{"build", "-C", "bench/tailscale", "tailscale.com/cmd/tailscaled"},
+		}, (*programs).serveTailscale},
+	}
+}
+
+// makersOf are those of some contestants.
+func makersOf(all []contestant) []maker {
+	return slices.DeleteFunc(makers(), func(m maker) bool {
+		return !slices.ContainsFunc(all, func(c contestant) bool { return c.maker == m.name })
+	})
+}
+
+// programs are those that were built, and the servers at work.
+type programs struct {
+	dir     string // with all of them, under their own names
+	self    string
+	verbose bool
+	makers  []maker
+	tunnels atomic.Int64 // so many have been opened
+
+	public  place
+	servers map[string]*process // by maker
+	stun    *process
+	invite  string // of Bodkin
+	authKey string // of Tailscale
+}
+
+// build builds the programs of some contestants into dir.
+func build(ctx context.Context, dir string, all []contestant) (*programs, error) {
+	p := &programs{dir: dir, servers: map[string]*process{}}
 	var err error
 	if p.self, err = os.Executable(); err != nil {
 		return nil, err
 	}
-	const frp = "github.com/fatedier/frp/cmd/"
-	for _, args := range [][]string{
-		{"build", "-o", p.bodkin, "github.com/bodkin-p2p/bodkin/cmd/bodkin"},
-		{"build", "-C", "bench/frp", "-trimpath", "-ldflags", "-s -w", "-tags", "frps,noweb", "-o", p.frps, frp + "frps"},
-		{"build", "-C", "bench/frp", "-trimpath", "-ldflags", "-s -w", "-tags", "frpc,noweb", "-o", p.frpc, frp + "frpc"},
-	} {
-		cmd := exec.CommandContext(ctx, "go", args...)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
+	p.makers = makersOf(all)
+	for _, m := range p.makers {
+		for _, args := range m.build {
+			last := len(args) - 1
+			cmd := exec.CommandContext(ctx, "go", append(slices.Clone(args[:last]), "-o", p.path(filepath.Base(args[last])), args[last])...)
+			cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+			if out, err := cmd.CombinedOutput(); err != nil {
+				return nil, fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
+			}
 		}
 	}
 	return p, nil
@@ -67,30 +102,38 @@ func (p *programs) serve(ctx context.Context, public place) (err error) {
 	if p.stun, err = p.start(ctx, public, p.self, roleCommand, "stun", stunAddr+":3478", stunOther+":3479"); err != nil {
 		return err
 	}
-	return errors.Join(p.serveBodkin(ctx), p.serveFRP(ctx))
+	for _, m := range p.makers {
+		if p.servers[m.name], err = m.serve(p, ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func (p *programs) serveBodkin(ctx context.Context) (err error) {
-	if p.server, err = p.start(ctx, p.public, p.bodkin, "--home", p.path("server"), "server", "--advertise", serverAddr); err != nil {
-		return err
+func (p *programs) serveBodkin(ctx context.Context) (*process, error) {
+	server, err := p.start(ctx, p.public, p.path("bodkin"), "--home", p.path("server"), "server", "--advertise", serverAddr)
+	if err != nil {
+		return nil, err
 	}
-	line, err := p.server.await(ctx, patience, "invite: ")
+	line, err := server.await(ctx, patience, "invite: ")
 	p.invite = strings.TrimPrefix(line, "invite: ")
-	return err
+	return server, err
 }
 
-func (p *programs) serveFRP(ctx context.Context) (err error) {
-	if p.frp, err = p.start(ctx, p.public, p.frps, "-c", p.write("frps.toml", "bindPort = 7000\n")); err != nil {
-		return err
+func (p *programs) serveFRP(ctx context.Context) (*process, error) {
+	server, err := p.start(ctx, p.public, p.path("frps"), "-c", p.write("frps.toml", "bindPort = 7000\n"))
+	if err != nil {
+		return nil, err
 	}
-	_, err = p.frp.await(ctx, patience, "frps started successfully")
-	return err
+	_, err = server.await(ctx, patience, "frps started successfully")
+	return server, err
 }
 
 func (p *programs) stop() {
-	for _, x := range []*process{p.server, p.frp, p.stun} {
-		x.stop()
+	for _, server := range p.servers {
+		server.stop()
 	}
+	p.stun.stop()
 }
 
 func (p *programs) path(name string) string { return filepath.Join(p.dir, name) }

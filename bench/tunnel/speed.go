@@ -53,11 +53,8 @@ func compareSpeed(ctx context.Context, p *programs, o options, newPath func(cont
 func (w *path) send(ctx context.Context, p *programs, c contestant, d time.Duration) (s speed, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*patience+d)
 	defer cancel()
-	listen, connect := "127.0.0.1:"+servicePort, "127.0.0.1:"+localPort
+	listen, connect := "0.0.0.0:"+servicePort, w.address+":"+servicePort
 	t := &tunnel{}
-	if c.name == bare {
-		listen, connect = w.address+":"+servicePort, w.address+":"+servicePort
-	}
 	to, err := p.start(ctx, w.far, p.self, roleCommand, "sink", listen, d.String())
 	if err != nil {
 		return s, err
@@ -69,6 +66,7 @@ func (w *path) send(ctx context.Context, p *programs, c contestant, d time.Durat
 	if c.open != nil {
 		t, err = c.open(ctx, p, w.near, w.far)
 		defer t.stop()
+		connect = t.entrance()
 		if err != nil {
 			return s, err
 		}

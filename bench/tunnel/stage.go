@@ -66,6 +66,7 @@ type site struct {
 	near, far       *natlab.Host
 	nearNAT, farNAT *natlab.NAT // nil: none
 	echo            net.Listener
+	entrance        string // of the tunnel that is open
 }
 
 // newLab makes the internet with its public host and some pairs. The caller must close it.
@@ -98,7 +99,7 @@ func newLab(chosen []pair) (lab *natlab.Lab, server *natlab.Host, sites []*site,
 
 // echoAt says everything back that comes to servicePort, until the listener is closed.
 func echoAt(h *natlab.Host) (net.Listener, error) {
-	l, err := h.Listen("tcp", "127.0.0.1:"+servicePort)
+	l, err := h.Listen("tcp", "0.0.0.0:"+servicePort)
 	if err != nil {
 		return nil, err
 	}
@@ -129,9 +130,9 @@ func (s *site) forget() error {
 	return nil
 }
 
-// dial connects to the local port.
+// dial connects to the entrance of the tunnel.
 func (s *site) dial(ctx context.Context) (net.Conn, error) {
-	return s.near.Dial(ctx, "tcp", "127.0.0.1:"+localPort)
+	return s.near.Dial(ctx, "tcp", s.entrance)
 }
 
 // direct is how many bytes went from one of the two to the other so far, and not by way of anybody else, whatever the protocol.

@@ -93,6 +93,18 @@ func TestNumbersTellWhenOneComesThatWasSentAfterTheFault(t *testing.T) {
 	}
 }
 
+func TestOnlyWhatIsWantedIsBuilt(t *testing.T) {
+	for _, test := range []struct{ only, want string }{{"bodkin", "bodkin"}, {"quic,bodkin", "bodkin frp"}, {"", "bodkin frp tailscale"}} {
+		var names []string
+		for _, m := range makersOf(contestants(test.only)) {
+			names = append(names, m.name)
+		}
+		if got := strings.Join(names, " "); got != test.want {
+			t.Errorf("%q: %q, want %q", test.only, got, test.want)
+		}
+	}
+}
+
 func TestWordsChooseNames(t *testing.T) {
 	for _, test := range []struct {
 		name, words string
