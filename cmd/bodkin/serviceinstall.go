@@ -137,7 +137,11 @@ func runAll(c *cobra.Command, commands [][]string) error {
 			if why == "" {
 				why = err.Error()
 			}
-			return fail("the file stays as it is now; run the command again by hand to see more", "%s: %s", command(args), why)
+			hint := "the file stays as it is now; run the command again by hand to see more"
+			if strings.Contains(why, "connect to bus") { // as after su and sudo, which begin no session of the user's own
+				hint = "systemd runs nothing for this user here: log in as it, not by su or sudo, and install again; `loginctl enable-linger` keeps it running after the logout"
+			}
+			return fail(hint, "%s: %s", command(args), why)
 		}
 	}
 	return nil
