@@ -15,7 +15,17 @@ const (
 	// standstill is how long a transfer must not have moved for another stream of the same peer to take its place.
 	standstill  = time.Second
 	lookAtMeter = standstill / 4
+	// pipeStandstill is that of what comes from a pipe, which pauses when the program in front of it does, and cannot go on in another stream.
+	pipeStandstill = 30 * time.Second
 )
+
+// standsStill tells whether a transfer that has not moved since a time gives way to another stream of its peer.
+func standsStill(now transfer.Reading, since time.Time) bool {
+	if now.Offer.Stream {
+		return time.Since(since) > pipeStandstill
+	}
+	return time.Since(since) > standstill
+}
 
 // An inbox takes the streams of a listener, also while one of them is served: a peer whose process was killed comes back with a
 // new stream, while the old one waits for a path.
@@ -98,10 +108,11 @@ func (in *inbox) serve(stream control.Stream, meter *transfer.Meter, transfer fu
 			}
 			in.pending = append(in.pending, other)
 		case <-look.C:
-			if now := meter.Read(); now.Bytes != last.Bytes || now.Files != last.Files || now.Started != last.Started {
+			now := meter.Read()
+			if now.Bytes != last.Bytes || now.Files != last.Files || now.Started != last.Started {
 				last, since = now, time.Now()
 			}
-			if time.Since(since) > standstill && in.hasFrom(stream) {
+			if standsStill(now, since) && in.hasFrom(stream) {
 				stream.Abort()
 			}
 		}

@@ -138,10 +138,11 @@ func (d *delivery) yield(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-look.C:
-			if now := d.meter.Read(); !d.begun.Load() || now.Bytes != last.Bytes || now.Files != last.Files || now.Started != last.Started {
+			now := d.meter.Read()
+			if !d.begun.Load() || now.Bytes != last.Bytes || now.Files != last.Files || now.Started != last.Started {
 				last, since = now, time.Now()
 			}
-			if time.Since(since) > standstill {
+			if standsStill(now, since) {
 				d.stream.Abort()
 			}
 		}
