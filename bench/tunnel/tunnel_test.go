@@ -73,10 +73,13 @@ func TestNumbersTellWhenOneComesThatWasSentAfterTheFault(t *testing.T) {
 	defer far.Close()
 	n := count(near)
 	defer n.stop()
+	for n.sent.Load() < 3 {
+		<-time.After(every)
+	}
 	n.held.Store(true)
 	select {
 	case <-n.cameAgain:
-		t.Fatal("a number came that was sent before the fault")
+		t.Fatal("a number that was sent before the fault counts")
 	case <-time.After(3 * every):
 	}
 	n.resume()
