@@ -30,7 +30,10 @@ func newWideStage(t *testing.T, change func(*ClientConfig)) *stage {
 }
 
 // serves answers pings, and each question to be dialled, until the connection ends.
-func (p *playedConn) serves(answer func(*wire.DialBack) *wire.DialledBack) {
+func (p *playedConn) serves(answer func(*wire.DialBack) *wire.DialledBack) { p.servesAfter(0, answer) }
+
+// servesAfter is serves by one who takes so long for each answer.
+func (p *playedConn) servesAfter(delay time.Duration, answer func(*wire.DialBack) *wire.DialledBack) {
 	go func() {
 		for m := range p.said {
 			reply := &wire.ServerMessage{Body: &wire.ServerMessage_Pong{Pong: &wire.Pong{}}}
@@ -40,6 +43,7 @@ func (p *playedConn) serves(answer func(*wire.DialBack) *wire.DialledBack) {
 			case m.GetPing() == nil:
 				continue
 			}
+			time.Sleep(delay)
 			if wire.Write(p.conn, reply) != nil {
 				return
 			}

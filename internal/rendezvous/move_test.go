@@ -161,7 +161,8 @@ func TestOneHoleConnectionAtATimeGoesToAnEndpoint(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, nil)
 		s.run()
-		s.welcomed(&wire.Welcome{PingIntervalMs: 20_000, HolePorts: []uint32{8000}, HoleToken: holeToken}).serves(always())
+		main := s.welcomed(&wire.Welcome{PingIntervalMs: 20_000, HolePorts: []uint32{8000}, HoleToken: holeToken})
+		main.servesAfter(10*samplePause, always()) // so the check is not answered before there is a witness
 		s.hole(8000).shows("203.0.113.7:30000")
 		time.Sleep(time.Second)
 		s.client.Check()
@@ -174,6 +175,7 @@ func TestOneHoleConnectionAtATimeGoesToAnEndpoint(t *testing.T) {
 			}
 			hole.shows("203.0.113.7:30000")
 		}
+		time.Sleep(time.Second) // the answers are there
 	})
 }
 
